@@ -1,0 +1,127 @@
+"""From what a user types after `--methods` to classes: names, families, `file.py:Class`, `package.module:Class`."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ALL_SPACES = ("nasbench201", "darts")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the table of methods. No torch is needed to read it."""
+
+    target: str
+    """`module:Class`, or `/absolute/path/file.py:Class`."""
+    family: str
+    kind: str
+    paper: str
+    spaces: tuple[str, ...] = ALL_SPACES
+    outside: bool = False
+    """Not from the table: named by its class, identified by the digest of its source."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    entries: dict[str, Entry]
+    """name -> entry, in the order asked, each once."""
+    skipped: tuple[str, ...]
+    """One line for each family member that does not run on the space."""
+
+
+def select(text: str, space: str, methods: Mapping[str, Entry], families: Mapping[str, tuple[str, ...]]) -> Selection:
+    """Resolve a comma-separated list for one space. A name goes before a family. ValueError says what is wrong."""
+    entries: dict[str, Entry] = {}
+    skipped: list[str] = []
+    for word in [part.strip() for part in text.split(",") if part.strip()]:
+        if word in methods:
+            if space not in methods[word].spaces:
+                raise ValueError(f"method {word} does not run on space {space}, only on {', '.join(methods[word].spaces)}")
+            entries[word] = methods[word]
+        elif word in families:
+            for name in families[word]:
+                if space in methods[name].spaces:
+                    entries[name] = methods[name]
+                else:
+                    skipped.append(f"{name} (family {word}) does not run on space {space}: skipped")
+        elif ":" in word:
+            entry = _outside(word)
+            name = entry.target.rpartition(":")[2]
+            if name in entries and entries[name] != entry:
+                raise ValueError(f"two methods are called {name}")
+            entries[name] = entry
+        else:
+            raise ValueError(_unknown(word, [*methods, *families]))
+    if not entries:
+        raise ValueError("--methods names no method to run")
+    return Selection(entries, tuple(skipped))
+
+
+def load(entry: Entry) -> type[Any]:
+    """The class behind an entry. ValueError, in one line, if it cannot be had."""
+    where, _, name = entry.target.rpartition(":")
+    try:
+        module = _module_of_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+    except Exception as error:  # whatever the code of an outside module raises while it is imported
+        raise ValueError(f"cannot import {where}: {type(error).__name__}: {_first_line(error)}") from error
+    found = getattr(module, name, None)
+    if not isinstance(found, type):
+        raise ValueError(f"{where} has no class {name}")
+    return found
+
+
+def source_digest(cls: type) -> str:
+    """SHA-256 of the file that defines a class."""
+    path = sys.modules[cls.__module__].__file__
+    if path is None:
+        raise ValueError(f"{cls.__name__} has no source file")
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _outside(word: str) -> Entry:
+    where, _, name = word.rpartition(":")
+    if not name.isidentifier() or not where:
+        raise ValueError(f"expected file.py:Class or package.module:Class, got {word!r}")
+    if where.endswith(".py"):
+        path = Path(where).expanduser().resolve()
+        if not path.is_file():
+            raise ValueError(f"no such file: {where}")
+        where = str(path)
+    return Entry(target=f"{where}:{name}", family="outside", kind="outside", paper="", outside=True)
+
+
+def _module_of_file(path: Path) -> ModuleType:
+    """Import a file under a name that its path determines, so that every process finds the same module."""
+    name = f"outside_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}_{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError("not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickling look their module up
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _unknown(word: str, names: list[str]) -> str:
+    near = get_close_matches(word, names, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
+    return f"unknown method {word!r}; {hint}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]

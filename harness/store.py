@@ -1,0 +1,177 @@
+"""Records and look-ups on disk: written once, atomically, verified when read. Needs no torch.
+
+A results folder holds
+    runs/<key>.json         one record per run: what was asked, what came out, where the numbers come from
+    runs/<key>.npz          its arrays per epoch (one-shot runs); the record holds their SHA-256
+    lookups/<sha256>.csv    accuracies of the found cells in the table with that SHA-256
+    checkpoints/<key>.pt    state of a run that has not finished, and <key>.json, its progress
+    damaged/                files that could not be read, set aside
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+SCHEMA = 1
+LOOKUP_COLUMNS = ["cell", "dataset", "split", "epochs", "value", "trials"]
+
+Record = dict[str, Any]
+Arrays = dict[str, NDArray[Any]]
+
+
+def run_key(asked: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of everything that decides a run's result."""
+    text = json.dumps(asked, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Lookups:
+    """What one table says of the found cells."""
+
+    sha256: str
+    source: str
+    frame: pd.DataFrame
+    """Columns `LOOKUP_COLUMNS`: cell string, dataset, split, training epochs, accuracy (%), number of trials."""
+
+
+class Store:
+    """A results folder. OSError if it cannot be one (a file in the way, a read-only mount)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.warnings: list[str] = []
+        """One line for every damaged file that was set aside."""
+
+    def prepare(self) -> None:
+        """Make the folders and see that they can be written."""
+        for name in ("runs", "lookups", "checkpoints"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.folder / "runs"):
+            pass
+
+    # Records -------------------------------------------------------------------------------------------------------
+
+    def write(self, record: Record, arrays: Arrays | None = None) -> None:
+        """Write a run's record, its arrays first, so that a record that is there is complete."""
+        key = record["key"]
+        if arrays is not None:
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, allow_pickle=False, **arrays)
+            record = {**record, "arrays_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
+            write_atomically(self._arrays_path(key), buffer.getvalue())
+        text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
+        write_atomically(self._record_path(key), text.encode() + b"\n")
+
+    def read(self, key: str) -> Record | None:
+        """The record of a run, or None if there is none. A damaged one is set aside, named in `warnings`: None."""
+        path = self._record_path(key)
+        if not path.exists():
+            return None
+        try:
+            record: Record = json.loads(path.read_bytes())
+            if record["key"] != key or run_key(record["asked"]) != key:
+                raise ValueError("its key is not that of its content")
+            if record["status"] not in ("done", "failed"):
+                raise ValueError(f"unknown status {record['status']!r}")
+            expected = record.get("arrays_sha256")
+            if expected and hashlib.sha256(self._arrays_path(key).read_bytes()).hexdigest() != expected:
+                raise ValueError("its arrays have another checksum")
+        except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
+            self._set_aside(path, self._arrays_path(key), why=error)
+            return None
+        return record
+
+    def records(self) -> list[Record]:
+        """All readable records, sorted by key."""
+        keys = sorted(path.stem for path in (self.folder / "runs").glob("*.json"))
+        return [record for key in keys if (record := self.read(key)) is not None]
+
+    def arrays(self, key: str) -> Arrays:
+        """The arrays of a run that `read` has verified."""
+        with np.load(self._arrays_path(key), allow_pickle=False) as file:
+            return dict(file)
+
+    def _record_path(self, key: str) -> Path:
+        return self.folder / "runs" / f"{key}.json"
+
+    def _arrays_path(self, key: str) -> Path:
+        return self.folder / "runs" / f"{key}.npz"
+
+    def _set_aside(self, *paths: Path, why: Exception) -> None:
+        for path in paths:
+            if path.exists():
+                target = self.folder / "damaged" / path.name
+                target.parent.mkdir(exist_ok=True)
+                path.replace(target)
+        self.warnings.append(f"damaged file {paths[0].name} set aside in {self.folder / 'damaged'}: {why}")
+
+    # Checkpoints ---------------------------------------------------------------------------------------------------
+
+    def checkpoint_path(self, key: str) -> Path:
+        return self.folder / "checkpoints" / f"{key}.pt"
+
+    def progress_path(self, key: str) -> Path:
+        return self.folder / "checkpoints" / f"{key}.json"
+
+    def progress(self, key: str) -> dict[str, Any]:
+        """Epoch, epochs, loss and seconds of a run under way; empty if it has not begun."""
+        try:
+            found: dict[str, Any] = json.loads(self.progress_path(key).read_bytes())
+            return found
+        except (OSError, ValueError):
+            return {}
+
+    def discard_checkpoint(self, key: str) -> None:
+        self.checkpoint_path(key).unlink(missing_ok=True)
+        self.progress_path(key).unlink(missing_ok=True)
+
+    # Look-ups ------------------------------------------------------------------------------------------------------
+
+    def write_lookups(self, lookups: Lookups) -> None:
+        """Add rows to what is stored of the same table."""
+        known = [found.frame for found in self.lookups() if found.sha256 == lookups.sha256]
+        frame = pd.concat([*known, lookups.frame]).drop_duplicates(LOOKUP_COLUMNS[:4])
+        text = f"# {' '.join(lookups.source.split())}\n" + frame.sort_values(LOOKUP_COLUMNS[:4]).to_csv(index=False)
+        write_atomically(self.folder / "lookups" / f"{lookups.sha256}.csv", text.encode())
+
+    def lookups(self) -> Iterator[Lookups]:
+        """Every stored table's answers. A damaged file is set aside: it is written anew when the table is at hand."""
+        for path in sorted((self.folder / "lookups").glob("*.csv")):
+            try:
+                text = path.read_text()
+                source, _, body = text.partition("\n")
+                frame = pd.read_csv(io.StringIO(body), float_precision="round_trip")
+                if not source.startswith("# ") or list(frame.columns) != LOOKUP_COLUMNS:
+                    raise ValueError("not a look-up file")
+                frame = frame.astype({"epochs": int, "value": float, "trials": int})
+            except (ValueError, OSError) as error:
+                self._set_aside(path, why=error)
+                continue
+            yield Lookups(path.stem, source[2:], frame)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that, whatever happens, its name stands for all of the new content or all of the old."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

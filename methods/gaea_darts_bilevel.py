@@ -1,0 +1,12 @@
+"""GAEA DARTS, bilevel: exponentiated gradient on the operation weights, on held-out data.
+
+Li, Khodak, Balcan, Talwalkar, "Geometry-Aware Gradient Algorithms for Neural Architecture Search" (ICLR 2021),
+Algorithm 1 with the bilevel objective of DARTS, first order: w descends the loss on one half of the data, theta the
+loss on the other half. With g the gradient of that loss in theta, each step is
+
+    theta <- theta * exp(-lr * g),  every entry raised to at least `floor`,  every row divided by its sum.
+
+Defaults: lr 0.1 and floor 1e-5 of the released NAS-Bench-201 configuration (liamcli/gaea_release, `edarts` with
+single_level=false); theta starts uniform, without noise.
+"""
+

@@ -1,0 +1,20 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder with reference vectors and benchmark tables that the project does not ship."""
+    folder = os.environ.get("NAS_TEST_DATA")
+    if not folder:
+        pytest.skip("NAS_TEST_DATA does not point at the folder with reference data")
+    path = Path(folder)
+    if not (path / "golden").is_dir():
+        pytest.fail(f"NAS_TEST_DATA={folder} has no folder golden/")
+    return path
