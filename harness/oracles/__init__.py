@@ -1,0 +1,16 @@
+"""How good is this cell? Look-ups in tables of trained networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.oracles.bundled import bundled_table
+from harness.oracles.table import Metric, NotInTableError, Table, TableError, cell_numbers
+
+
+def open_table(path: Path | None = None) -> Table:
+    """The table in a file, or the bundled one: x-valid accuracies only. TableError if there is none."""
+    return bundled_table() if path is None else Table.load(path)
+
+
+__all__ = ["Metric", "NotInTableError", "Table", "TableError", "cell_numbers", "open_table"]

@@ -1,0 +1,71 @@
+"""Accuracies of found cells, from the look-ups: one table per number."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from harness.report.groups import GROUP, SPLIT_ORDER
+from harness.store import Lookups
+
+EPOCHS = 200
+"""Training epochs of every reported accuracy; accuracies after 12 epochs are a search signal, never a result."""
+
+COLUMNS = ["cell", "dataset", "split", "value", "table"]
+
+METRICS = {"test": "test_accuracy", "x-test": "test_accuracy", "ori-test": "test_accuracy", "x-valid": "valid_accuracy"}
+
+
+def one_table_per_number(lookups: Sequence[Lookups]) -> pd.DataFrame:
+    """Columns `COLUMNS`: accuracies (%) after 200 epochs of training; a table is named by 12 digits of its SHA-256.
+
+    All numbers of one dataset and split come from one table: of those that have it, the one with the most
+    (dataset, split) pairs; among equals the one with the smallest SHA-256.
+    """
+    parts: dict[Hashable, pd.DataFrame] = {}
+    for frame in sorted(map(_reported, sorted(lookups, key=lambda table: table.sha256)), key=_pairs, reverse=True):
+        for pair, rows in frame.groupby(["dataset", "split"]):
+            parts.setdefault(pair, rows)
+    return pd.concat(parts.values()) if parts else pd.DataFrame(columns=COLUMNS)
+
+
+def final(runs: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
+    """One row per done run, selection, dataset and split: the columns of `runs` and of `accuracies`, and selection."""
+    done = runs[runs["failure"] == ""]
+    selected = pd.concat(
+        [
+            done.assign(selection="last", cell=done["last"]),
+            done.assign(selection="best-valid", cell=done["best_valid"]),
+        ]
+    )
+    return selected.dropna(subset="cell").merge(accuracies, on="cell")
+
+
+def main_splits(accuracies: pd.DataFrame) -> dict[str, str]:
+    """For each dataset the split that figures show: the whole test set, else x-test, ori-test, x-valid."""
+    known = accuracies[["dataset", "split"]].drop_duplicates()
+    best = known.sort_values("split", key=lambda split: split.map(SPLIT_ORDER.index)).drop_duplicates("dataset")
+    return dict(zip(best["dataset"], best["split"], strict=True))
+
+
+def uncovered(runs: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
+    """How many done runs have no accuracy of their last cell, by group and table: columns of `GROUP`, table, count.
+
+    Without any table, all of them, under an empty name.
+    """
+    done = runs[runs["failure"] == ""]
+    cells: dict[Any, set[str]] = {table: set(rows["cell"]) for table, rows in accuracies.groupby("table")}
+    missing = [done.loc[~done["last"].isin(known), GROUP].assign(table=table) for table, known in (cells or {"": set()}).items()]
+    return pd.concat(missing).groupby([*GROUP, "table"]).size().reset_index(name="count")
+
+
+def _reported(lookups: Lookups) -> pd.DataFrame:
+    frame = lookups.frame
+    known = frame[(frame["epochs"] == EPOCHS) & frame["split"].isin(METRICS)]
+    return known[["cell", "dataset", "split", "value"]].assign(table=lookups.sha256[:12])
+
+
+def _pairs(frame: pd.DataFrame) -> int:
+    return len(frame[["dataset", "split"]].drop_duplicates())

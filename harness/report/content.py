@@ -1,0 +1,118 @@
+"""What a report says, computed from a results folder, before it is laid out for files or the console."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from harness.report import accuracies, leaderboard, runs
+from harness.report.accuracies import METRICS
+from harness.report.groups import PROFILE_ORDER, Group, in_order
+from harness.report.published import PublishedValue, load
+from harness.store import Store
+
+NO_RUNS = "No runs yet: this results folder holds no records."
+NO_TEST_ACCURACIES = (
+    "No test accuracies at hand: python run_all.py --table TABLE"
+    " (made by: python -m harness.oracles.convert SOURCE TABLE)"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """A pure function of records, look-ups and published results."""
+
+    leaderboard: pd.DataFrame
+    """Columns `leaderboard.COLUMNS`: one row per method, group, selection, dataset and split."""
+    runs: pd.DataFrame
+    """Columns `runs.COLUMNS`: one row per record, failed ones included."""
+    finals: pd.DataFrame
+    """One row per done run, selection, dataset and split: the numbers behind the leaderboard."""
+    accuracies: pd.DataFrame
+    """Columns `accuracies.COLUMNS`: of every cell that was looked up, each number from one table."""
+    methods: tuple[str, ...]
+    """Every method as shown, in leaderboard order."""
+    tables: Mapping[str, str]
+    """Source of each table in the leaderboard, by the first 12 digits of its SHA-256."""
+    citations: tuple[str, ...]
+    """One line per method and source of published values."""
+    notes: tuple[str, ...]
+    """What is missing and how to get it."""
+    warnings: tuple[str, ...]
+    """One line per damaged file."""
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """The failed runs, columns `runs.COLUMNS`; `failure` is the last line of the traceback."""
+        return self.runs[self.runs["failure"] != ""]
+
+    @property
+    def groups(self) -> list[Group]:
+        """Groups with at least one run that is done, in the order of the report."""
+        done = self.runs[self.runs["failure"] == ""]
+        found = {Group(*key) for key in zip(done["space"], done["profile"], done["searched_on"], strict=True)}
+        profiles = in_order((group.profile for group in found), PROFILE_ORDER)
+        return sorted(found, key=lambda group: (group.space, profiles.index(group.profile), group.searched_on))
+
+    def show(self, console: Console | None = None) -> None:
+        """Print the leaderboard, failed runs, warnings and notes."""
+        from harness.report import terminal
+
+        terminal.show(self, console or Console())
+
+
+def gather(store: Store, order: Sequence[str], published: Path) -> Report:
+    """Read a results folder, each file once. `order` lists the methods as the leaderboard is to have them."""
+    known = load(published)
+    found = runs.tabulate(store.records())
+    lookups = list(store.lookups())
+    looked_up = accuracies.one_table_per_number(lookups)
+    finals = accuracies.final(found, looked_up)
+    methods = runs.methods_in_order(found, order)
+    rows, cited = leaderboard.build(finals, known, methods)
+    sources = {lookup.sha256[:12]: lookup.source for lookup in lookups}
+    return Report(
+        leaderboard=rows,
+        runs=found,
+        finals=finals,
+        accuracies=looked_up,
+        methods=tuple(methods),
+        tables={table: sources[table] for table in sorted(set(rows["table"]))},
+        citations=_citations(cited),
+        notes=tuple(_notes(found, looked_up)),
+        warnings=tuple(store.warnings),
+    )
+
+
+def _notes(found: pd.DataFrame, looked_up: pd.DataFrame) -> list[str]:
+    if found.empty:
+        return [NO_RUNS]
+    notes = [_uncovered(*row) for row in accuracies.uncovered(found, looked_up).itertuples(index=False, name=None)]
+    if not any(METRICS[split] == "test_accuracy" for split in set(looked_up["split"])):
+        notes.append(NO_TEST_ACCURACIES)
+    return notes
+
+
+def _uncovered(space: str, profile: str, searched_on: str, table: str, count: int) -> str:
+    where = f"{Group(space, profile, searched_on).title}: {count} finished {'run' if count == 1 else 'runs'}"
+    if not table:
+        return f"{where}, but no accuracies of their cells are stored"
+    return f"{where} left out of the numbers from table {table}, which has no accuracy of their cells here"
+
+
+def _citations(cited: Sequence[PublishedValue]) -> tuple[str, ...]:
+    """Published values by method and evidence, in the order in which the leaderboard first shows them."""
+    numbers: dict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
+    for value in cited:
+        protocol = value.protocol or "protocol not stated"
+        searched_on = f"searched on {value.searched_on}" if value.searched_on else "search dataset not stated"
+        evidence = f"{protocol}, {searched_on}, {value.evidence}"
+        numbers[value.registry_name, value.source, evidence][f"{value.dataset} {value.split}".strip()] = None
+    return tuple(
+        f"{method}, {', '.join(places)}: {source} ({evidence})" for (method, source, evidence), places in numbers.items()
+    )

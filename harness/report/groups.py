@@ -1,0 +1,60 @@
+"""Runs that may stand in one table: the same space, profile and search dataset. Their names and their order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+GROUP = ["space", "profile", "searched_on"]
+
+PROFILE_ORDER = ("paper", "controlled", "quick")
+SELECTION_ORDER = ("last", "best-valid")
+DATASET_ORDER = ("cifar10", "cifar100", "imagenet16-120", "imagenet")
+SPLIT_ORDER = ("test", "x-test", "ori-test", "x-valid")
+
+SELECTIONS = {
+    "last": "cell of the last epoch",
+    "best-valid": "cell of the epoch with the best supernet validation accuracy",
+}
+
+
+class Group(NamedTuple):
+    space: str
+    profile: str
+    searched_on: str
+
+    @property
+    def proxy(self) -> str:
+        """What must stand beside every number of a search that is only a proxy; empty for the others."""
+        if self.searched_on == "digits":
+            return "digits proxy"
+        return "quick proxy" if self.profile == "quick" else ""
+
+    @property
+    def title(self) -> str:
+        named = f"{self.space}, {self.profile} profile, searched on {self.searched_on}"
+        return f"{named} ({self.proxy})" if self.proxy else named
+
+    @property
+    def sentence(self) -> str:
+        """What the numbers of this group are."""
+        if self.searched_on == "digits":
+            return "digits proxy: cells found on 8x8 digits, looked up on the real datasets"
+        if self.profile == "quick":
+            return f"quick proxy: cells found by a small search on {self.searched_on}, looked up on the real datasets"
+        protocol = {
+            "controlled": "every method under the same full-size protocol",
+            "paper": "each method under its own published protocol",
+        }.get(self.profile, f"profile {self.profile}")
+        return f"{protocol}: cells found on {self.searched_on}, looked up on each dataset"
+
+    @property
+    def file_name(self) -> str:
+        return re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(self))
+
+
+def in_order(values: Iterable[str], order: Sequence[str]) -> list[str]:
+    """Each value once: those that `order` names in its order, then the others alphabetically."""
+    rank = {value: place for place, value in enumerate(order)}
+    return sorted(set(values), key=lambda value: (rank.get(value, len(rank)), value))

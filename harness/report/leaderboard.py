@@ -1,0 +1,98 @@
+"""The leaderboard: every method's mean over searches, beside the published value and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from harness.report.accuracies import METRICS
+from harness.report.groups import DATASET_ORDER, GROUP, PROFILE_ORDER, SELECTION_ORDER, SPLIT_ORDER, in_order
+from harness.report.published import Published, PublishedValue
+from harness.report.verdict import comparable, judge
+
+COLUMNS = [
+    "method",
+    "family",
+    *GROUP,
+    "selection",
+    "dataset",
+    "metric",
+    "split",
+    "mean",
+    "std",
+    "n",
+    "published",
+    "published_std",
+    "published_n",
+    "published_split",
+    "published_status",
+    "difference",
+    "verdict",
+    "table",
+]
+
+_ACCURACIES = ["mean", "std", "published", "published_std", "difference"]
+_ROW = ["name", "usual", "outside", "method", "family", *GROUP, "selection", "dataset", "split", "table"]
+
+
+def build(
+    finals: pd.DataFrame, published: Published, methods: Sequence[str]
+) -> tuple[pd.DataFrame, list[PublishedValue]]:
+    """The leaderboard, columns `COLUMNS`, and the published values that stand in it.
+
+    `finals` has one row per run, selection, dataset and split (`accuracies.final`). Accuracies and their sample
+    standard deviations (ddof 1, missing for one run) are in percent; `methods` says in which order methods come.
+    `difference` is ours - published where both have the same metric and split.
+    """
+    spread = finals.groupby(_ROW, sort=False)["value"].agg(["mean", "std", "count"]).reset_index()
+    rows = spread.rename(columns={"count": "n"}).to_dict("records")
+    cited = [_published(row, published) for row in rows]
+    frame = pd.DataFrame([_compared(row, value) for row, value in zip(rows, cited, strict=True)], columns=COLUMNS)
+    typed = frame.astype({column: float for column in _ACCURACIES} | {"n": int, "published_n": "Int64"})
+    return _sorted(typed, methods), [value for value in cited if value is not None]
+
+
+def _published(row: dict[Any, Any], published: Published) -> PublishedValue | None:
+    if row["outside"]:  # its name is the user's own and may be anyone's
+        return None
+    metric = METRICS[row["split"]]
+    return published.choose(row["name"], row["space"], row["dataset"], metric, row["split"], row["searched_on"])
+
+
+def _compared(row: dict[Any, Any], published: PublishedValue | None) -> dict[str, Any]:
+    ours = {**row, "metric": METRICS[row["split"]]}
+    if published is None:
+        return {**ours, "verdict": judge(row["mean"], row["std"], row["n"], None, False)}
+    same = (published.metric, published.split) == (ours["metric"], ours["split"])
+    keys = ("profile", "searched_on", "selection", "metric", "split", "usual")
+    is_comparable = comparable(published, **{key: ours[key] for key in keys})
+    return {
+        **ours,
+        "published": published.mean,
+        "published_std": published.std,
+        "published_n": published.n,
+        "published_split": published.split,
+        "published_status": published.evidence,
+        "difference": row["mean"] - published.mean if same else None,
+        "verdict": judge(row["mean"], row["std"], row["n"], published, is_comparable),
+    }
+
+
+def _sorted(frame: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    orders: dict[str, Sequence[str]] = {
+        "space": (),
+        "profile": PROFILE_ORDER,
+        "searched_on": (),
+        "selection": SELECTION_ORDER,
+        "method": methods,
+        "dataset": DATASET_ORDER,
+        "split": SPLIT_ORDER,
+    }
+    ranks = pd.DataFrame({key: frame[key].map(_ranks(frame[key], order)) for key, order in orders.items()})
+    return frame.loc[ranks.sort_values(list(orders)).index].reset_index(drop=True)
+
+
+def _ranks(values: Iterable[str], order: Sequence[str]) -> dict[str, int]:
+    return {value: rank for rank, value in enumerate(in_order(values, order))}

@@ -1,0 +1,138 @@
+"""Published results, and which of them stands beside a result of ours."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+COLUMNS = [
+    "method",
+    "registry_name",
+    "family",
+    "space",
+    "task",
+    "metric",
+    "split",
+    "mean",
+    "std",
+    "ddof",
+    "n",
+    "protocol",
+    "searched_on",
+    "status",
+    "source",
+    "note",
+]
+
+STATUSES = ("seen", "decoded", "derived", "recalled", "uncertain")
+"""Read in a source that is named; read off a figure's curves; computed from other facts; from memory; doubtful."""
+
+
+@dataclass(frozen=True)
+class PublishedValue:
+    """One published number, in percent."""
+
+    registry_name: str
+    space: str
+    dataset: str
+    metric: str
+    split: str
+    """Empty if the source does not say."""
+    mean: float
+    rounding: float
+    """Half a unit of the last printed digit of the mean."""
+    std: float
+    """As printed; NaN if it was not."""
+    n: int | None
+    protocol: str
+    searched_on: str
+    status: str
+    source: str
+    std_recalled: bool
+
+    @property
+    def evidence(self) -> str:
+        """The status, with that of the spread if it is worse."""
+        return f"{self.status}, std recalled" if self.std_recalled else self.status
+
+
+class Published:
+    """The published values of registered methods."""
+
+    def __init__(self, values: Iterable[PublishedValue]) -> None:
+        self._known: dict[tuple[str, str, str, str], list[PublishedValue]] = defaultdict(list)
+        for value in values:
+            if value.status != "uncertain":
+                self._known[value.registry_name, value.space, value.dataset, value.metric].append(value)
+
+    def choose(
+        self, registry_name: str, space: str, dataset: str, metric: str, split: str, searched_on: str
+    ) -> PublishedValue | None:
+        """The value to print beside ours, or None. Uncertain values are never used.
+
+        A test accuracy stands in where no validation accuracy is published. In order of preference: the same split;
+        a status better than recalled; the nearest protocol; the order of the file. The nearest protocol is ours
+        (direct: searched on the dataset itself; transfer: searched on another) with our search dataset, then ours
+        with another one, then the other of the two, then any (best of several, re-runs by others and the like).
+        """
+        found = self._known.get((registry_name, space, dataset, metric), [])
+        if not found and metric == "valid_accuracy":
+            found = self._known.get((registry_name, space, dataset, "test_accuracy"), [])
+        protocol = "direct" if dataset == searched_on else "transfer"
+
+        def preference(value: PublishedValue) -> tuple[bool, bool, int]:
+            steps = [
+                value.protocol == protocol and value.searched_on == searched_on,
+                value.protocol == protocol,
+                value.protocol in ("direct", "transfer"),
+                True,
+            ]
+            return value.split != split, value.status == "recalled", steps.index(True)
+
+        return min(found, key=preference, default=None)
+
+
+def load(path: Path) -> Published:
+    """Read a file of published results. OSError if it cannot be read, ValueError if it is not such a file."""
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a table of published results: {error}") from error
+    if list(frame.columns) != COLUMNS:
+        raise ValueError(f"{path}: expected the columns {','.join(COLUMNS)}, got {','.join(frame.columns)}")
+    values = []
+    for number, row in enumerate(frame.to_dict("records"), start=1):
+        try:
+            value = _value(row)
+        except ValueError as error:
+            raise ValueError(f"{path}: row {number} ({row['method']}): {error}") from error
+        if value.registry_name:
+            values.append(value)
+    return Published(values)
+
+
+def _value(row: dict[Any, str]) -> PublishedValue:
+    if row["status"] not in STATUSES:
+        raise ValueError(f"unknown status {row['status']!r}, expected one of {', '.join(STATUSES)}")
+    decimals = len(row["mean"].partition(".")[2])
+    return PublishedValue(
+        registry_name=row["registry_name"],
+        space=row["space"],
+        dataset=row["task"],
+        metric=row["metric"],
+        split=row["split"],
+        mean=float(row["mean"]),
+        rounding=0.5 * 10.0**-decimals,
+        std=float(row["std"] or "nan"),
+        n=int(row["n"]) if row["n"] else None,
+        protocol=row["protocol"],
+        searched_on=row["searched_on"],
+        status=row["status"],
+        source=row["source"],
+        std_recalled="std=recalled" in row["note"],
+    )

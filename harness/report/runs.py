@@ -1,0 +1,123 @@
+"""The runs of a results folder as a table: one row per record, every configuration under a name of its own."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from harness.report.groups import GROUP, in_order
+from harness.store import Record
+
+COLUMNS = [
+    "key",
+    "method",  # as shown: the name asked for, then what sets its configuration apart
+    "name",  # as asked for
+    "usual",  # whether this is the method's usual configuration in its group
+    "outside",  # whether the method came from a file or package of the user
+    "family",
+    *GROUP,
+    "seed",
+    "failure",  # last line of the traceback; empty for a run that is done
+    "last",  # cell of the last epoch
+    "best_valid",  # cell of the best supernet validation accuracy; missing for single-level runs
+    "per_epoch",  # whether the run has arrays
+]
+
+
+def tabulate(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per record, columns `COLUMNS`, in the order of the records.
+
+    Runs of one method that differ in more than the seed must never be averaged. Within a group (space, profile,
+    searched on) the configuration with the most runs keeps the method's name; every other one is named by what it has
+    other values for, as in `darts [epochs=3]`. If no configuration has the most, all are named so.
+    """
+    rows = [_row(record, variant) for record, variant in zip(records, _variants(records), strict=True)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def methods_in_order(runs: pd.DataFrame, order: Sequence[str]) -> list[str]:
+    """Every method as shown: by its name's place in `order`, unlisted names after them, a name's variants together."""
+    names = dict(zip(runs["method"], runs["name"], strict=True))
+    places = in_order(names.values(), order)
+    return sorted(names, key=lambda method: (places.index(names[method]), method))
+
+
+def _row(record: Record, variant: str) -> dict[str, Any]:
+    asked = record["asked"]
+    cells = record.get("cells") or {}
+    return {
+        "key": record["key"],
+        "method": f"{asked['method']} [{variant}]" if variant else asked["method"],
+        "name": asked["method"],
+        "usual": not variant,
+        "outside": asked.get("source") is not None,
+        "family": record["family"],
+        **dict(zip(GROUP, _group(asked), strict=True)),
+        "seed": asked["seed"],
+        "failure": _last_line(record.get("failure")) if record["status"] == "failed" else "",
+        "last": cells.get("last"),
+        "best_valid": cells.get("best_valid"),
+        "per_epoch": "arrays_sha256" in record,
+    }
+
+
+def _group(asked: Mapping[str, Any]) -> tuple[str, str, str]:
+    return asked["space"], asked["profile"], asked["dataset"]
+
+
+def _last_line(traceback: str | None) -> str:
+    lines = (traceback or "").strip().splitlines()
+    return lines[-1].strip() if lines else "no reason recorded"
+
+
+def _variants(records: Sequence[Record]) -> list[str]:
+    """What sets the configuration of each record apart; empty for the usual one."""
+    configurations = [_configuration(record["asked"]) for record in records]
+    alike: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    owners = [(*_group(record["asked"]), record["asked"]["method"]) for record in records]
+    for owner, configuration in zip(owners, configurations, strict=True):
+        alike[owner][configuration] += 1
+    names = {owner: _names(counts) for owner, counts in alike.items()}
+    return [names[owner][configuration] for owner, configuration in zip(owners, configurations, strict=True)]
+
+
+def _configuration(asked: Mapping[str, Any]) -> str:
+    """Canonical JSON of everything in a run's key but its method, its group and its seed, flattened to one level."""
+    flat: dict[str, Any] = {}
+    for key, value in asked.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{key}.{inner}": item for inner, item in value.items()}
+        elif key not in ("space", "profile", "dataset", "method", "seed"):
+            flat[key] = value
+    return json.dumps(flat, sort_keys=True)
+
+
+def _names(counts: Counter[str]) -> dict[str, str]:
+    """A name for each configuration of one method, given how many runs each has."""
+    ranked = counts.most_common()
+    usual = ranked[0][0] if len(ranked) == 1 or ranked[0][1] > ranked[1][1] else None
+    values = {configuration: json.loads(configuration) for configuration in counts}
+    rivals = list(values.values()) if usual is None else [values[usual]]
+    return {configuration: _differences(values[configuration], rivals) for configuration in counts}
+
+
+def _differences(configuration: Mapping[str, Any], rivals: Iterable[Mapping[str, Any]]) -> str:
+    differing = {
+        key
+        for rival in rivals
+        for key in configuration.keys() | rival.keys()
+        if (key in configuration) != (key in rival) or configuration.get(key) != rival.get(key)
+    }
+    return ", ".join(f"{key.rpartition('.')[2]}={_value(configuration, key)}" for key in sorted(differing))
+
+
+def _value(configuration: Mapping[str, Any], key: str) -> str:
+    if key not in configuration:
+        return "unset"
+    value = configuration[key]
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text[:8] if len(text) == 64 else text  # a SHA-256 by its beginning

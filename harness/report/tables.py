@@ -1,0 +1,82 @@
+"""The leaderboard as files: one long CSV for programs, and tables for people in Markdown and LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.report import wording
+from harness.report.content import Report
+from harness.report.groups import SELECTIONS, Group
+from harness.report.verdict import RULE
+
+METRIC_NAMES = {"test_accuracy": "test accuracy", "valid_accuracy": "validation accuracy"}
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What one method has in every column of a table."""
+
+    method: str
+    ours: tuple[str, ...]
+    published: tuple[str, ...]
+    verdict: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One group, selection and metric: rows are methods, columns are datasets with their split."""
+
+    group: Group
+    selection: str
+    metric: str
+    columns: tuple[str, ...]
+    """E.g. `cifar100 x-test`."""
+    rows: tuple[Lines, ...]
+
+    @property
+    def caption(self) -> str:
+        return f"{SELECTIONS[self.selection]}, {METRIC_NAMES[self.metric]} in %"
+
+
+def csv(report: Report) -> str:
+    """The leaderboard as it is."""
+    return report.leaderboard.to_csv(index=False, lineterminator="\n")
+
+
+def tables(report: Report) -> Iterator[Table]:
+    """The leaderboard as tables for people, in its order."""
+    keys = ["space", "profile", "searched_on", "selection", "metric"]
+    for (space, profile, searched_on, selection, metric), rows in report.leaderboard.groupby(keys, sort=False):
+        columns = tuple(dict.fromkeys(zip(rows["dataset"], rows["split"], strict=True)))
+        lines = tuple(_lines(str(method), own, columns) for method, own in rows.groupby("method", sort=False))
+        names = tuple(" ".join(column) for column in columns)
+        yield Table(Group(space, profile, searched_on), selection, metric, names, lines)
+
+
+def remarks(report: Report) -> list[tuple[str, list[str]]]:
+    """What stands below the tables: headings, each with its lines."""
+    failed = report.failed
+    listed = zip(failed["method"], failed["seed"], failed["space"], failed["profile"], failed["searched_on"], failed["failure"], strict=True)
+    sections = [
+        ("How to read the tables", [*wording.LEGEND, f"verdict: {RULE}"] if len(report.leaderboard) else []),
+        ("Tables that were looked up", [f"{table}: {source}" for table, source in report.tables.items()]),
+        ("Published values", list(report.citations)),
+        ("Failed runs", [f"{method}, seed {seed} ({Group(*group).title}): {failure}" for method, seed, *group, failure in listed]),
+        ("Notes", list(report.notes)),
+        ("Damaged files", list(report.warnings)),
+    ]
+    return [(heading, lines) for heading, lines in sections if lines]
+
+
+def _lines(method: str, rows: pd.DataFrame, columns: tuple[tuple[str, str], ...]) -> Lines:
+    found = {(row.dataset, row.split): row for row in rows.itertuples()}
+    shown = [found.get(column) for column in columns]
+    return Lines(
+        method,
+        tuple(wording.ours(row) if row else wording.NOTHING for row in shown),
+        tuple(wording.published(row) if row else wording.NOTHING for row in shown),
+        tuple(str(row.verdict) if row else wording.NOTHING for row in shown),
+    )

@@ -1,0 +1,1 @@
+"""Torch modules that hold every candidate network of a space; they import spaces only."""
