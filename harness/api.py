@@ -79,10 +79,10 @@ class OneShot(nn.Module, ABC):
         """The scalar that the architecture step minimises. loss: mean cross-entropy in nats; accuracy in %."""
         return loss
 
-    def step(self) -> None:  # noqa: B027 - a method may have nothing to do here
+    def step(self) -> None:
         """Use the gradients of the architecture step, which were cleared before its backward pass."""
 
-    def anneal(self, epoch: int, epochs: int) -> None:  # noqa: B027
+    def anneal(self, epoch: int, epochs: int) -> None:
         """Called before every epoch, which counts from 0; `epochs` is the length of the schedule."""
 
     def derive(self, evaluate: Callable[[Arch], float]) -> Arch:

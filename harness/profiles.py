@@ -9,55 +9,66 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 PROFILES = ("quick", "controlled", "paper")
 PRECISIONS = ("fp32", "bf16")
 DEFAULT_DATASET = {"quick": "digits", "controlled": "cifar10", "paper": "cifar10"}
 
 
-def _number(at_least: float = -math.inf, at_most: float = math.inf, above: float = -math.inf) -> Any:
-    return field(metadata={"at_least": at_least, "at_most": at_most, "above": above})
+class Limits(NamedTuple):
+    """What values a field admits."""
+
+    at_least: float = -math.inf
+    at_most: float = math.inf
+    above: float = -math.inf
+
+
+Positive = Annotated[float, Limits(above=0)]
+NotNegative = Annotated[float, Limits(at_least=0)]
 
 
 @dataclass(frozen=True)
 class Protocol:
     """How a supernet is searched. All values are part of a run's key."""
 
-    zero_operation: bool = field()
+    zero_operation: bool
     """Whether the zero operation is among the candidates."""
-    channels: int = _number(at_least=1, at_most=4096)
+    channels: Annotated[int, Limits(1, 4096)]
     """C, of the first stage."""
-    cells: int = _number(at_least=1, at_most=1000)
+    cells: Annotated[int, Limits(1, 1000)]
     """N, search cells per stage."""
-    track_statistics: bool = field()
+    track_statistics: bool
     """Whether the batch norms of the search cells keep running statistics, for evaluation."""
-    epochs: int = _number(at_least=1, at_most=100_000)
-    schedule_epochs: int = _number(at_least=0, at_most=100_000)
+    epochs: Annotated[int, Limits(1, 100_000)]
+    schedule_epochs: Annotated[int, Limits(0, 100_000)]
     """Length of the learning-rate schedule; 0: as many as `epochs`."""
-    batch_size: int = _number(at_least=2, at_most=1_000_000)
-    learning_rate: float = _number(above=0)
+    batch_size: Annotated[int, Limits(2, 1_000_000)]
+    learning_rate: Positive
     """Of the weights: SGD with cosine annealing, per epoch, from this value ..."""
-    learning_rate_min: float = _number(at_least=0)
+    learning_rate_min: NotNegative
     """... to this one at the end of the schedule."""
-    momentum: float = _number(at_least=0, at_most=1)
-    nesterov: bool = field()
-    weight_decay: float = _number(at_least=0)
+    momentum: Annotated[float, Limits(0, 1)]
+    nesterov: bool
+    weight_decay: NotNegative
     """Of the weights."""
-    gradient_clip: float = _number(above=0)
+    gradient_clip: Positive
     """Largest Euclidean norm of the weights' gradient."""
-    crop_padding: int = _number(at_least=0, at_most=64)
+    crop_padding: Annotated[int, Limits(0, 64)]
     """Random crops of images padded by so many zeros."""
-    flip: bool = field()
+    flip: bool
     """Random horizontal flips."""
-    architecture_first: bool = field()
+    architecture_first: bool
     """Order of the two steps on a pair of batches: theta, then w; or w, then theta."""
-    precision: str = field(metadata={"choices": PRECISIONS})
+    precision: str
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            _check(item.name, getattr(self, item.name), item.metadata)
+        for name, annotation in get_type_hints(Protocol, include_extras=True).items():
+            for limits in getattr(annotation, "__metadata__", ()):
+                _check(name, getattr(self, name), limits)
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision={self.precision} is not one of {', '.join(PRECISIONS)}")
         if self.schedule_epochs and self.schedule_epochs < self.epochs:
             raise ValueError(f"schedule_epochs={self.schedule_epochs} is shorter than epochs={self.epochs}")
         if self.learning_rate_min > self.learning_rate:
@@ -67,6 +78,17 @@ class Protocol:
     def schedule(self) -> int:
         """Epochs that the learning-rate schedule spans."""
         return self.schedule_epochs or self.epochs
+
+
+def _check(name: str, value: float, limits: Limits) -> None:
+    if not math.isfinite(value):
+        raise ValueError(f"{name}={value} is not a finite number")
+    if value < limits.at_least:
+        raise ValueError(f"{name}={value} is below {limits.at_least:g}")
+    if value > limits.at_most:
+        raise ValueError(f"{name}={value} is above {limits.at_most:g}")
+    if value <= limits.above:
+        raise ValueError(f"{name}={value} is not above {limits.above:g}")
 
 
 CONTROLLED = Protocol(
@@ -140,18 +162,3 @@ def budget(profile: str, space: str, method: str, overrides: Mapping[str, Any]) 
     else:
         chosen = Budget(profile, {"quick": QUICK, "controlled": CONTROLLED}[profile])
     return replace(chosen, protocol=replace(chosen.protocol, **overrides))
-
-
-def _check(name: str, value: Any, limits: Mapping[str, Any]) -> None:
-    if "choices" in limits and value not in limits["choices"]:
-        raise ValueError(f"{name}={value} is not one of {', '.join(limits['choices'])}")
-    if "at_least" not in limits:
-        return
-    if not math.isfinite(value):
-        raise ValueError(f"{name}={value} is not a finite number")
-    if value < limits["at_least"]:
-        raise ValueError(f"{name}={value} is below {limits['at_least']:g}")
-    if value > limits["at_most"]:
-        raise ValueError(f"{name}={value} is above {limits['at_most']:g}")
-    if value <= limits["above"]:
-        raise ValueError(f"{name}={value} must be above {limits['above']:g}")

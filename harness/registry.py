@@ -45,7 +45,9 @@ def select(text: str, space: str, methods: Mapping[str, Entry], families: Mappin
     for word in [part.strip() for part in text.split(",") if part.strip()]:
         if word in methods:
             if space not in methods[word].spaces:
-                raise ValueError(f"method {word} does not run on space {space}, only on {', '.join(methods[word].spaces)}")
+                raise ValueError(
+                    f"method {word} does not run on space {space}, only on {', '.join(methods[word].spaces)}"
+                )
             entries[word] = methods[word]
         elif word in families:
             for name in families[word]:

@@ -66,7 +66,8 @@ def unpickle_plain(content: bytes) -> Any:
     try:
         return _PlainUnpickler(io.BytesIO(content)).load()
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise TableError(f"not a pickle of plain numbers: {error}") from error
+        reason = " ".join(str(error).split())
+        raise TableError(f"not a pickle of plain numbers: {reason}") from error
 
 
 class _PlainUnpickler(pickle.Unpickler):

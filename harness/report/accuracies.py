@@ -57,7 +57,10 @@ def uncovered(runs: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
     """
     done = runs[runs["failure"] == ""]
     cells: dict[Any, set[str]] = {table: set(rows["cell"]) for table, rows in accuracies.groupby("table")}
-    missing = [done.loc[~done["last"].isin(known), GROUP].assign(table=table) for table, known in (cells or {"": set()}).items()]
+    missing = [
+        done.loc[~done["last"].isin(known), GROUP].assign(table=table)
+        for table, known in (cells or {"": set()}).items()
+    ]
     return pd.concat(missing).groupby([*GROUP, "table"]).size().reset_index(name="count")
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness.report import accuracies, leaderboard, runs
 from harness.report.accuracies import METRICS
-from harness.report.groups import PROFILE_ORDER, Group, in_order
+from harness.report.groups import GROUP, Group
 from harness.report.published import PublishedValue, load
 from harness.store import Store
 
@@ -47,17 +47,13 @@ class Report:
     """One line per damaged file."""
 
     @property
-    def failed(self) -> pd.DataFrame:
-        """The failed runs, columns `runs.COLUMNS`; `failure` is the last line of the traceback."""
-        return self.runs[self.runs["failure"] != ""]
-
-    @property
-    def groups(self) -> list[Group]:
-        """Groups with at least one run that is done, in the order of the report."""
-        done = self.runs[self.runs["failure"] == ""]
-        found = {Group(*key) for key in zip(done["space"], done["profile"], done["searched_on"], strict=True)}
-        profiles = in_order((group.profile for group in found), PROFILE_ORDER)
-        return sorted(found, key=lambda group: (group.space, profiles.index(group.profile), group.searched_on))
+    def failures(self) -> list[str]:
+        """One line per failed run, with the last line of its traceback."""
+        failed = self.runs[self.runs["failure"] != ""]
+        return [
+            f"{run['method']}, seed {run['seed']} ({Group(*(run[key] for key in GROUP)).title}): {run['failure']}"
+            for run in failed.to_dict("records")
+        ]
 
     def show(self, console: Console | None = None) -> None:
         """Print the leaderboard, failed runs, warnings and notes."""
@@ -114,5 +110,6 @@ def _citations(cited: Sequence[PublishedValue]) -> tuple[str, ...]:
         evidence = f"{protocol}, {searched_on}, {value.evidence}"
         numbers[value.registry_name, value.source, evidence][f"{value.dataset} {value.split}".strip()] = None
     return tuple(
-        f"{method}, {', '.join(places)}: {source} ({evidence})" for (method, source, evidence), places in numbers.items()
+        f"{method}, {', '.join(places)}: {source} ({evidence})"
+        for (method, source, evidence), places in numbers.items()
     )

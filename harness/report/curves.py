@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from harness.report.accuracies import main_splits
-from harness.report.groups import DATASET_ORDER, GROUP, Group, in_order
+from harness.report.groups import DATASET_ORDER, in_order
 from harness.store import Store
 
 Floats = NDArray[np.float64]
@@ -35,24 +35,30 @@ def columns(accuracies: pd.DataFrame) -> list[tuple[str, str]]:
     return [(dataset, splits[dataset]) for dataset in in_order(splits, DATASET_ORDER)]
 
 
-def read(store: Store, runs: pd.DataFrame, accuracies: pd.DataFrame, methods: Sequence[str]) -> dict[Group, list[Curves]]:
-    """The curves of every group, its methods in the order of `methods`. Groups without one-shot runs are left out.
+def read(store: Store, runs: pd.DataFrame, accuracies: pd.DataFrame, methods: Sequence[str]) -> list[Curves]:
+    """The curves of one group's one-shot runs, by method in the order of `methods`.
 
-    `runs` are those whose records `store` has read: so their arrays are verified.
+    `runs` are records that `store` has read: so their arrays are verified.
     """
-    shown = columns(accuracies)
-    values = _by_cell(accuracies, shown)
-    found: dict[Group, list[Curves]] = {}
-    for key, group in runs[runs["per_epoch"]].groupby(GROUP):
-        by_method = {str(method): rows for method, rows in group.groupby("method")}
-        found[Group(*key)] = [_curves(store, m, by_method[m]["key"], values) for m in methods if m in by_method]
-    return found
+    values = _by_cell(accuracies)
+    keys = runs[runs["per_epoch"]].groupby("method")["key"].agg(list)
+    return [_curves(store, method, keys[method], values) for method in methods if method in keys]
 
 
-def _by_cell(accuracies: pd.DataFrame, shown: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """One row per cell, one column per shown (dataset, split)."""
+def covered(curves: Sequence[Curves]) -> list[Curves]:
+    """Without the runs that miss an accuracy somewhere: a mean over seeds must be over the same seeds everywhere."""
+    kept = []
+    for method in curves:
+        complete = ~np.isnan(method.accuracy).any(axis=(1, 2))
+        if complete.any():
+            kept.append(replace(method, entropy=method.entropy[complete], accuracy=method.accuracy[complete]))
+    return kept
+
+
+def _by_cell(accuracies: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell, one column for each of `columns`."""
     wide = accuracies.pivot(index="cell", columns=["dataset", "split"], values="value")
-    return wide.reindex(columns=pd.MultiIndex.from_tuples(shown, names=["dataset", "split"]))
+    return wide[columns(accuracies)]
 
 
 def _curves(store: Store, method: str, keys: Sequence[str], values: pd.DataFrame) -> Curves:

@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from harness.report.curves import Curves, Floats
 from harness.report.wording import printable
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,
@@ -167,5 +167,6 @@ def _legend(figure: Figure, seeds: Mapping[str, int], looks: Mapping[str, Look])
 
 
 def _label(text: str) -> str:
-    """Text that matplotlib draws as it is: no formulas, and no leading underscore, which hides a label."""
-    return printable(text).replace("\\", "\\\\").replace("$", r"\$").replace("_", "\u005f") if text else text
+    """Text that matplotlib draws as it is: it would read formulas between dollars and hide labels that begin with _."""
+    text = printable(text).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text

@@ -25,16 +25,15 @@ class Group(NamedTuple):
     searched_on: str
 
     @property
-    def proxy(self) -> str:
-        """What must stand beside every number of a search that is only a proxy; empty for the others."""
-        if self.searched_on == "digits":
-            return "digits proxy"
-        return "quick proxy" if self.profile == "quick" else ""
+    def title(self) -> str:
+        return f"{self.space}, {self.profile} profile, searched on {self.searched_on}"
 
     @property
-    def title(self) -> str:
-        named = f"{self.space}, {self.profile} profile, searched on {self.searched_on}"
-        return f"{named} ({self.proxy})" if self.proxy else named
+    def labelled_title(self) -> str:
+        """The title, with the label that every number of a proxy must carry."""
+        if self.searched_on == "digits":
+            return f"{self.title} (digits proxy)"
+        return f"{self.title} (quick proxy)" if self.profile == "quick" else self.title
 
     @property
     def sentence(self) -> str:

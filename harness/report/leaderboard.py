@@ -50,7 +50,7 @@ def build(
     rows = spread.rename(columns={"count": "n"}).to_dict("records")
     cited = [_published(row, published) for row in rows]
     frame = pd.DataFrame([_compared(row, value) for row, value in zip(rows, cited, strict=True)], columns=COLUMNS)
-    typed = frame.astype({column: float for column in _ACCURACIES} | {"n": int, "published_n": "Int64"})
+    typed = frame.astype(dict.fromkeys(_ACCURACIES, float) | {"n": int, "published_n": "Int64"})
     return _sorted(typed, methods), [value for value in cited if value is not None]
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.report import wording
 from harness.report.content import Report
-from harness.report.groups import SELECTIONS, Group
+from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.verdict import RULE
 
 METRIC_NAMES = {"test_accuracy": "test accuracy", "valid_accuracy": "validation accuracy"}
@@ -48,23 +48,20 @@ def csv(report: Report) -> str:
 
 def tables(report: Report) -> Iterator[Table]:
     """The leaderboard as tables for people, in its order."""
-    keys = ["space", "profile", "searched_on", "selection", "metric"]
-    for (space, profile, searched_on, selection, metric), rows in report.leaderboard.groupby(keys, sort=False):
+    for key, rows in report.leaderboard.groupby([*GROUP, "selection", "metric"], sort=False):
+        *group, selection, metric = map(str, key)
         columns = tuple(dict.fromkeys(zip(rows["dataset"], rows["split"], strict=True)))
         lines = tuple(_lines(str(method), own, columns) for method, own in rows.groupby("method", sort=False))
-        names = tuple(" ".join(column) for column in columns)
-        yield Table(Group(space, profile, searched_on), selection, metric, names, lines)
+        yield Table(Group(*group), selection, metric, tuple(map(" ".join, columns)), lines)
 
 
 def remarks(report: Report) -> list[tuple[str, list[str]]]:
     """What stands below the tables: headings, each with its lines."""
-    failed = report.failed
-    listed = zip(failed["method"], failed["seed"], failed["space"], failed["profile"], failed["searched_on"], failed["failure"], strict=True)
     sections = [
         ("How to read the tables", [*wording.LEGEND, f"verdict: {RULE}"] if len(report.leaderboard) else []),
         ("Tables that were looked up", [f"{table}: {source}" for table, source in report.tables.items()]),
         ("Published values", list(report.citations)),
-        ("Failed runs", [f"{method}, seed {seed} ({Group(*group).title}): {failure}" for method, seed, *group, failure in listed]),
+        ("Failed runs", report.failures),
         ("Notes", list(report.notes)),
         ("Damaged files", list(report.warnings)),
     ]

@@ -11,23 +11,27 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.report import wording
-from harness.report.accuracies import METRICS
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
+from harness.report.verdict import NOT_PUBLISHED
+from harness.report.wording import printable
 
-FAILURES_SHOWN = 20
+SHOWN = 20
+"""Lines of a list that the console gets; the files have all."""
 
-_VERDICT_STYLES = {"reproduced": "green", "differs": "red"}
+_STYLES = {"reproduced": "green", "differs": "red"}
+_CAPTION = "mean ± std (n); published: same split unless named; ?: not stated; †: recalled"
 
 
 def show(report: Report, console: Console) -> None:
     """Test accuracies of the last epoch's cells (validation accuracies where there are none), then what went wrong."""
     rows = report.leaderboard[report.leaderboard["selection"] == "last"]
     for group, found in rows.groupby(GROUP, sort=False):
-        console.print(_leaderboard(Group(*group), _shown(found)))
+        console.print(_leaderboard(Group(*map(str, group)), _shown(found)))
+        console.print()
     if len(rows):
         console.print(Text("Every split, selection and source: tables/leaderboard.md", style="dim"))
-    _list(console, "Failed runs", _failures(report.failed), "red")
+    _list(console, "Failed runs", report.failures, "red")
     _list(console, "Damaged files", report.warnings, "yellow")
     for note in report.notes:
         console.print(_text(note))
@@ -39,29 +43,43 @@ def _shown(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _leaderboard(group: Group, rows: pd.DataFrame) -> Table:
-    caption = "ours: mean ± std (n); published: same split unless named; ? not stated, † recalled"
+    """One table: a section per dataset and split, in it a line per method."""
     table = Table(
-        title=Text.assemble((wording.printable(group.title), "bold"), f"\n{wording.printable(group.sentence)}"),
-        caption=caption,
-        box=box.SIMPLE_HEAD,
+        title=Text.assemble((printable(group.title), "bold"), f"\n{printable(group.sentence)}; {SELECTIONS['last']}"),
+        caption=_CAPTION,
         title_justify="left",
         caption_justify="left",
-        padding=(0, 1),
-        pad_edge=False,
+        title_style="none",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
     )
-    table.add_column("method", overflow="fold")
-    table.add_column("ours", justify="right", no_wrap=True)
-    table.add_column("published", justify="right")
+    table.add_column("accuracy in %", overflow="fold")
+    table.add_column("ours", justify="right")
+    table.add_column("published")
     table.add_column("verdict")
     for (dataset, split), found in rows.groupby(["dataset", "split"], sort=False):
-        table.add_row(Text(f"{dataset} {split}, accuracy in %", style="bold italic"))
+        table.add_row(_text(str(dataset), "bold"), _text(str(split), "bold"))
         for row in found.itertuples():
-            table.add_row(
-                _text(row.method), wording.ours(row), _text(wording.published(row)), Text(row.verdict, _VERDICT_STYLES.get(row.verdict, ""))
-            )
+            table.add_row(_text(str(row.method)), wording.ours(row), wording.published(row), _verdict(str(row.verdict)))
         table.add_section()
     return table
 
 
-def _failures(failed: pd.DataFrame) -> list[str]:
-    ...
+def _verdict(verdict: str) -> Text:
+    return _text(wording.NOTHING if verdict == NOT_PUBLISHED else verdict, _STYLES.get(verdict, ""))
+
+
+def _list(console: Console, heading: str, lines: Sequence[str], style: str) -> None:
+    if not lines:
+        return
+    console.print(Text(heading, style=f"bold {style}"))
+    for line in lines[:SHOWN]:
+        console.print(_text(f"- {line}"))
+    if len(lines) > SHOWN:
+        console.print(f"  and {len(lines) - SHOWN} more: tables/leaderboard.md")
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Text that rich prints as it is: neither markup nor control characters have an effect."""
+    return Text(printable(text), style)

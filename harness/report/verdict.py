@@ -6,6 +6,8 @@ import math
 
 from harness.report.published import PublishedValue
 
+NOT_PUBLISHED = "no published value"
+
 RULE = (
     "reproduced: |ours - published| <= 2 sqrt(s^2/n + s_p^2/n_p) + r, with the standard deviations s and s_p, the"
     " numbers of searches n and n_p, and r half a unit of the last printed digit of the published mean; differs:"
@@ -35,7 +37,7 @@ def comparable(
 def judge(mean: float, std: float, n: int, published: PublishedValue | None, is_comparable: bool) -> str:
     """The verdict on our mean (%) over n searches with sample standard deviation `std` (NaN for one search)."""
     if published is None:
-        return "no published value"
+        return NOT_PUBLISHED
     if not is_comparable:
         return "not comparable"
     if published.n is None or math.isnan(published.std) or math.isnan(std):

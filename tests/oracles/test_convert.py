@@ -213,6 +213,7 @@ def assert_fails(arguments: list[str], message: str, capsys: pytest.CaptureFixtu
     [
         ("a.csv", b"\xff\xfe\x00", "can't decode"),
         ("a.csv", b"arch\n\x00\n", "a.csv"),
+        ("a.csv", b"arch\n" + b"x" * 200_000, "a.csv: field larger than field limit"),
         ("a.csv.gz", b"arch,x\n", "a.csv.gz: not a gzip file, or a damaged one"),
         ("a.csv.gz", gzip.compress(b"arch,x\n" * 1000)[:-20], "a.csv.gz: not a gzip file, or a damaged one"),
         ("a.csv.gz", gzip.compress(b"arch,x\n")[:10] + b"\xff" * 20, "a.csv.gz: not a gzip file, or a damaged one"),

@@ -1,0 +1,75 @@
+"""Shuffled, augmented, normalised batches, made for a whole batch at once on the device where the images lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from harness.data.datasets import Images
+
+Batch = tuple[Tensor, Tensor]
+"""Images (B, 3, H, W) float32 in channels-last layout, labels (B,)."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How batches are made of a set of images. Grey images are shown as three equal channels."""
+
+    images: Images
+    batch_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    crop_padding: int = 0
+    """Pixels of zeros on every side, out of which a random crop of the original size is taken."""
+    flip: bool = False
+    """Mirror half of the images, at random."""
+
+    def __len__(self) -> int:
+        """Batches in one pass; the last one may be smaller."""
+        return -(-len(self.images) // self.batch_size)
+
+    def one_pass(self, generator: torch.Generator) -> Iterator[Batch]:
+        """Every image once, in random order. `generator` is a CPU generator, so that devices see the same batches."""
+        n, device = len(self.images), self.images.labels.device
+        order = torch.randperm(n, generator=generator).to(device)
+        shifts = torch.randint(2 * self.crop_padding + 1, (n, 2), generator=generator).to(device)
+        flips = (torch.rand(n, generator=generator) < 0.5).to(device) & self.flip
+        for start in range(0, n, self.batch_size):
+            part = slice(start, start + self.batch_size)
+            chosen = self.images[order[part]]
+            pixels = augment(chosen.pixels, self.crop_padding, shifts[part], flips[part])
+            yield self._normalised(pixels), chosen.labels
+
+    def forever(self, generator: torch.Generator) -> Iterator[Batch]:
+        """Pass after pass, each in a new order."""
+        while True:
+            yield from self.one_pass(generator)
+
+    def plain(self) -> Iterator[Batch]:
+        """Every image once, in order, without augmentation."""
+        for start in range(0, len(self.images), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            yield self._normalised(self.images.pixels[part]), self.images.labels[part]
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        mean = torch.tensor(self.mean, device=pixels.device)[:, None, None]
+        std = torch.tensor(self.std, device=pixels.device)[:, None, None]
+        return ((pixels.float() - mean) / std).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+
+
+def augment(pixels: Tensor, padding: int, shifts: Tensor, flips: Tensor) -> Tensor:
+    """Crop and mirror each image of a batch.
+
+    pixels: (B, channels, H, W); shifts: (B, 2), the corner of each crop (row, column) in the image padded by
+    `padding` zeros; flips: (B,) bool, which images are mirrored before the crop. Returns (B, channels, H, W).
+    """
+    height, width = pixels.shape[2:]
+    padded = torch.nn.functional.pad(pixels, [padding] * 4)
+    rows = shifts[:, :1] + torch.arange(height, device=pixels.device)  # (B, H)
+    columns = shifts[:, 1:] + torch.arange(width, device=pixels.device)  # (B, W)
+    columns = torch.where(flips[:, None], padded.shape[3] - 1 - columns, columns)
+    image = torch.arange(len(pixels), device=pixels.device)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[image, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

@@ -1,0 +1,48 @@
+"""From a results folder to tables and figures: a pure function of its records and look-ups and of published results.
+
+Needs no torch, and no matplotlib before a figure is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.report import latex, markdown, tables
+from harness.report.content import Report, gather
+from harness.store import Store, write_atomically
+
+__all__ = ["Report", "gather", "write"]
+
+
+def write(store: Store, order: Sequence[str], published: Path) -> Report:
+    """Write `tables/` and `figures/` of a results folder, and return what they say.
+
+    `order` lists the methods as the leaderboard is to have them; `published` is the file of published results.
+    The same records and look-ups give the same bytes. OSError if the folder cannot be written or `published` not be
+    read, ValueError if `published` is malformed.
+    """
+    report = gather(store, order, published)
+    _write_tables(report, store.folder / "tables")
+    _write_figures(report, store, store.folder / "figures")
+    return report
+
+
+def _write_tables(report: Report, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix, text in (
+        ("csv", tables.csv(report)),
+        ("md", markdown.render(report)),
+        ("tex", latex.render(report)),
+    ):
+        write_atomically(folder / f"leaderboard.{suffix}", text.encode())
+
+
+def _write_figures(report: Report, store: Store, folder: Path) -> None:
+    if (report.runs["failure"] != "").all():  # none is done; of no runs at all this holds as well
+        return
+    from harness.report import gallery, saving
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in gallery.draw(report, store):
+        saving.save(figure, folder, name)

@@ -1,0 +1,1 @@
+"""The training loops, once for all methods."""

@@ -1,0 +1,244 @@
+"""The search loop of every weight-sharing method.
+
+One epoch: for each batch of the weights' images, a step of the architecture on another batch and a step of the shared
+weights (the order is the protocol's). What differs between methods is in the method (harness.api), what differs
+between profiles is in the protocol (harness.profiles).
+
+Each epoch's randomness is a function of (seed, purpose, epoch), so the state between two epochs is nothing but the
+state of the supernet, its optimizer and the method.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from harness.api import OneShot
+from harness.data import Batches, SearchData
+from harness.data.batches import Batch
+from harness.profiles import Protocol
+from harness.simplex import entropy
+from harness.spaces import Arch
+
+EVALUATION_BATCH = 512
+"""Images per batch when a cell is scored or the supernet is validated."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What is logged after an epoch."""
+
+    epoch: int
+    """Counts from 0."""
+    theta: NDArray[np.float32]
+    """(E, K)."""
+    edge_weights: NDArray[np.float32]
+    """(E,)."""
+    entropy: NDArray[np.float32]
+    """(cell types,) mean over edges, nats."""
+    loss: float
+    """Mean cross-entropy of the weight steps, nats."""
+    train_accuracy: float
+    """Of the weight steps, %."""
+    valid_accuracy: float
+    """Of the supernet on the validation images, %; NaN where nothing is held out."""
+    cell: Arch
+    seconds: float
+
+
+class Search:
+    """One search, which can be stopped after any epoch and continued from its `state_dict`."""
+
+    def __init__(
+        self,
+        method: OneShot,
+        supernet: nn.Module,
+        data: SearchData,
+        protocol: Protocol,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.method = method.to(device)
+        self.supernet = supernet.to(device)
+        self.protocol = protocol
+        self.seed = seed
+        self.device = device
+        self.next_epoch = 0
+        self.weights = list(supernet.parameters())
+        self.optimizer = torch.optim.SGD(
+            self.weights,
+            lr=protocol.learning_rate,
+            momentum=protocol.momentum,
+            nesterov=protocol.nesterov,
+            weight_decay=protocol.weight_decay,
+        )
+        held_out = data.validation if data.validation is not None else data.architecture
+        batches = partial(Batches, mean=data.mean, std=data.std)
+        training = partial(
+            batches, batch_size=protocol.batch_size, crop_padding=protocol.crop_padding, flip=protocol.flip
+        )
+        self.weight_batches = training(data.weights.to(device))
+        self.architecture_batches = training(data.architecture.to(device))
+        self.scoring_batches = batches(held_out.to(device), batch_size=EVALUATION_BATCH)
+        self.has_validation = data.validation is not None
+
+    def epochs(self) -> Iterator[Epoch]:
+        """Run the epochs that are left; stop asking at any time. FloatingPointError if the loss is not finite."""
+        while self.next_epoch < self.protocol.epochs:
+            log = self._epoch(self.next_epoch)
+            self.next_epoch += 1
+            yield log
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "next_epoch": self.next_epoch,
+            "supernet": self.supernet.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "method": self.method.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.next_epoch = state["next_epoch"]
+        self.supernet.load_state_dict(state["supernet"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.method.load_state_dict(state["method"])
+
+    # One epoch -----------------------------------------------------------------------------------------------------
+
+    def _epoch(self, epoch: int) -> Epoch:
+        start = time.perf_counter()
+        torch.manual_seed(stream(self.seed, "method", epoch))
+        self.method.anneal(epoch, self.protocol.epochs)
+        self.supernet.train()
+        self._set_learning_rate(epoch)
+        loss, accuracy = self._steps(epoch)
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the training loss became {loss} in epoch {epoch + 1}")
+        valid_accuracy = self._accuracy(self.scoring_batches.plain()) if self.has_validation else math.nan
+        return self._log(epoch, loss, accuracy, valid_accuracy, start)
+
+    def _steps(self, epoch: int) -> tuple[float, float]:
+        """All steps of an epoch; returns the mean loss (nats) and accuracy (%) of the weight steps."""
+        method, first = self.method, self.protocol.architecture_first
+        active = epoch >= method.warmup * self.protocol.epochs
+        beside = active and method.architecture_steps is None  # one architecture step per weight step
+        held_out = self.architecture_batches.forever(self._generator("architecture", epoch))
+        totals = torch.zeros(2, device=self.device, dtype=torch.float64)
+        for batch in self.weight_batches.one_pass(self._generator("weights", epoch)):
+            if beside and first:
+                self._architecture_step(next(held_out))
+            totals += len(batch[1]) * self._weight_step(batch)
+            if beside and not first:
+                self._architecture_step(next(held_out))
+        for _ in range((method.architecture_steps or 0) if active else 0):
+            self._architecture_step(next(held_out))
+        loss, accuracy = (totals / len(self.weight_batches.images)).tolist()
+        return loss, accuracy
+
+    def _architecture_step(self, batch: Batch) -> None:
+        parameters = list(self.method.parameters())
+        loss, accuracy = self._loss(batch, self.method(), self.method.edge_weights())
+        self.method.zero_grad()
+        self.method.objective(loss, accuracy).backward(inputs=parameters)
+        self.method.step()
+
+    def _weight_step(self, batch: Batch) -> Tensor:
+        with torch.no_grad():
+            weights, edge_weights = self.method.weights_for_training(), self.method.edge_weights()
+        loss, accuracy = self._loss(batch, weights, edge_weights)
+        self.optimizer.zero_grad()
+        loss.backward(inputs=self.weights)
+        nn.utils.clip_grad_norm_(self.weights, self.protocol.gradient_clip)
+        self.optimizer.step()
+        return torch.stack([loss.detach(), accuracy])
+
+    def _loss(self, batch: Batch, weights: Tensor, edge_weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean cross-entropy (nats) and accuracy (%) of the supernet on a batch."""
+        images, labels = batch
+        with self._precision():
+            logits = self.supernet(images, weights, edge_weights)
+        loss = F.cross_entropy(logits.float(), labels)
+        return loss, 100 * (logits.detach().argmax(dim=1) == labels).float().mean()
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.protocol.precision == "bf16")
+
+    def _set_learning_rate(self, epoch: int) -> None:
+        """Cosine annealing per epoch (Loshchilov and Hutter, ICLR 2017, Equation 5, without restarts)."""
+        high, low = self.protocol.learning_rate, self.protocol.learning_rate_min
+        cosine = math.cos(math.pi * epoch / self.protocol.schedule)
+        for group in self.optimizer.param_groups:
+            group["lr"] = low + (high - low) * (1 + cosine) / 2
+
+    # After an epoch ------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _log(self, epoch: int, loss: float, accuracy: float, valid_accuracy: float, start: float) -> Epoch:
+        theta = self.method.distribution()
+        per_edge = entropy(theta.double())
+        per_type = [float(per_edge[edges].mean()) for edges in self.method.space.cell_types.values()]
+        return Epoch(
+            epoch=epoch,
+            theta=theta.float().cpu().numpy().copy(),
+            edge_weights=self.method.edge_weights().float().cpu().numpy().copy(),
+            entropy=np.array(per_type, dtype=np.float32),
+            loss=loss,
+            train_accuracy=accuracy,
+            valid_accuracy=valid_accuracy,
+            cell=self._derive(epoch),
+            seconds=time.perf_counter() - start,
+        )
+
+    def _derive(self, epoch: int) -> Arch:
+        batches = self.scoring_batches.forever(self._generator("scoring", epoch))
+
+        def evaluate(arch: Arch) -> float:
+            weights = torch.as_tensor(self.method.space.one_hot(arch), dtype=torch.float32, device=self.device)
+            return self._accuracy([next(batches)], weights)
+
+        return self.method.derive(evaluate)
+
+    @torch.no_grad()
+    def _accuracy(self, batches: Iterable[Batch], weights: Tensor | None = None) -> float:
+        """Accuracy (%) in evaluation mode: of one cell, or of the supernet as the method mixes it."""
+        self.supernet.eval()
+        theta = self.method.distribution()
+        ones = torch.ones(len(theta), device=self.device)
+        mixture = (theta, self.method.edge_weights()) if weights is None else (weights, ones)
+        correct, total = torch.zeros((), device=self.device), 0
+        for images, labels in batches:
+            with self._precision():
+                logits = self.supernet(images, *mixture)
+            correct += (logits.argmax(dim=1) == labels).sum()
+            total += len(labels)
+        self.supernet.train()
+        return 100 * correct.item() / total
+
+    def _generator(self, purpose: str, epoch: int) -> torch.Generator:
+        return torch.Generator().manual_seed(stream(self.seed, purpose, epoch))
+
+
+def stream(seed: int, purpose: str, epoch: int | None = None) -> int:
+    """The seed of one random stream of a run. Streams of different purposes are unrelated; the streams of the
+    supernet's initial weights and of the weights' batches are the same for all methods, so runs can be paired."""
+    digest = hashlib.sha256(f"{seed}/{purpose}/{epoch}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+def stacked(epochs: list[Epoch], names: list[str]) -> dict[str, NDArray[Any]]:
+    """The logs of all epochs as arrays (T, ...); `names` are the cells as strings."""
+    fields = ["theta", "edge_weights", "entropy", "loss", "train_accuracy", "valid_accuracy", "seconds"]
+    arrays = {name: np.stack([cast(Any, getattr(log, name)) for log in epochs]) for name in fields}
+    return {**arrays, "cells": np.array(names)}
