@@ -9,3 +9,29 @@ loss on the other half. With g the gradient of that loss in theta, each step is
 Defaults: lr 0.1 and floor 1e-5 of the released NAS-Bench-201 configuration (liamcli/gaea_release, `edarts` with
 single_level=false); theta starts uniform, without noise.
 """
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from harness.api import OneShot
+from harness.simplex import exponentiated_gradient
+from harness.spaces import SearchSpace
+
+
+@final
+class GaeaDartsBilevel(OneShot):
+    bilevel = True
+
+    def __init__(self, space: SearchSpace, lr: float = 0.1, floor: float = 1e-5) -> None:
+        super().__init__(space)
+        self.lr = lr
+        self.floor = floor
+        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (E, K)
+
+    def distribution(self) -> Tensor:
+        return self.theta
+
+    @torch.no_grad()
+    def step(self) -> None:
+        self.theta.copy_(exponentiated_gradient(self.theta, self.theta.grad, self.lr, self.floor))
