@@ -90,7 +90,7 @@ class Store:
             if expected and hashlib.sha256(self._arrays_path(key).read_bytes()).hexdigest() != expected:
                 raise ValueError("its arrays have another checksum")
         except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
-            self._set_aside(path, self._arrays_path(key), why=error)
+            self.set_aside(path, self._arrays_path(key), why=error)
             return None
         return record
 
@@ -110,7 +110,7 @@ class Store:
     def _arrays_path(self, key: str) -> Path:
         return self.folder / "runs" / f"{key}.npz"
 
-    def _set_aside(self, *paths: Path, why: Exception) -> None:
+    def set_aside(self, *paths: Path, why: Exception) -> None:
         for path in paths:
             if path.exists():
                 target = self.folder / "damaged" / path.name
@@ -158,7 +158,7 @@ class Store:
                     raise ValueError("not a look-up file")
                 frame = frame.astype({"epochs": int, "value": float, "trials": int})
             except (ValueError, OSError) as error:
-                self._set_aside(path, why=error)
+                self.set_aside(path, why=error)
                 continue
             yield Lookups(path.stem, source[2:], frame)
 

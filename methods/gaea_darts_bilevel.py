@@ -9,6 +9,7 @@ loss on the other half. With g the gradient of that loss in theta, each step is
 Defaults: lr 0.1 and floor 1e-5 of the released NAS-Bench-201 configuration (liamcli/gaea_release, `edarts` with
 single_level=false); theta starts uniform, without noise.
 """
+
 from typing import final
 
 import torch

@@ -30,7 +30,8 @@ from harness.data import Batches, SearchData
 from harness.data.batches import Batch
 from harness.profiles import Protocol
 from harness.simplex import entropy
-from harness.spaces import Arch
+from harness.spaces import Arch, NASBench201, SearchSpace
+from harness.supernets.nasbench201 import NASBench201Supernet
 
 EVALUATION_BATCH = 512
 """Images per batch when a cell is scored or the supernet is validated."""
@@ -138,23 +139,23 @@ class Search:
         totals = torch.zeros(2, device=self.device, dtype=torch.float64)
         for batch in self.weight_batches.one_pass(self._generator("weights", epoch)):
             if beside and first:
-                self._architecture_step(next(held_out))
-            totals += len(batch[1]) * self._weight_step(batch)
+                self.architecture_step(next(held_out))
+            totals += len(batch[1]) * self.weight_step(batch)
             if beside and not first:
-                self._architecture_step(next(held_out))
+                self.architecture_step(next(held_out))
         for _ in range((method.architecture_steps or 0) if active else 0):
-            self._architecture_step(next(held_out))
+            self.architecture_step(next(held_out))
         loss, accuracy = (totals / len(self.weight_batches.images)).tolist()
         return loss, accuracy
 
-    def _architecture_step(self, batch: Batch) -> None:
+    def architecture_step(self, batch: Batch) -> None:
         parameters = list(self.method.parameters())
         loss, accuracy = self._loss(batch, self.method(), self.method.edge_weights())
         self.method.zero_grad()
         self.method.objective(loss, accuracy).backward(inputs=parameters)
         self.method.step()
 
-    def _weight_step(self, batch: Batch) -> Tensor:
+    def weight_step(self, batch: Batch) -> Tensor:
         with torch.no_grad():
             weights, edge_weights = self.method.weights_for_training(), self.method.edge_weights()
         loss, accuracy = self._loss(batch, weights, edge_weights)
@@ -228,6 +229,13 @@ class Search:
 
     def _generator(self, purpose: str, epoch: int) -> torch.Generator:
         return torch.Generator().manual_seed(stream(self.seed, purpose, epoch))
+
+
+def build_supernet(space: SearchSpace, protocol: Protocol, classes: int) -> nn.Module:
+    """The supernet of a space at a protocol's size."""
+    if isinstance(space, NASBench201):
+        return NASBench201Supernet(space, protocol.channels, protocol.cells, classes, protocol.track_statistics)
+    raise ValueError(f"no supernet for space {space.name}")
 
 
 def stream(seed: int, purpose: str, epoch: int | None = None) -> int:

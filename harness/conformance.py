@@ -1,0 +1,129 @@
+"""What every method must satisfy, runnable on anyone's class.
+
+`problems` takes a moment and is asked of every outside method before it runs; `examine` also searches for real.
+Each answers with lines that say what is wrong and how to mend it; an empty list means that nothing is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.api import BlackBox, OneShot
+from harness.data import SearchData
+from harness.profiles import Protocol
+from harness.spaces import SPACES, SearchSpace
+from harness.training.search import Epoch, Search, build_supernet
+
+TOLERANCE = 1e-4
+
+
+def problems(cls: type[Any], space: SearchSpace, settings: dict[str, Any] | None = None) -> list[str]:
+    """Whether a class meets the contract on a space, seen without any training."""
+    name = cls.__name__
+    if not issubclass(cls, OneShot | BlackBox):
+        return [f"{name} must derive from harness.api.OneShot or harness.api.BlackBox"]
+    missing = sorted(getattr(cls, "__abstractmethods__", ()))
+    if missing:
+        return [f"{name} must define {', '.join(missing)}"]
+    try:
+        inspect.signature(cls).bind(space)
+    except TypeError as error:
+        return [f"{name}(space) must be possible, every setting needs a default: {error}"]
+    try:
+        method = cls(space, **(settings or {}))
+    except Exception as error:  # whatever an outside constructor raises
+        return [f"{name}(space) raised {type(error).__name__}: {error}"]
+    return _one_shot_problems(method) if isinstance(method, OneShot) else []
+
+
+def _one_shot_problems(method: OneShot) -> list[str]:
+    name, space = type(method).__name__, getattr(method, "space", None)
+    if not isinstance(space, SearchSpace):
+        return [f"{name}.__init__ must call super().__init__(space)"]
+    if not any(True for _ in method.parameters()) and method.architecture_steps != 0:
+        return [f"{name} has no parameters to learn; set architecture_steps = 0 if that is meant"]
+    try:
+        with torch.no_grad():
+            theta, weights = method.distribution(), method.weights_for_training()
+            edge_weights = method.edge_weights()
+            cell = method.derive(lambda arch: 50.0)
+    except Exception as error:  # whatever an outside method raises
+        return [f"{name} raised {type(error).__name__} before any training: {error}"]
+    found = [
+        f"{name}.{what} must have shape {shape}, it has {tuple(value.shape)}"
+        for what, value, shape in (
+            ("distribution()", theta, space.shape),
+            ("weights_for_training()", weights, space.shape),
+            ("edge_weights()", edge_weights, space.shape[:1]),
+        )
+        if tuple(value.shape) != shape
+    ]
+    return found or _simplex_problems(name, theta.cpu().numpy()) + _cell_problems(name, space, cell)
+
+
+def _simplex_problems(name: str, theta: Any) -> list[str]:
+    if not np.isfinite(theta).all():
+        return [f"{name}.distribution() is not finite"]
+    if (theta < -TOLERANCE).any() or (abs(theta.sum(axis=1) - 1) > TOLERANCE).any():
+        return [f"{name}.distribution() must have rows on the simplex: no entry below 0, every row's sum 1"]
+    return []
+
+
+def _cell_problems(name: str, space: SearchSpace, cell: Any) -> list[str]:
+    try:
+        space.one_hot(cell)
+    except Exception as error:  # anything that is not a cell
+        return [f"{name}.derive() must return a cell of the space: {type(error).__name__}: {error}"]
+    return []
+
+
+def examine(cls: type[OneShot], space_name: str, data: SearchData, protocol: Protocol) -> list[str]:
+    """Search for real, as short as `protocol` says (two epochs or more): simplex at every epoch, determinism, exact
+    resume from `state_dict()`."""
+    full = SPACES[space_name]()
+    space = full if protocol.zero_operation else full.without("none")
+    found = problems(cls, space)
+    if found:
+        return found
+
+    def start() -> Search:
+        torch.manual_seed(1)
+        method = cls(space)
+        torch.manual_seed(2)
+        supernet = build_supernet(space, protocol, data.classes)
+        return Search(method, supernet, data, protocol, seed=0, device=torch.device("cpu"))
+
+    whole = list(start().epochs())
+    for log in whole:
+        found += _simplex_problems(f"after epoch {log.epoch + 1}: {cls.__name__}", log.theta)
+    if not _same(whole, list(start().epochs())):
+        found.append(
+            f"two searches of {cls.__name__} with the same seed differ: draw from torch's global generator only"
+        )
+    first = start()
+    begun = [next(first.epochs())]
+    checkpoint = io.BytesIO()
+    torch.save(first.state_dict(), checkpoint)
+    checkpoint.seek(0)
+    resumed = start()
+    resumed.load_state_dict(torch.load(checkpoint, weights_only=True))
+    if not _same(whole, begun + list(resumed.epochs())):
+        found.append(
+            f"{cls.__name__} resumed from state_dict() differs from an uninterrupted search: "
+            "keep what changes in parameters, buffers or torch.optim optimizers held as attributes"
+        )
+    return found
+
+
+def _same(first: list[Epoch], second: list[Epoch]) -> bool:
+    return len(first) == len(second) and all(
+        np.array_equal(a.theta, b.theta)
+        and np.array_equal(a.edge_weights, b.edge_weights)
+        and (a.loss, a.train_accuracy, a.cell) == (b.loss, b.train_accuracy, b.cell)
+        for a, b in zip(first, second, strict=True)
+    )

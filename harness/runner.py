@@ -1,0 +1,209 @@
+"""Executes runs: builds the task, searches epoch by epoch with a checkpoint after each, writes the record."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+
+from harness import __version__, registry
+from harness.data import load, search_data
+from harness.oracles import Table
+from harness.plan import Run
+from harness.spaces import SPACES
+from harness.store import Arrays, Lookups, Record, Store, write_atomically
+from harness.training.search import Search, build_supernet, stacked, stream
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how runs are executed. Recorded with a run, but no part of its key."""
+
+    results: Path
+    data: Path
+    device: str
+    threads: int
+    commit: str | None
+    dirty: bool | None
+    parent: int
+    """Process id of the runner; a worker whose runner is gone stops after its epoch."""
+
+
+def execute_all(runs: Sequence[Run], machine: Machine, jobs: int) -> Iterator[Record]:
+    """Execute runs, `jobs` at a time, each in a process of its own; yields records as they are finished."""
+    if jobs == 1 or len(runs) == 1:
+        for run in runs:
+            yield execute(run, machine)
+        return
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=machine.threads):
+        parallel = joblib.Parallel(n_jobs=min(jobs, len(runs)), return_as="generator_unordered", pre_dispatch="n_jobs")
+        yield from parallel(joblib.delayed(execute)(run, machine) for run in runs)
+
+
+def execute(run: Run, machine: Machine) -> Record:
+    """Search, from the last checkpoint if there is one, and write the record. A run that raises is a failed record."""
+    store = Store(machine.results)
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    arrays: Arrays | None = None
+    try:
+        result, arrays, threads = _search(run, machine, store)
+    except Exception as error:  # a failed run is data; the other runs go on
+        result = {"status": "failed", "failure": _traceback(error)}
+        threads = machine.threads
+    record = {
+        "key": run.key,
+        "kind": "one-shot",
+        "asked": run.asked,
+        "family": run.entry.family,
+        **result,
+        "provenance": {
+            "commit": machine.commit,
+            "dirty": machine.dirty,
+            "versions": {"harness": __version__, "python": platform.python_version(), "torch": torch.__version__},
+            "device": _device_name(machine.device),
+            "threads": threads,
+            "precision": run.protocol.precision,
+            "started": started,
+            "seconds": float(arrays["seconds"].sum()) if arrays else None,
+            "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        },
+    }
+    store.write(record, arrays)
+    store.discard_checkpoint(run.key)
+    return record
+
+
+def prepare(run: Run, machine: Machine) -> Search:
+    """The search of a run at its beginning."""
+    protocol, seed = run.protocol, run.asked["seed"]
+    full = SPACES[run.asked["space"]]()
+    space = full if protocol.zero_operation else full.without("none")
+    cls = registry.load(run.entry)
+    torch.manual_seed(stream(seed, "method"))
+    method = cls(space, **run.asked["settings"])
+    data = search_data(load(run.asked["dataset"], machine.data), method.bilevel)
+    torch.manual_seed(stream(seed, "initial weights"))
+    supernet = build_supernet(space, protocol, data.classes)
+    return Search(method, supernet, data, protocol, seed, torch.device(machine.device))
+
+
+def _search(run: Run, machine: Machine, store: Store) -> tuple[dict[str, Any], Arrays, int]:
+    """Returns the result part of the record, the arrays, and the number of threads."""
+    checkpoint = _load_checkpoint(store, run.key)
+    threads = checkpoint["threads"] if checkpoint else machine.threads
+    torch.set_num_threads(threads)
+    search = prepare(run, machine)
+    logs: list[Arrays] = []
+    if checkpoint:
+        search.load_state_dict(checkpoint["search"])
+        logs = [_as_arrays(log) for log in checkpoint["logs"]]
+    to_string = SPACES[run.asked["space"]]().to_string
+    for epoch in search.epochs():
+        logs.append(stacked([epoch], [to_string(epoch.cell)]))
+        _save_checkpoint(store, run, threads, search, logs)
+        if os.getpid() != machine.parent and os.getppid() != machine.parent:
+            sys.exit("the runner is gone")
+    arrays = {name: np.concatenate([log[name] for log in logs]) for name in logs[0]}
+    return {"status": "done", "failure": None, "cells": _chosen_cells(arrays)}, arrays, threads
+
+
+def _chosen_cells(arrays: Arrays) -> dict[str, Any]:
+    """The last epoch's cell, and that of the best supernet validation accuracy (the first on ties)."""
+    accuracy, cells = arrays["valid_accuracy"], arrays["cells"]
+    best = None if np.isnan(accuracy).all() else int(np.nanargmax(accuracy))
+    return {
+        "last": str(cells[-1]),
+        "best_valid": None if best is None else str(cells[best]),
+        "best_valid_epoch": None if best is None else best + 1,
+    }
+
+
+# Checkpoints -----------------------------------------------------------------------------------------------------------
+
+
+def _save_checkpoint(store: Store, run: Run, threads: int, search: Search, logs: list[Arrays]) -> None:
+    path = store.checkpoint_path(run.key)
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    torch.save(
+        {"threads": threads, "search": search.state_dict(), "logs": [_as_plain(log) for log in logs]}, unfinished
+    )
+    unfinished.replace(path)
+    loss = float(logs[-1]["loss"][0])
+    progress = {
+        "epoch": search.next_epoch,
+        "epochs": search.protocol.epochs,
+        "loss": loss if math.isfinite(loss) else None,
+        "seconds": sum(float(log["seconds"][0]) for log in logs),
+    }
+    write_atomically(store.progress_path(run.key), json.dumps(progress).encode())
+
+
+def _load_checkpoint(store: Store, key: str) -> dict[str, Any] | None:
+    path = store.checkpoint_path(key)
+    if not path.exists():
+        return None
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # a damaged file can raise nearly anything
+        store.set_aside(path, why=error)
+        return None
+    return checkpoint
+
+
+def _as_plain(log: Arrays) -> dict[str, Any]:
+    """Tensors and lists of strings: what `torch.load` reads without trusting the file."""
+    return {k: v.tolist() if v.dtype.kind == "U" else torch.from_numpy(v) for k, v in log.items()}
+
+
+def _as_arrays(log: dict[str, Any]) -> Arrays:
+    return {k: np.array(v) if isinstance(v, list) else v.numpy() for k, v in log.items()}
+
+
+# Look-ups, estimates, provenance ------------------------------------------------------------------------------------------
+
+
+def look_up(store: Store, table: Table) -> None:
+    """Write what the table says of every cell of every epoch of all stored runs."""
+    known = {cell for found in store.lookups() if found.sha256 == table.sha256 for cell in found.frame["cell"]}
+    records = [r for r in store.records() if r["status"] == "done" and r["asked"]["space"] == "nasbench201"]
+    cells = sorted({str(cell) for r in records for cell in store.arrays(r["key"])["cells"]} - known)
+    if cells:
+        store.write_lookups(Lookups(table.sha256, table.source, table.frame(cells)))
+
+
+def estimated_seconds(run: Run, machine: Machine) -> float:
+    """Length of a run as a measured step suggests: three weight and architecture steps, the first not counted."""
+    torch.set_num_threads(machine.threads)
+    search = prepare(run, machine)
+    search.supernet.train()
+    batches = search.weight_batches.one_pass(torch.Generator().manual_seed(0))
+    times = []
+    for batch in [next(batches) for _ in range(3)]:
+        start = time.perf_counter()
+        if search.method.architecture_steps is None:
+            search.architecture_step(batch)
+        search.weight_step(batch)
+        times.append(time.perf_counter() - start)
+    return min(times[1:]) * len(search.weight_batches) * run.protocol.epochs
+
+
+def _traceback(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+def _device_name(device: str) -> str:
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device

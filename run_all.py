@@ -1,0 +1,301 @@
+"""Plan the searches that are missing, run them, look the found cells up, report.
+
+python run_all.py --methods gaea,darts --seeds 4
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from harness import __version__
+from harness.profiles import DEFAULT_DATASET, PRECISIONS, PROFILES
+from harness.registry import Selection, select
+from harness.store import Store
+from methods import FAMILIES, METHODS
+
+ROOT = Path(__file__).resolve().parent
+PUBLISHED = ROOT / "results" / "published.csv"
+SPACE_NAMES = ("nasbench201",)
+DATASET_NAMES = ("digits", "cifar10")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 all well, 1 a run failed, 2 bad input, 130 interrupted."""
+    options = parser().parse_args(arguments)
+    console = Console(soft_wrap=False)
+    try:
+        return _main(options, console)
+    except (ValueError, OSError, LookupError) as error:
+        print(f"run_all: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command continues from the last checkpoints.", file=sys.stderr)
+        return 130
+
+
+def _main(options: argparse.Namespace, console: Console) -> int:
+    if options.list:
+        console.print(method_list())
+        return 0
+    store = Store(options.results)
+    if not (options.report_only or options.dry_run):
+        return _search_and_report(options, store, console)
+    if options.dry_run:
+        return _dry_run(options, store, console)
+    if options.table:
+        _look_up(options, store)
+    return _report(store, console)
+
+
+def _search_and_report(options: argparse.Namespace, store: Store, console: Console) -> int:
+    selection = _select(options, console)
+    table = _open_table(options)
+    runs = _plan(options, selection)
+    store.prepare()
+    from harness import runner
+    from harness.progress import Display
+
+    machine = _machine(options)
+    missing = [run for run in runs if (record := store.read(run.key)) is None or record["status"] != "done"]
+    _print_warnings(store, console)
+    console.print(f"{len(runs)} runs asked, {len(runs) - len(missing)} done, {len(missing)} to do")
+    labels = {run.key: run.label for run in runs}
+    failed = 0
+    if missing:
+        with Display(console, store, [(run.key, run.label, run.protocol.epochs) for run in missing]) as display:
+            for record in runner.execute_all(missing, machine, options.jobs):
+                display.done(record, labels[record["key"]])
+                failed += record["status"] == "failed"
+    runner.look_up(store, table)
+    return max(_report(store, console), int(failed > 0))
+
+
+def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int:
+    """Print the plan, what is done, and an estimate of the time left."""
+    from harness import runner
+
+    runs = _plan(options, _select(options, console))
+    machine = _machine(options)
+    table = RichTable("run", "profile", "status", "seconds (estimate)")
+    estimates: dict[str, float] = {}
+    total = 0.0
+    for run in runs:
+        record = store.read(run.key)
+        status = record["status"] if record else "begun" if store.progress(run.key) else "to do"
+        kind = f"{run.asked['method']}/{run.asked['dataset']}"
+        seconds = 0.0
+        if status != "done":
+            if kind not in estimates:
+                estimates[kind] = runner.estimated_seconds(run, machine)
+            progress = store.progress(run.key)
+            seconds = estimates[kind] * (1 - progress.get("epoch", 0) / run.protocol.epochs)
+        total += seconds
+        table.add_row(Text(run.label), run.asked["profile"], status, f"{seconds:.0f}")
+    console.print(table)
+    hours = total / options.jobs / 3600
+    console.print(
+        f"about {total:.0f} s of computing, {hours:.2f} h with {options.jobs} jobs (from three measured steps)"
+    )
+    return 0
+
+
+def _select(options: argparse.Namespace, console: Console) -> Selection:
+    selection = select(options.methods, options.space, METHODS, FAMILIES)
+    for line in selection.skipped:
+        console.print(line, markup=False)
+    return selection
+
+
+def _plan(options: argparse.Namespace, selection: Selection):  # type: ignore[no-untyped-def]
+    from harness.plan import plan
+
+    overrides = list(options.set)
+    if options.precision:
+        overrides.append(f"precision={options.precision}")
+    return plan(
+        selection.entries,
+        options.space,
+        options.profile,
+        options.dataset or [DEFAULT_DATASET[options.profile]],
+        options.seeds,
+        overrides,
+        options.data,
+    )
+
+
+def _open_table(options: argparse.Namespace):  # type: ignore[no-untyped-def]
+    from harness.oracles import open_table
+
+    return open_table(options.table)
+
+
+def _look_up(options: argparse.Namespace, store: Store) -> None:
+    from harness import runner
+
+    table = _open_table(options)
+    store.prepare()
+    runner.look_up(store, table)
+
+
+def _machine(options: argparse.Namespace):  # type: ignore[no-untyped-def]
+    import torch
+
+    from harness.runner import Machine
+
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {device} cannot be used: {str(error).splitlines()[0]}") from error
+    commit, dirty = _version_control()
+    return Machine(options.results, options.data, device, options.threads, commit, dirty, os.getpid())
+
+
+def _version_control() -> tuple[str | None, bool | None]:
+    """Commit of this checkout, and whether the code differs from it; None outside a checkout."""
+    if not (ROOT / ".git").exists():
+        return None, None
+    code = ["harness", "methods", "run_all.py", "pyproject.toml"]
+    try:
+        commit, changes = (
+            subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout.strip()
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", *code])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+    return commit, bool(changes)
+
+
+def _report(store: Store, console: Console) -> int:
+    from harness import report
+
+    if not store.folder.is_dir():
+        raise ValueError(f"no results folder {store.folder}")
+    report.write(store, list(METHODS), PUBLISHED).show(console)
+    return 0
+
+
+def _print_warnings(store: Store, console: Console) -> None:
+    for line in store.warnings:
+        console.print(line, markup=False, style="yellow")
+    store.warnings.clear()
+
+
+def method_list() -> RichTable:
+    """Every method of the table, in leaderboard order."""
+    table = RichTable("method", "family", "kind", "spaces", "paper")
+    for name, entry in METHODS.items():
+        spaces = ", ".join(space for space in entry.spaces if space in SPACE_NAMES)
+        table.add_row(name, entry.family, entry.kind, spaces, entry.paper)
+    table.caption = "families: " + "; ".join(f"{name} = {', '.join(members)}" for name, members in FAMILIES.items())
+    return table
+
+
+# Arguments -----------------------------------------------------------------------------------------------------------
+
+
+def parser() -> argparse.ArgumentParser:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    result = argparse.ArgumentParser(
+        prog="run_all.py",
+        description="Compare neural architecture search methods: run the searches that are missing, look the found "
+        "cells up in real NAS-Bench-201 data, write tables and figures.",
+        epilog="Run again with the same --results and only what is missing is done.",
+    )
+    result.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    what = result.add_argument_group("what to run")
+    what.add_argument(
+        "--methods",
+        default="gaea,darts",
+        metavar="A,B",
+        help="names, families, file.py:Class or package.module:Class (default: %(default)s; see --list)",
+    )
+    what.add_argument(
+        "--seeds", type=seeds, default="4", metavar="S", help="4 means 0..3; 0,3,7 and 2-5 work too (default: 4)"
+    )
+    what.add_argument("--space", choices=SPACE_NAMES, default="nasbench201", help="search space")
+    what.add_argument(
+        "--dataset",
+        type=datasets,
+        metavar="NAME[,NAME]",
+        help=f"to search on: {', '.join(DATASET_NAMES)} (default: digits for quick, cifar10 for the others); found "
+        "cells are always looked up on all three datasets",
+    )
+    what.add_argument(
+        "--profile",
+        choices=PROFILES,
+        default="quick",
+        help="quick: small, on digits, a proxy; controlled: all methods under one full-size protocol; paper: each "
+        "under its published protocol (default: quick)",
+    )
+    what.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a profile field or a method's setting; METHOD.NAME=VALUE for one method; repeatable",
+    )
+    how = result.add_argument_group("how to run")
+    how.add_argument("--precision", choices=PRECISIONS, help="of the supernet (default: fp32)")
+    how.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: cuda where there is one)")
+    how.add_argument("--jobs", type=positive, default=cores, metavar="N", help="runs at a time (default: cores)")
+    how.add_argument("--threads", type=positive, default=1, metavar="N", help="threads per run (default: 1)")
+    how.add_argument("--dry-run", action="store_true", help="print the plan, what is done, and an estimate of time")
+    where = result.add_argument_group("files")
+    where.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    where.add_argument("--table", type=Path, help="NAS-Bench-201 table made by python -m harness.oracles.convert")
+    where.add_argument(
+        "--data",
+        type=Path,
+        default=Path(os.environ.get("NAS_DATA", "data")),
+        metavar="DIR",
+        help="folder of the image datasets (default: $NAS_DATA, else data)",
+    )
+    other = result.add_argument_group("instead of running")
+    other.add_argument("--list", action="store_true", help="list the methods")
+    other.add_argument("--report-only", action="store_true", help="only report what is stored")
+    return result
+
+
+def seeds(text: str) -> list[int]:
+    """`4` -> 0..3; `0,3,7`; `2-5` (inclusive). A single number counts seeds, a list names them."""
+    if re.fullmatch(r"[0-9]{1,6}", text):
+        found = list(range(int(text)))
+    elif re.fullmatch(r"[0-9]{1,6}(-[0-9]{1,6})?(,[0-9]{1,6}(-[0-9]{1,6})?)*", text):
+        ends = [[int(end) for end in part.split("-")] for part in text.split(",")]
+        if any(pair[-1] < pair[0] for pair in ends):
+            raise argparse.ArgumentTypeError(f"a range runs upwards, got {text!r}")
+        found = sorted({seed for pair in ends for seed in range(pair[0], pair[-1] + 1)})
+    else:
+        raise argparse.ArgumentTypeError(f"expected a number of seeds, a list 0,3,7 or a range 2-5, got {text!r}")
+    if not found:
+        raise argparse.ArgumentTypeError("at least one seed is needed")
+    return found
+
+
+def datasets(text: str) -> list[str]:
+    names = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    unknown = [name for name in names if name not in DATASET_NAMES]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"unknown dataset {', '.join(unknown)!r}; known: {', '.join(DATASET_NAMES)}")
+    return names
+
+
+def positive(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
