@@ -63,7 +63,7 @@ def _one_shot_problems(method: OneShot) -> list[str]:
         )
         if tuple(value.shape) != shape
     ]
-    return found or _simplex_problems(name, theta.cpu().numpy()) + _cell_problems(name, space, cell)
+    return found or _simplex_problems(name, theta.detach().cpu().numpy()) + _cell_problems(name, space, cell)
 
 
 def _simplex_problems(name: str, theta: Any) -> list[str]:
@@ -103,7 +103,7 @@ def examine(cls: type[OneShot], space_name: str, data: SearchData, protocol: Pro
         found += _simplex_problems(f"after epoch {log.epoch + 1}: {cls.__name__}", log.theta)
     if not _same(whole, list(start().epochs())):
         found.append(
-            f"two searches of {cls.__name__} with the same seed differ: draw from torch's global generator only"
+            f"two searches of {cls.__name__} with one seed differ: draw from torch's global generator only"
         )
     first = start()
     begun = [next(first.epochs())]

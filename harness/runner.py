@@ -132,7 +132,7 @@ def _chosen_cells(arrays: Arrays) -> dict[str, Any]:
     }
 
 
-# Checkpoints -----------------------------------------------------------------------------------------------------------
+# Checkpoints ---------------------------------------------------------------------------------------------------------
 
 
 def _save_checkpoint(store: Store, run: Run, threads: int, search: Search, logs: list[Arrays]) -> None:
@@ -173,7 +173,7 @@ def _as_arrays(log: dict[str, Any]) -> Arrays:
     return {k: np.array(v) if isinstance(v, list) else v.numpy() for k, v in log.items()}
 
 
-# Look-ups, estimates, provenance ------------------------------------------------------------------------------------------
+# Look-ups, estimates, provenance -------------------------------------------------------------------------------------
 
 
 def look_up(store: Store, table: Table) -> None:

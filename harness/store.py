@@ -153,10 +153,13 @@ class Store:
             try:
                 text = path.read_text()
                 source, _, body = text.partition("\n")
-                frame = pd.read_csv(io.StringIO(body), float_precision="round_trip")
+                frame = pd.read_csv(io.StringIO(body), dtype=str)
                 if not source.startswith("# ") or list(frame.columns) != LOOKUP_COLUMNS:
                     raise ValueError("not a look-up file")
-                frame = frame.astype({"epochs": int, "value": float, "trials": int})
+                # Python's own float(): exact, whatever the version of pandas.
+                frame = frame.assign(
+                    epochs=frame["epochs"].map(int), value=frame["value"].map(float), trials=frame["trials"].map(int)
+                )
             except (ValueError, OSError) as error:
                 self.set_aside(path, why=error)
                 continue

@@ -29,6 +29,7 @@ STYLE: Any = {
     "lines.linewidth": 1.4,
     "lines.markersize": 4.5,
     "legend.frameon": False,
+    "legend.handlelength": 3.4,
     "legend.fontsize": 8,
     "legend.title_fontsize": 8,
     "figure.titlesize": 10,
@@ -101,7 +102,7 @@ def final(finals: pd.DataFrame, columns: Sequence[tuple[str, str]], title: str, 
             values = shown.loc[shown["method"] == method, "value"].to_numpy(dtype=float)
             _strip(axes, row, values, looks[method])
         axes.set_title(f"{dataset}, {split}")
-        axes.set_xlabel("accuracy after 200 epochs\nof training (%)")
+        axes.set_xlabel("accuracy of the last epoch's cell\nafter 200 epochs of training (%)")
         axes.set_yticks(range(len(methods)), [])
         axes.set_ylim(len(methods) - 0.5, -0.5)
     seeds = finals.groupby("method")["key"].nunique()
@@ -129,26 +130,17 @@ def _band(axes: Axes, values: Floats, look: Look) -> None:
 
 
 def _uniform(axes: Axes, operations: int) -> None:
-    """Where all operations weigh the same."""
-    level = log(operations)
-    axes.axhline(level, color="0.4", linestyle="--", linewidth=0.9)
-    axes.annotate(
-        f"uniform: ln {operations} = {level:.2f} nats",
-        (1, level),
-        xytext=(-2, 2),
-        xycoords=("axes fraction", "data"),
-        textcoords="offset points",
-        ha="right",
-        color="0.3",
-        fontsize=7,
-    )
+    """Where all operations weigh the same, named beside the panel, where no curve can be."""
+    axes.axhline(log(operations), color="0.4", linestyle="--", linewidth=0.9)
+    beside = axes.get_yaxis_transform()
+    axes.text(1.01, log(operations), f"ln {operations} (uniform)", transform=beside, va="center", color="0.3", size=7)
 
 
 def _strip(axes: Axes, row: int, values: Floats, look: Look) -> None:
-    """Points of one method, spread over the row so that equal values stay visible, and a line at their mean."""
+    """Points of one method, spread over the row so that equal values stay visible, on a line at their mean."""
     spread = np.linspace(-0.2, 0.2, len(values)) if len(values) > 1 else np.zeros(len(values))
     axes.plot(values, row + spread, look.marker, color=look.color, alpha=0.75, markeredgewidth=0)
-    axes.plot([values.mean()] * 2, [row - 0.33, row + 0.33], color="black", linewidth=1.6)
+    axes.plot([values.mean()] * 2, [row - 0.33, row + 0.33], color="black", linewidth=1.6, zorder=1)
 
 
 def _legend(figure: Figure, seeds: Mapping[str, int], looks: Mapping[str, Look]) -> None:
@@ -156,12 +148,14 @@ def _legend(figure: Figure, seeds: Mapping[str, int], looks: Mapping[str, Look])
     handles = [Line2D([], [], **looks[method]._asdict()) for method in seeds]
     labels = [_label(f"{method} (n = {n})") for method, n in seeds.items()]
     letters = figure.get_figwidth() * 72 / 4.2
-    columns = max(1, min(len(labels), int(letters / (max(map(len, labels)) + 9))))
+    columns = max(1, min(len(labels), int(letters / (max(map(len, labels)) + 10))))
+    rows = ceil(len(labels) / columns)
+    figure.set_figheight(figure.get_figheight() + 0.18 * (rows + 1))
     figure.legend(
         handles,
         labels,
         loc="outside lower center",
-        ncols=ceil(len(labels) / ceil(len(labels) / columns)),
+        ncols=ceil(len(labels) / rows),
         title="line: mean over n searches; band: smallest to largest",
     )
 

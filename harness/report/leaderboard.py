@@ -47,11 +47,11 @@ def build(
     `difference` is ours - published where both have the same metric and split.
     """
     spread = finals.groupby(_ROW, sort=False)["value"].agg(["mean", "std", "count"]).reset_index()
-    rows = spread.rename(columns={"count": "n"}).to_dict("records")
+    rows = _sorted(spread.rename(columns={"count": "n"}), methods).to_dict("records")
     cited = [_published(row, published) for row in rows]
     frame = pd.DataFrame([_compared(row, value) for row, value in zip(rows, cited, strict=True)], columns=COLUMNS)
     typed = frame.astype(dict.fromkeys(_ACCURACIES, float) | {"n": int, "published_n": "Int64"})
-    return _sorted(typed, methods), [value for value in cited if value is not None]
+    return typed, [value for value in cited if value is not None]
 
 
 def _published(row: dict[Any, Any], published: Published) -> PublishedValue | None:

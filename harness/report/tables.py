@@ -38,7 +38,7 @@ class Table:
 
     @property
     def caption(self) -> str:
-        return f"{SELECTIONS[self.selection]}, {METRIC_NAMES[self.metric]} in %"
+        return f"{SELECTIONS[self.selection].capitalize()}: {METRIC_NAMES[self.metric]} in %"
 
 
 def csv(report: Report) -> str:

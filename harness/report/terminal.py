@@ -73,7 +73,7 @@ def _verdict(verdict: str) -> Text:
 def _list(console: Console, heading: str, lines: Sequence[str], style: str) -> None:
     if not lines:
         return
-    console.print(Text(heading, style=f"bold {style}"))
+    console.print(_text(heading, f"bold {style}"))
     for line in lines[:SHOWN]:
         console.print(_text(f"- {line}"))
     if len(lines) > SHOWN:

@@ -11,7 +11,7 @@ NOTHING = "–"
 LEGEND = (
     "ours: mean ± sample standard deviation (number of searches) of the accuracy in % of the found cells after 200"
     " epochs of training, for each cell the mean over the table's trials.",
-    "published: as printed, with its split where that is not the column's; (?): number of searches not stated;"
+    "published: mean ± standard deviation (number of searches; ?: not stated), with its split where that is not ours;"
     " †: recalled (value or spread), not verified.",
 )
 
