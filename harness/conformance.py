@@ -49,21 +49,20 @@ def _one_shot_problems(method: OneShot) -> list[str]:
         return [f"{name} has no parameters to learn; set architecture_steps = 0 if that is meant"]
     try:
         with torch.no_grad():
-            theta, weights = method.distribution(), method.weights_for_training()
-            edge_weights = method.edge_weights()
-            cell = method.derive(lambda arch: 50.0)
+            theta, weights, edges = method.distribution(), method.weights_for_training(), method.edge_weights()
+            found = [
+                f"{name}.{what} must have shape {shape}, it has {tuple(value.shape)}"
+                for what, value, shape in (
+                    ("distribution()", theta, space.shape),
+                    ("weights_for_training()", weights, space.shape),
+                    ("edge_weights()", edges, space.shape[:1]),
+                )
+                if tuple(value.shape) != shape
+            ]
+            found = found or _simplex_problems(name, theta.cpu().detach().numpy())
+            return found or _cell_problems(name, space, method.derive(lambda arch: 50.0))
     except Exception as error:  # whatever an outside method raises
         return [f"{name} raised {type(error).__name__} before any training: {error}"]
-    found = [
-        f"{name}.{what} must have shape {shape}, it has {tuple(value.shape)}"
-        for what, value, shape in (
-            ("distribution()", theta, space.shape),
-            ("weights_for_training()", weights, space.shape),
-            ("edge_weights()", edge_weights, space.shape[:1]),
-        )
-        if tuple(value.shape) != shape
-    ]
-    return found or _simplex_problems(name, theta.detach().cpu().numpy()) + _cell_problems(name, space, cell)
 
 
 def _simplex_problems(name: str, theta: Any) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 from math import ceil, log
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -94,22 +95,25 @@ def final(finals: pd.DataFrame, columns: Sequence[tuple[str, str]], title: str, 
 
     `finals` holds the runs of one group under one selection (`accuracies.final`).
     """
-    methods = [method for method in looks if method in set(finals["method"])]
-    figure, panels = _panels(len(columns), title, height=0.9 + 0.36 * len(methods))
-    for axes, (dataset, split) in zip(panels, columns, strict=True):
-        shown = finals[(finals["dataset"] == dataset) & (finals["split"] == split)]
-        for row, method in enumerate(methods):
-            values = shown.loc[shown["method"] == method, "value"].to_numpy(dtype=float)
-            _strip(axes, row, values, looks[method])
-        axes.set_title(f"{dataset}, {split}")
-        axes.set_xlabel("accuracy of the last epoch's cell\nafter 200 epochs of training (%)")
-        axes.set_yticks(range(len(methods)), [])
-        axes.set_ylim(len(methods) - 0.5, -0.5)
     seeds = finals.groupby("method")["key"].nunique()
-    panels[0].set_yticks(range(len(methods)), [_label(f"{method} (n = {seeds[method]})") for method in methods])
-    mean = Line2D([], [], color="black", marker="|", markersize=13, markeredgewidth=1.6, linestyle="none")
+    labels = {method: fill(f"{_label(method)} (n\xa0=\xa0{seeds[method]})", 36) for method in looks if method in seeds}
+    row_height = max(0.36, 0.17 * max(label.count("\n") + 1 for label in labels.values()))
+    figure, panels = _panels(len(columns), title, height=0.9 + row_height * len(labels))
+    figure.set_figwidth(figure.get_figwidth() + 2)  # for the names of the methods
+    for axes, (dataset, split) in zip(panels, columns, strict=True):
+        shown = finals[(finals["dataset"] == dataset) & (finals["split"] == split)].groupby("method")["value"]
+        for row, method in enumerate(labels):
+            if method in shown.groups:
+                _strip(axes, row, shown.get_group(method).to_numpy(dtype=float), looks[method])
+        axes.set_title(f"{dataset}, {split}")
+        axes.set_xlabel("accuracy (%)")
+        axes.set_yticks(range(len(labels)), [])
+        axes.set_ylim(len(labels) - 0.5, -0.5)
+    panels[0].set_yticks(range(len(labels)), list(labels.values()))
     point = Line2D([], [], color="0.5", marker="o", linestyle="none")
-    figure.legend([point, mean], ["one search", "mean"], loc="outside lower center", ncols=2)
+    mean = Line2D([], [], color="black", marker="|", markersize=13, markeredgewidth=1.6, linestyle="none")
+    note = "cell of the last epoch, after 200 epochs of training"
+    figure.legend([point, mean], ["one search", "mean"], title=note, loc="outside lower center", ncols=2)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ class Published:
 def load(path: Path) -> Published:
     """Read a file of published results. OSError if it cannot be read, ValueError if it is not such a file."""
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False).fillna("")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a table of published results: {error}") from error
     if list(frame.columns) != COLUMNS:
@@ -126,13 +127,23 @@ def _value(row: dict[Any, str]) -> PublishedValue:
         dataset=row["task"],
         metric=row["metric"],
         split=row["split"],
-        mean=float(row["mean"]),
+        mean=_number(row, "mean"),
         rounding=0.5 * 10.0**-decimals,
-        std=float(row["std"] or "nan"),
-        n=int(row["n"]) if row["n"] else None,
+        std=_number(row, "std") if row["std"] else math.nan,
+        n=int(_number(row, "n")) if row["n"] else None,
         protocol=row["protocol"],
         searched_on=row["searched_on"],
         status=row["status"],
         source=row["source"],
         std_recalled="std=recalled" in row["note"],
     )
+
+
+def _number(row: dict[Any, str], column: str) -> float:
+    try:
+        number = float(row[column])
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or number < 0 or (column == "n" and (number < 1 or number != int(number))):
+        raise ValueError(f"{column}={row[column]!r} is not a number that {column} can be")
+    return number

@@ -1,0 +1,28 @@
+"""Outside methods that go wrong."""
+
+import torch
+from torch import nn
+
+from harness.api import OneShot
+
+
+class Raises(OneShot):
+    def __init__(self, space):
+        super().__init__(space)
+        self.alpha = nn.Parameter(torch.zeros(space.shape))
+
+    def distribution(self):
+        return self.alpha.softmax(-1)
+
+    def step(self):
+        raise RuntimeError("no step today")
+
+
+class BecomesNan(Raises):
+    def step(self):
+        with torch.no_grad():
+            self.alpha.fill_(torch.nan)
+
+
+class NoMethod:
+    pass

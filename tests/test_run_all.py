@@ -1,0 +1,237 @@
+"""The command line, end to end on small runs: results, resume, failures, bad input."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import run_all
+from harness.store import Store
+
+ROOT = Path(__file__).parents[1]
+SMALL = ["--set", "channels=2", "--set", "batch_size=64"]
+
+
+def run(results, *words, epochs=2, methods="gaea-darts-bilevel,darts", seeds="1", jobs="1"):
+    """Exit status of a small search into `results`."""
+    options = ["--methods", methods, "--seeds", seeds, "--jobs", jobs, "--set", f"epochs={epochs}", *SMALL]
+    return run_all.main([*options, "--results", str(results), *words])
+
+
+def contents(results):
+    """All that must be the same however a run was executed: no times, memory or provenance."""
+    store = Store(results)
+    found = {}
+    for record in store.records():
+        arrays = store.arrays(record["key"]) if record["status"] == "done" else {}
+        arrays.pop("seconds", None)
+        for name in ("provenance", "arrays_sha256"):
+            record.pop(name, None)
+        found[record["key"]] = (record, {name: array.tolist() for name, array in arrays.items()})
+    return json.dumps(found, sort_keys=True)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    results = tmp_path_factory.mktemp("finished")
+    assert run(results, seeds="2") == 0
+    return results
+
+
+def rows(results):
+    with (results / "tables" / "leaderboard.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_results_are_complete_and_labelled(finished):
+    columns = (
+        "method,family,space,profile,searched_on,selection,dataset,metric,split,mean,std,n,published,published_std,"
+        "published_n,published_split,published_status,difference,verdict,table"
+    )
+    assert (finished / "tables" / "leaderboard.csv").read_text().splitlines()[0] == columns
+    found = rows(finished)
+    assert {row["dataset"] for row in found} == {"cifar10", "cifar100", "imagenet16-120"}
+    assert {row["split"] for row in found} == {"x-valid"}
+    assert {row["n"] for row in found} == {"2"}
+    assert {row["verdict"] for row in found} == {"not comparable"}
+    assert "proxy" in (finished / "tables" / "leaderboard.md").read_text()
+    assert len(list((finished / "figures").glob("*.png"))) == len(list((finished / "figures").glob("*.pdf"))) == 3
+    assert not list((finished / "checkpoints").iterdir())
+
+
+def test_second_call_only_reports_and_more_seeds_run_only_the_new_ones(finished, tmp_path, capsys):
+    results = shutil.copytree(finished, tmp_path / "copy")
+    before = {path.name: path.stat().st_mtime_ns for path in (results / "runs").iterdir()}
+    assert run(results, seeds="2") == 0
+    assert "4 runs asked, 4 done, 0 to do" in capsys.readouterr().out
+    assert run(results, seeds="3") == 0
+    assert "6 runs asked, 4 done, 2 to do" in capsys.readouterr().out
+    after = {path.name: path.stat().st_mtime_ns for path in (results / "runs").iterdir()}
+    assert before.items() <= after.items()
+
+
+def test_parallel_runs_equal_serial_ones(finished, tmp_path):
+    assert run(tmp_path, seeds="2", jobs="2") == 0
+    assert contents(tmp_path) == contents(finished)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_run_continues_and_ends_the_same(tmp_path, stop):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    arguments = {"methods": "darts", "epochs": 12}
+    assert run(whole, **arguments) == 0
+    words = ["--methods", "darts", "--seeds", "1", "--jobs", "1", "--set", "epochs=12", *SMALL]
+    command = [sys.executable, str(ROOT / "run_all.py"), *words, "--results", str(stopped)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not list(stopped.glob("checkpoints/*.pt")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(stop)
+    errors = process.communicate(timeout=60)[1].decode()
+    assert list(stopped.glob("checkpoints/*.pt")), "stopped before its first or after its last epoch"
+    assert process.returncode == (-signal.SIGKILL if stop == signal.SIGKILL else 130)
+    assert "Traceback" not in errors
+    assert run(stopped, **arguments) == 0
+    assert contents(stopped) == contents(whole)
+
+
+def test_a_damaged_checkpoint_is_set_aside(finished, tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    for record in Store(finished).records():
+        store.checkpoint_path(record["key"]).write_bytes(b"no checkpoint")
+    assert run(tmp_path, seeds="2") == 0
+    assert contents(tmp_path) == contents(finished)
+    assert list((tmp_path / "damaged").iterdir())
+
+
+@pytest.mark.parametrize("damage", ["record", "arrays"])
+def test_a_damaged_record_is_set_aside_and_done_again(finished, tmp_path, capsys, damage):
+    results = shutil.copytree(finished, tmp_path / "copy")
+    path = sorted((results / "runs").glob("*.json" if damage == "record" else "*.npz"))[0]
+    path.write_bytes(path.read_bytes()[:-40])
+    assert run(results, seeds="2") == 0
+    printed = capsys.readouterr().out
+    assert "damaged" in printed
+    assert "3 done, 1 to do" in printed
+    assert contents(results) == contents(finished)
+
+
+def test_a_failed_run_is_recorded_and_the_others_go_on(tmp_path, capsys):
+    faulty = ROOT / "tests" / "faulty.py"
+    assert run(tmp_path, methods=f"{faulty}:Raises,{faulty}:BecomesNan,darts") == 1
+    printed = capsys.readouterr().out
+    assert "no step today" in printed
+    assert "the training loss became nan in epoch 1" in " ".join(printed.split())
+    status = {record["asked"]["method"]: record["status"] for record in Store(tmp_path).records()}
+    assert status == {"Raises": "failed", "BecomesNan": "failed", "darts": "done"}
+
+
+def test_an_outside_method_is_called_by_its_class(tmp_path):
+    assert run(tmp_path, methods=f"{ROOT / 'tests' / 'sign_gradient.py'}:SignGradient") == 0
+    assert {row["method"].split(" ")[0] for row in rows(tmp_path)} == {"SignGradient"}
+    assert len(Store(tmp_path).records()[0]["asked"]["source"]) == 64
+
+
+def test_a_later_table_adds_test_accuracies_and_searches_nothing(finished, tmp_path, test_data, capsys):
+    from harness.oracles.convert import main as convert
+
+    results, table = shutil.copytree(finished, tmp_path / "copy"), tmp_path / "table.npz"
+    assert convert([str(test_data / "nasbench201" / "nasbench201.csv.gz"), str(table)]) == 0
+    assert run(results, "--table", str(table), seeds="2") == 0
+    assert "4 done, 0 to do" in capsys.readouterr().out
+    splits = {(row["dataset"], row["split"]) for row in rows(results)}
+    assert {("cifar10", "test"), ("cifar100", "x-test"), ("cifar100", "ori-test")} <= splits
+    assert run_all.main(["--report-only", "--results", str(results)]) == 0
+    assert {(row["dataset"], row["split"]) for row in rows(results)} == splits
+
+
+def test_the_seed_changes_the_run_and_the_thread_count_is_no_part_of_its_key(tmp_path):
+    assert run(tmp_path, methods="darts", seeds="0,3", epochs=1) == 0
+    assert run(tmp_path, "--threads", "2", methods="darts", seeds="0,3", epochs=1) == 0
+    store = Store(tmp_path)
+    thetas = [store.arrays(record["key"])["theta"] for record in store.records()]
+    assert len(thetas) == 2
+    assert not np.array_equal(*thetas)
+
+
+BAD = {
+    "--methods dartz": "did you mean darts",
+    "--methods ,": "names no method",
+    "--methods nowhere.py:X": "no such file",
+    "--methods no_such_package.module:X": "cannot import",
+    "--methods tests/faulty.py:Absent": "has no class Absent",
+    "--methods tests/faulty.py:NoMethod": "must derive from",
+    "--space nowhere": "invalid choice",
+    "--dataset mnist": "unknown dataset",
+    "--profile slow": "invalid choice",
+    "--seeds 0": "at least one seed",
+    "--seeds -3": "--seeds",
+    "--seeds x": "expected a number of seeds",
+    "--seeds 3-1": "a range runs upwards",
+    "--jobs 0": "at least 1",
+    "--set epochs": "NAME=VALUE",
+    "--set epochs=-1": "epochs=-1 is below 1",
+    "--set epochs=x": "is not of type int",
+    "--set learning_rate=nan": "not a finite number",
+    "--set colour=red": "nobody has 'colour'",
+    "--set gdas.lr=1": "no method 'gdas'",
+    "--set darts.lr=-1": "lr",
+    "--table absent.npz": "absent.npz",
+    "--table README.md": "README.md",
+    "--device quantum": "--device quantum",
+    "--results README.md": "README.md",
+    "--dataset cifar10": "unpack the official",
+    "--report-only --results nowhere": "no results folder",
+}
+
+
+@pytest.mark.parametrize("words", BAD)
+def test_bad_input_gets_one_line_and_exit_code_2(words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    arguments = words.split()
+    if "--results" not in arguments:
+        arguments += ["--results", str(tmp_path / "results")]
+    arguments = [*arguments, "--data", str(tmp_path)]
+    try:
+        status = run_all.main(arguments)
+    except SystemExit as stop:
+        status = stop.code
+    printed = capsys.readouterr().err
+    assert status == 2
+    assert BAD[words] in printed
+    assert "Traceback" not in printed
+    assert len(printed.strip().splitlines()) == 1 or printed.startswith("usage:")
+    assert not (tmp_path / "results" / "runs").exists() or not list((tmp_path / "results" / "runs").iterdir())
+
+
+def test_list_help_version_and_dry_run(tmp_path, capsys):
+    assert run_all.main(["--list"]) == 0
+    assert "gaea-darts-erm" in capsys.readouterr().out
+    for words in ("--help", "--version"):
+        with pytest.raises(SystemExit) as stop:
+            run_all.main([words])
+        assert stop.value.code == 0
+    assert run(tmp_path / "results", "--dry-run") == 0
+    assert "to do" in capsys.readouterr().out
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("text, expected", [("4", [0, 1, 2, 3]), ("0,3,7", [0, 3, 7]), ("2-5", [2, 3, 4, 5])])
+def test_seeds(text, expected):
+    assert run_all.seeds(text) == expected
+
+
+def test_help_needs_no_torch():
+    code = "import sys, run_all\ntry: run_all.main(['--help'])\nexcept SystemExit: sys.exit('torch' in sys.modules)"
+    environment = {**os.environ, "COLUMNS": "80"}
+    finished = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, env=environment)
+    assert finished.returncode == 0
