@@ -101,9 +101,7 @@ def examine(cls: type[OneShot], space_name: str, data: SearchData, protocol: Pro
     for log in whole:
         found += _simplex_problems(f"after epoch {log.epoch + 1}: {cls.__name__}", log.theta)
     if not _same(whole, list(start().epochs())):
-        found.append(
-            f"two searches of {cls.__name__} with one seed differ: draw from torch's global generator only"
-        )
+        found.append(f"two searches of {cls.__name__} with one seed differ: draw from torch's global generator only")
     first = start()
     begun = [next(first.epochs())]
     checkpoint = io.BytesIO()

@@ -184,7 +184,7 @@ BAD = {
     "--set learning_rate=nan": "not a finite number",
     "--set colour=red": "nobody has 'colour'",
     "--set gdas.lr=1": "no method 'gdas'",
-    "--set darts.lr=-1": "lr",
+    "--set darts.lr=-1": "Invalid learning rate: -1.0",
     "--table absent.npz": "absent.npz",
     "--table README.md": "README.md",
     "--device quantum": "--device quantum",

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.supernets.textbook import TextbookSupernet, official_names
 
 from harness.spaces import NASBench201
 from harness.supernets.nasbench201 import NASBench201Supernet
+from tests.supernets.textbook import TextbookSupernet, official_names
 
 FULL = NASBench201()
 ONES = torch.ones(6, dtype=torch.float64)
