@@ -38,7 +38,7 @@ def test_strings_are_the_benchmarks():
 
 @pytest.mark.parametrize("text", ["", "|", "x" * 10_000, "|none~0|", "|conv~0|+|none~0|none~1|+|none~0|none~1|none~2|"])
 def test_foreign_strings_are_refused(text):
-    with pytest.raises(ValueError, match="not a NAS-Bench-201 cell|no operation"):
+    with pytest.raises(ValueError, match=r"not a NAS-Bench-201 cell|no operation"):
         SPACE.from_string(text)
 
 

@@ -1,0 +1,112 @@
+"""Results folders with runs and look-ups whose numbers can be worked out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness import report
+from harness.store import LOOKUP_COLUMNS, SCHEMA, Lookups, Store, run_key
+
+PUBLISHED = Path(__file__).parents[2] / "results" / "published.csv"
+
+CELLS = [
+    f"|nor_conv_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|skip_connect~0|{last}~1|nor_conv_1x1~2|"
+    for last in ("nor_conv_3x3", "skip_connect", "avg_pool_3x3", "nor_conv_1x1")
+]
+
+
+@dataclass
+class Results:
+    """A results folder, filled through the store's own functions."""
+
+    store: Store
+
+    def run(
+        self,
+        method="darts",
+        seed=0,
+        *,
+        profile="paper",
+        dataset="cifar10",
+        cells=(CELLS[1], CELLS[0]),
+        best_valid=None,
+        settings=None,
+        epochs=2,
+        source=None,
+        failure=None,
+    ):
+        """One run, of which `cells` are the cells of its epochs; returns its key."""
+        asked = {
+            "schema": SCHEMA,
+            "space": "nasbench201",
+            "method": method,
+            "source": source,
+            "settings": settings or {"lr": 0.1},
+            "profile": profile,
+            "protocol": {"channels": 4, "epochs": epochs, "precision": "fp32"},
+            "dataset": dataset,
+            "data_sha256": "0" * 64,
+            "seed": seed,
+        }
+        record = {
+            "schema": SCHEMA,
+            "key": run_key(asked),
+            "kind": "one-shot",
+            "asked": asked,
+            "family": "gaea" if method.startswith("gaea") else "darts",
+            "status": "failed" if failure else "done",
+            "failure": failure,
+            "provenance": {"commit": None, "device": "cpu", "seconds": 1.0},
+        }
+        if failure:
+            self.store.write(record)
+        else:
+            record["cells"] = {"last": cells[-1], "best_valid": best_valid, "best_valid_epoch": None}
+            self.store.write(record, _arrays(cells))
+        return record["key"]
+
+    def look_up(self, values, *, sha256="a" * 64, epochs=200, source="a table"):
+        """Store `values`: (cell, dataset, split) -> accuracy in %."""
+        rows = [(*key, epochs, value, 3) for key, value in values.items()]
+        self.store.write_lookups(Lookups(sha256, source, pd.DataFrame(rows, columns=LOOKUP_COLUMNS)))
+
+    def runs_with(self, method, accuracies, *, on=("cifar10", "test"), **asked):
+        """A run per accuracy: the last cell of seed i has accuracy i, every other cell 50 %."""
+        for seed, _ in enumerate(accuracies):
+            self.run(method, seed, cells=("other", f"{method}-{seed}"), **asked)
+        found = {(f"{method}-{seed}", *on): accuracy for seed, accuracy in enumerate(accuracies)}
+        self.look_up({("other", *on): 50.0, **found})
+
+    def report(self, order=("gaea-darts-erm", "gaea-darts-bilevel", "darts")):
+        return report.write(self.store, order, PUBLISHED)
+
+    def text(self, name):
+        return (self.store.folder / "tables" / name).read_text()
+
+
+def _arrays(cells):
+    epochs, shape = len(cells), (6, 4)
+    logits = np.linspace(0, 1, epochs)[:, None, None] * np.arange(4) * np.ones(shape)
+    theta = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    return {
+        "theta": theta,
+        "edge_weights": np.ones((epochs, 6)),
+        "entropy": -(theta * np.log(theta)).sum(axis=2).mean(axis=1, keepdims=True),
+        "loss": np.ones(epochs),
+        "train_accuracy": np.full(epochs, 90.0),
+        "valid_accuracy": np.full(epochs, np.nan),
+        "cells": np.array(cells),
+        "seconds": np.ones(epochs),
+    }
+
+
+@pytest.fixture
+def results(tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    return Results(store)

@@ -1,0 +1,98 @@
+"""The report as a whole: a pure function of a results folder, whatever is in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from harness import report
+from harness.store import Store
+from tests.report.conftest import PUBLISHED
+
+
+def _files(folder):
+    written = [path for name in ("tables", "figures") for path in (folder / name).glob("*")]
+    return {path.relative_to(folder): path.read_bytes() for path in written}
+
+
+def test_second_report_has_the_same_bytes(results):
+    results.runs_with("darts", [50.0, 60.0], profile="quick", dataset="digits")
+    results.runs_with("gaea-darts-erm", [94.0, 94.2])
+    results.run("darts", seed=9, failure="ValueError: no")
+    results.report()
+    first = _files(results.store.folder)
+    results.report()
+    assert len(first) == 3 + 12
+    assert _files(results.store.folder) == first
+
+
+@pytest.mark.parametrize("module", ["torch", "matplotlib"])
+def test_import_is_light(module):
+    code = f"import sys, harness.report; sys.exit({module!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_folder_without_runs_has_empty_tables_and_says_so(tmp_path):
+    written = report.write(Store(tmp_path / "new"), [], PUBLISHED)
+    assert written.leaderboard.empty
+    assert written.notes == (report.content.NO_RUNS,)
+    assert set(map(str, _files(tmp_path / "new"))) == {
+        f"tables/leaderboard.{suffix}" for suffix in ("csv", "md", "tex")
+    }
+
+
+def test_folder_with_failed_runs_only(results):
+    results.run(failure="Traceback\nValueError: no")
+    written = results.report()
+    assert written.leaderboard.empty
+    assert written.failures == ["darts, seed 0 (nasbench201, paper profile, searched on cifar10): ValueError: no"]
+    assert "ValueError: no" in results.text("leaderboard.md")
+
+
+def test_runs_without_look_ups_are_counted(results):
+    results.run(seed=0)
+    results.run(seed=1)
+    written = results.report()
+    assert written.leaderboard.empty
+    assert written.notes[0] == (
+        "nasbench201, paper profile, searched on cifar10: 2 finished runs, but no accuracies of their cells are stored"
+    )
+
+
+def test_runs_that_the_table_does_not_know_are_counted(results):
+    results.runs_with("darts", [50.0, 60.0])
+    results.run(seed=7, cells=("unknown",))
+    written = results.report()
+    assert written.leaderboard["n"].tolist() == [2]
+    assert written.notes == (
+        "nasbench201, paper profile, searched on cifar10: 1 finished run left out of the numbers from table"
+        f" {'a' * 12}, which has no accuracy of their cells here",
+    )
+
+
+def test_order_of_writing_does_not_matter(results, tmp_path):
+    other = type(results)(Store(tmp_path / "other"))
+    other.store.prepare()
+    for folder, seeds in ((results, (0, 1, 2)), (other, (2, 0, 1))):
+        for seed in seeds:
+            folder.run(seed=seed, cells=(f"cell {seed}",))
+        folder.look_up({(f"cell {seed}", "cifar10", "test"): 90.1 + seed for seed in seeds})
+        folder.report()
+    assert _files(results.store.folder) == _files(other.store.folder)
+
+
+def test_each_record_is_read_once(results, monkeypatch):
+    results.runs_with("darts", [50.0, 60.0])
+    reads = []
+    read = Store.read
+    monkeypatch.setattr(Store, "read", lambda store, key: reads.append(key) or read(store, key))
+    results.report()
+    assert len(reads) == len(set(reads)) == 2
+
+
+def test_tables_read_no_arrays(results, monkeypatch):
+    results.runs_with("darts", [50.0])
+    monkeypatch.delattr(Store, "arrays")
+    assert len(report.gather(results.store, [], PUBLISHED).leaderboard) == 1

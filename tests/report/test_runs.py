@@ -1,0 +1,62 @@
+"""One row per record; configurations that differ are never taken for one method."""
+
+from __future__ import annotations
+
+from harness.report.runs import methods_in_order, tabulate
+
+
+def _methods(results):
+    return sorted(tabulate(results.store.records())["method"])
+
+
+def test_seeds_of_one_configuration_share_a_name(results):
+    results.run(seed=0)
+    results.run(seed=1)
+    assert _methods(results) == ["darts", "darts"]
+
+
+def test_rarer_configuration_is_named_by_what_differs(results):
+    for seed in range(3):
+        results.run(seed=seed)
+    results.run(seed=0, epochs=3, settings={"lr": 0.2})
+    assert _methods(results) == ["darts", "darts", "darts", "darts [epochs=3, lr=0.2]"]
+
+
+def test_configurations_with_equally_many_runs_are_all_named(results):
+    results.run(epochs=2)
+    results.run(epochs=3)
+    assert _methods(results) == ["darts [epochs=2]", "darts [epochs=3]"]
+
+
+def test_setting_that_one_configuration_lacks_is_unset(results):
+    for seed in range(2):
+        results.run(seed=seed, settings={"lr": 0.1, "floor": 1e-5})
+    results.run(settings={"lr": 0.1})
+    assert "darts [floor=unset]" in _methods(results)
+
+
+def test_method_files_with_other_content_are_told_apart(results):
+    results.run("Mine", source="ab" * 32)
+    results.run("Mine", source="cd" * 32)
+    assert _methods(results) == ["Mine [source=abababab]", "Mine [source=cdcdcdcd]"]
+
+
+def test_other_profile_or_search_dataset_is_no_other_configuration(results):
+    results.run(epochs=2, profile="quick", dataset="digits")
+    results.run(epochs=3, profile="paper")
+    results.run(epochs=4, dataset="cifar100")
+    assert _methods(results) == ["darts", "darts", "darts"]
+
+
+def test_failure_is_the_last_line_of_the_traceback(results):
+    results.run(failure="Traceback\n  File x\nValueError: loss is nan\n\n")
+    assert list(tabulate(results.store.records())["failure"]) == ["ValueError: loss is nan"]
+
+
+def test_methods_come_in_the_given_order_then_alphabetically_with_variants_together(results):
+    for method in ("zzz", "aaa", "darts", "gaea-darts-erm"):
+        for seed in range(2):
+            results.run(method, seed)
+    results.run("darts", epochs=3)
+    found = methods_in_order(tabulate(results.store.records()), ["gaea-darts-erm", "darts"])
+    assert found == ["gaea-darts-erm", "darts", "darts [epochs=3]", "aaa", "zzz"]
