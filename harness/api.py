@@ -5,39 +5,21 @@ Shapes: E edges of the cell (both cell types together), K candidate operations; 
 Names: `theta` on the simplex, `alpha` logits, `w` the weights of the supernet. Accuracies are in percent.
 
 The harness owns loops, budgets, clocks, devices and files. A method owns the mathematics: it never sees a test
-accuracy, never counts its budget, never logs. Randomness comes from torch's global generator (one-shot methods) or
-from the `rng` that `search` receives (black boxes); the harness seeds both. Numbers that change are parameters,
-buffers or the state of a `torch.optim` optimizer held as an attribute: so `state_dict()` is a checkpoint.
+accuracy, never counts its budget, never logs. Randomness comes from torch's global generator, which the harness seeds.
+Numbers that change are parameters, buffers or the state of a `torch.optim` optimizer held as an attribute: so
+`state_dict()` is a checkpoint.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from harness.spaces import Arch, SearchSpace
-
-
-class BlackBox(ABC):
-    """A method that asks for the validation accuracy of whole cells.
-
-    Subclasses take `(space, **settings)`; every setting has a default, which is the paper's value.
-    """
-
-    def __init__(self, space: SearchSpace) -> None:
-        self.space = space
-
-    @abstractmethod
-    def search(self, rng: np.random.Generator) -> Generator[Arch, float, Arch | None]:
-        """Yield a cell, receive its validation accuracy (%), repeat. May return its choice of cell.
-
-        The harness stops asking when the budget is spent; the answer is then the best cell asked, the first on ties.
-        """
 
 
 class OneShot(nn.Module, ABC):

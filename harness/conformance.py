@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.api import BlackBox, OneShot
+from harness.api import OneShot
 from harness.data import SearchData
 from harness.profiles import Protocol
 from harness.spaces import SPACES, SearchSpace
@@ -25,8 +25,8 @@ TOLERANCE = 1e-4
 def problems(cls: type[Any], space: SearchSpace, settings: dict[str, Any] | None = None) -> list[str]:
     """Whether a class meets the contract on a space, seen without any training."""
     name = cls.__name__
-    if not issubclass(cls, OneShot | BlackBox):
-        return [f"{name} must derive from harness.api.OneShot or harness.api.BlackBox"]
+    if not issubclass(cls, OneShot):
+        return [f"{name} must derive from harness.api.OneShot"]
     missing = sorted(getattr(cls, "__abstractmethods__", ()))
     if missing:
         return [f"{name} must define {', '.join(missing)}"]
@@ -38,7 +38,7 @@ def problems(cls: type[Any], space: SearchSpace, settings: dict[str, Any] | None
         method = cls(space, **(settings or {}))
     except Exception as error:  # whatever an outside constructor raises
         return [f"{name}(space) raised {type(error).__name__}: {error}"]
-    return _one_shot_problems(method) if isinstance(method, OneShot) else []
+    return _one_shot_problems(method)
 
 
 def _one_shot_problems(method: OneShot) -> list[str]:

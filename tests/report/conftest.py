@@ -83,10 +83,12 @@ class Results:
         self.look_up({("other", *on): 50.0, **found})
 
     def report(self, order=("gaea-darts-erm", "gaea-darts-bilevel", "darts")):
-        return report.write(self.store, order, PUBLISHED)
+        """What the report says; writes nothing."""
+        return report.gather(self.store, order, PUBLISHED)
 
-    def text(self, name):
-        return (self.store.folder / "tables" / name).read_text()
+    def write(self):
+        """The same, and its tables and figures as files."""
+        return report.write(self.store, ["gaea-darts-erm", "gaea-darts-bilevel", "darts"], PUBLISHED)
 
 
 def _arrays(cells):

@@ -30,7 +30,7 @@ def _curves(method="darts", accuracy=((50.0, 60.0), (70.0, 80.0)), operations=4)
 def test_every_group_has_its_three_figures_as_png_and_pdf(results):
     results.runs_with("darts", [50.0, 60.0], **SHORT)
     results.runs_with("gaea-darts-erm", [94.0])
-    results.report()
+    results.write()
     kinds = ("accuracy", "entropy", "final")
     groups = ("nasbench201-quick-digits", "nasbench201-paper-cifar10")
     expected = {f"{kind}-{group}.{suffix}" for kind in kinds for group in groups for suffix in ("png", "pdf")}

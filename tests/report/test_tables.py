@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
-from harness.report import latex, markdown
+from harness.report import latex, markdown, tables
 from harness.report.content import NO_TEST_ACCURACIES
 from harness.report.leaderboard import COLUMNS
 from harness.report.verdict import RULE
@@ -27,23 +27,22 @@ def _rendered(text):
 
 def test_csv_is_the_long_table(results):
     results.runs_with("gaea-darts-erm", [94.0, 94.2, 94.4])
-    frame = results.report().leaderboard
-    read = pd.read_csv(io.StringIO(results.text("leaderboard.csv")))
+    report = results.report()
+    text = tables.csv(report)
+    read = pd.read_csv(io.StringIO(text))
     assert list(read.columns) == COLUMNS
-    assert read["mean"].tolist() == pytest.approx(frame["mean"].tolist())
-    assert ",3,94.1,0.29,4,test," in results.text("leaderboard.csv")  # counts are integers
+    assert read["mean"].tolist() == pytest.approx(report.leaderboard["mean"].tolist())
+    assert ",3,94.1,0.29,4,test," in text  # counts are integers
 
 
 def test_any_method_name_survives_the_csv(results):
     results.runs_with(NASTY + ',"quoted"', [50.0])
-    results.report()
-    assert pd.read_csv(io.StringIO(results.text("leaderboard.csv")))["method"].tolist() == [NASTY + ',"quoted"']
+    assert pd.read_csv(io.StringIO(tables.csv(results.report())))["method"].tolist() == [NASTY + ',"quoted"']
 
 
 def test_markdown_shows_ours_published_and_verdict(results):
     results.runs_with("gaea-darts-erm", [94.0, 94.2, 94.4])
-    results.report()
-    lines = results.text("leaderboard.md").splitlines()
+    lines = markdown.render(results.report()).splitlines()
     assert "| method | cifar10 test |" in lines
     place = lines.index("| **gaea-darts-erm** | 94.20 ± 0.20 (3) |")
     assert lines[place + 1 : place + 3] == ["| published | 94.10 ± 0.29 (4)† |", "| verdict | reproduced |"]
@@ -51,15 +50,13 @@ def test_markdown_shows_ours_published_and_verdict(results):
 
 def test_markdown_names_a_published_split_that_is_another(results):
     results.runs_with("gaea-darts-bilevel", [45.0, 46.0], on=("imagenet16-120", "x-test"), dataset="imagenet16-120")
-    results.report()
-    assert "| published | 45.69 ± 0.56 (4) ori-test |" in results.text("leaderboard.md")
+    assert "| published | 45.69 ± 0.56 (4) ori-test |" in markdown.render(results.report())
 
 
 def test_markdown_states_rule_tables_sources_and_failures(results):
     results.runs_with("gaea-darts-erm", [94.0])
     results.run("darts", failure="Traceback\nKeyError: 'x'")
-    results.report()
-    shown, _ = _rendered(results.text("leaderboard.md"))
+    shown, _ = _rendered(markdown.render(results.report()))
     assert f"verdict: {RULE}" in shown
     assert f"{'a' * 12}: a table" in shown
     assert (
@@ -68,29 +65,24 @@ def test_markdown_states_rule_tables_sources_and_failures(results):
     assert "darts, seed 0 (nasbench201, paper profile, searched on cifar10): KeyError: 'x'" in shown
 
 
-@pytest.mark.parametrize("name", ["leaderboard.md", "leaderboard.tex"])
-def test_digits_are_called_a_proxy(results, name):
+@pytest.mark.parametrize("form", [markdown, latex])
+def test_digits_are_called_a_proxy(results, form):
     results.runs_with("darts", [50.0], profile="quick", dataset="digits")
-    results.report()
-    assert "digits proxy: cells found on 8x8 digits, looked up on the real datasets" in results.text(name)
+    assert "digits proxy: cells found on 8x8 digits, looked up on the real datasets" in form.render(results.report())
 
 
-@pytest.mark.parametrize("name", ["leaderboard.md", "leaderboard.tex"])
-def test_way_to_test_accuracies_is_told_only_while_there_are_none(results, name):
-    escape = markdown.escape if name.endswith("md") else latex.escape
+@pytest.mark.parametrize("form", [markdown, latex])
+def test_way_to_test_accuracies_is_told_only_while_there_are_none(results, form):
     results.runs_with("darts", [50.0], on=("cifar10", "x-valid"))
-    results.report()
-    assert escape(NO_TEST_ACCURACIES) in results.text(name)
+    assert form.escape(NO_TEST_ACCURACIES) in form.render(results.report())
     results.look_up({("darts-0", "cifar10", "test"): 60.0})
-    results.report()
-    assert escape(NO_TEST_ACCURACIES) not in results.text(name)
+    assert form.escape(NO_TEST_ACCURACIES) not in form.render(results.report())
 
 
 def test_markdown_shows_any_method_name_as_it_is(results):
     results.runs_with(NASTY, [50.0])
     results.run(NASTY, seed=5, failure=f"ValueError: {NASTY}")
-    results.report()
-    shown, html = _rendered(results.text("leaderboard.md"))
+    shown, html = _rendered(markdown.render(results.report()))
     assert NASTY in shown
     assert any(line.endswith(f"ValueError: {NASTY}") for line in shown)
     assert html == []
@@ -98,8 +90,7 @@ def test_markdown_shows_any_method_name_as_it_is(results):
 
 def test_latex_escapes_every_special_letter(results):
     results.runs_with(NASTY, [50.0])
-    results.report()
-    (row,) = [line for line in results.text("leaderboard.tex").splitlines() if line.startswith("a\\textbar")]
+    (row,) = [line for line in latex.render(results.report()).splitlines() if line.startswith("a\\textbar")]
     name = row.removesuffix(r" & 50.00 (1) \\")
     assert re.search(r"(?<!\\)[&%$#_^~|<>]", name) is None
     assert name.startswith(r"a\textbar{}b\_c \& 100\% \#1 \textless{}script\textgreater{}x")
@@ -112,8 +103,7 @@ def test_latex_line_does_not_begin_with_what_a_line_break_would_swallow():
 
 def test_latex_tables_are_balanced_booktabs(results):
     results.runs_with("darts", [50.0, 60.0])
-    results.report()
-    text = results.text("leaderboard.tex")
+    text = latex.render(results.report())
     for environment in ("table", "tabular", "itemize"):
         assert text.count(rf"\begin{{{environment}}}") == text.count(rf"\end{{{environment}}}") > 0
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
@@ -124,5 +114,4 @@ def test_method_without_a_number_in_a_column_has_a_dash_there(results):
     results.run("gaea-darts-erm", cells=("a",))
     results.run("darts", cells=("b",))
     results.look_up({("a", "cifar10", "test"): 94.0, ("a", "cifar100", "x-test"): 70.0, ("b", "cifar10", "test"): 50.0})
-    results.report()
-    assert "| **darts** | 50.00 (1) | – |" in results.text("leaderboard.md")
+    assert "| **darts** | 50.00 (1) | – |" in markdown.render(results.report())
