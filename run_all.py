@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Column
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -193,7 +194,7 @@ def _print_warnings(store: Store, console: Console) -> None:
 
 def method_list() -> RichTable:
     """Every method of the table, in leaderboard order."""
-    table = RichTable("method", "family", "kind", "spaces", "paper")
+    table = RichTable(Column("method", no_wrap=True), "family", "kind", "spaces", "paper")
     for name, entry in METHODS.items():
         spaces = ", ".join(space for space in entry.spaces if space in SPACE_NAMES)
         table.add_row(name, entry.family, entry.kind, spaces, entry.paper)

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from harness.data.cifar import read_cifar10
@@ -68,9 +68,15 @@ def load(name: str, folder: Path) -> Dataset:
 
 def _digits(folder: Path) -> Dataset:  # noqa: ARG001 - every reader takes the data folder
     """The 1,797 handwritten digits (8x8, grey) that scikit-learn ships; every fifth image of a class is for testing."""
-    bunch = load_digits()
-    labels = torch.from_numpy(bunch.target.astype(np.int64))
-    images = Images(torch.from_numpy(bunch.images.astype(np.uint8))[:, None], labels)
+    # Its file, not its load_digits(): importing scikit-learn would cost every run a second.
+    package = find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise FileNotFoundError("the digits come with scikit-learn, which is not installed")
+    rows = np.loadtxt(
+        Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",", dtype=np.uint8
+    )
+    labels = torch.from_numpy(rows[:, -1].astype(np.int64))
+    images = Images(torch.from_numpy(rows[:, :-1].reshape(-1, 1, 8, 8)), labels)
     position = torch.empty_like(labels)  # of an image within its class, in file order
     for label in range(10):
         members = (labels == label).nonzero()[:, 0]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.datasets import load_digits
 
 from harness.data import Batches, Images, load, search_data
 from harness.data.batches import augment
@@ -19,6 +20,9 @@ def test_digits():
     assert digits.train.pixels.shape[1:] == (1, 8, 8)
     assert digits.train.pixels.max() == 16
     assert digits.test.labels.bincount().min() >= 34
+    everything = torch.cat([digits.train.pixels, digits.test.pixels])
+    assert everything.sum().item() == int(load_digits().images.sum())
+    assert torch.equal(digits.train.pixels[:4, 0], torch.from_numpy(load_digits().images[:4].astype("uint8")))
 
 
 def test_bilevel_halves_are_disjoint_balanced_and_leave_the_test_set_alone():
