@@ -74,9 +74,13 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
     failed = 0
     if missing:
         with Display(console, store, [(run.key, run.label, run.protocol.epochs) for run in missing]) as display:
-            for record in runner.execute_all(missing, machine, options.jobs):
-                display.done(record, labels[record["key"]])
-                failed += record["status"] == "failed"
+            try:
+                for record in runner.execute_all(missing, machine, options.jobs):
+                    display.done(record, labels[record["key"]])
+                    failed += record["status"] == "failed"
+            except runner.WorkerLostError as error:
+                print(f"run_all: {error}", file=sys.stderr)
+                failed += 1
     runner.look_up(store, table)
     return max(_report(store, console), int(failed > 0))
 

@@ -19,6 +19,7 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from harness import __version__, registry
 from harness.data import load, search_data
@@ -27,6 +28,10 @@ from harness.plan import Run
 from harness.spaces import SPACES
 from harness.store import Arrays, Lookups, Record, Store, write_atomically
 from harness.training.search import Search, build_supernet, stacked, stream
+
+
+class WorkerLostError(RuntimeError):
+    """A process that executed runs is gone. Finished runs are recorded, the others have their checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,12 @@ def execute_all(runs: Sequence[Run], machine: Machine, jobs: int) -> Iterator[Re
         return
     with joblib.parallel_config(backend="loky", inner_max_num_threads=machine.threads):
         parallel = joblib.Parallel(n_jobs=min(jobs, len(runs)), return_as="generator_unordered", pre_dispatch="n_jobs")
-        yield from parallel(joblib.delayed(execute)(run, machine) for run in runs)
+        try:
+            yield from parallel(joblib.delayed(execute)(run, machine) for run in runs)
+        except TerminatedWorkerError as error:
+            raise WorkerLostError(
+                "a worker process was killed, perhaps for its memory; the same command continues from the checkpoints"
+            ) from error
 
 
 def execute(run: Run, machine: Machine) -> Record:

@@ -1,5 +1,8 @@
 """Outside methods that go wrong."""
 
+import os
+import signal
+
 import torch
 from torch import nn
 
@@ -22,6 +25,11 @@ class BecomesNan(Raises):
     def step(self):
         with torch.no_grad():
             self.alpha.fill_(torch.nan)
+
+
+class KillsItsProcess(Raises):
+    def step(self):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class NoMethod:

@@ -135,6 +135,12 @@ def test_a_failed_run_is_recorded_and_the_others_go_on(tmp_path, capsys):
     assert status == {"Raises": "failed", "BecomesNan": "failed", "darts": "done"}
 
 
+def test_a_killed_worker_is_one_clear_line(tmp_path, capsys):
+    faulty = ROOT / "tests" / "faulty.py"
+    assert run(tmp_path, methods=f"{faulty}:KillsItsProcess,{faulty}:Raises", jobs="2") == 1
+    assert "a worker process was killed" in capsys.readouterr().err
+
+
 def test_an_outside_method_is_called_by_its_class(tmp_path):
     assert run(tmp_path, methods=f"{ROOT / 'tests' / 'sign_gradient.py'}:SignGradient") == 0
     assert {row["method"].split(" ")[0] for row in rows(tmp_path)} == {"SignGradient"}
