@@ -40,7 +40,7 @@ def final(runs: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
             done.assign(selection="best-valid", cell=done["best_valid"]),
         ]
     )
-    return selected.dropna(subset="cell").merge(accuracies, on="cell")
+    return selected.merge(accuracies, on="cell")
 
 
 def main_splits(accuracies: pd.DataFrame) -> dict[str, str]:

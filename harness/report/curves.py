@@ -62,11 +62,12 @@ def _by_cell(accuracies: pd.DataFrame) -> pd.DataFrame:
 
 
 def _curves(store: Store, method: str, keys: Sequence[str], values: pd.DataFrame) -> Curves:
-    entropy, accuracy = [], []
-    operations = 0
-    for key in keys:
-        arrays = store.arrays(key)
-        operations = arrays["theta"].shape[2]
-        entropy.append(arrays["entropy"])
-        accuracy.append(values.reindex(arrays["cells"]).to_numpy(dtype=float))
-    return Curves(method, operations, np.stack(entropy), np.stack(accuracy))
+    arrays = [store.arrays(key) for key in keys]
+    entropy = np.stack([run["entropy"] for run in arrays])
+    accuracy = values.reindex(np.concatenate([run["cells"] for run in arrays])).to_numpy(dtype=float)
+    return Curves(
+        method=method,
+        operations=arrays[0]["theta"].shape[2],
+        entropy=entropy,
+        accuracy=accuracy.reshape(*entropy.shape[:2], values.shape[1]),
+    )

@@ -62,7 +62,7 @@ def entropy(curves: Sequence[Curves], cell_types: Sequence[str], title: str, loo
     figure, panels = _panels(len(cell_types), title, _PANEL_HEIGHT)
     for place, (axes, cell_type) in enumerate(zip(panels, cell_types, strict=True)):
         for method in curves:
-            _band(axes, method.entropy[:, :, place], looks[method.method])
+            _band(axes, method.entropy[:, :, place], looks[method.method], len(curves))
         for operations in sorted({method.operations for method in curves}):
             _uniform(axes, operations)
         axes.set_title(f"{cell_type} cell")
@@ -81,7 +81,7 @@ def accuracy(
     figure, panels = _panels(len(columns), title, _PANEL_HEIGHT)
     for place, (axes, (dataset, split)) in enumerate(zip(panels, columns, strict=True)):
         for method in curves:
-            _band(axes, method.accuracy[:, :, place], looks[method.method])
+            _band(axes, method.accuracy[:, :, place], looks[method.method], len(curves))
         axes.set_title(f"{dataset}, {split}")
         axes.set_xlabel("search epoch")
     panels[0].set_ylabel("accuracy of the current cell\nafter 200 epochs of training (%)")
@@ -123,12 +123,14 @@ def _panels(count: int, title: str, height: float) -> tuple[Figure, list[Axes]]:
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
 
 
-def _band(axes: Axes, values: Floats, look: Look) -> None:
-    """The mean of (n, T) curves, and a band from the smallest to the largest."""
+def _band(axes: Axes, values: Floats, look: Look, methods: int) -> None:
+    """The mean of (n, T) curves, and a band from the smallest to the largest, fainter among many methods."""
     epochs = np.arange(1, values.shape[1] + 1)
     step = max(1, len(epochs) // 8)
     shift = _MARKERS.index(look.marker) % step  # markers of curves that coincide stand side by side
-    axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=look.color, alpha=0.15, linewidth=0)
+    axes.fill_between(
+        epochs, values.min(axis=0), values.max(axis=0), color=look.color, alpha=min(0.15, 0.75 / methods), lw=0
+    )
     axes.plot(epochs, values.mean(axis=0), **look._asdict(), markevery=(shift, step))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 

@@ -81,9 +81,8 @@ class Published:
         (direct: searched on the dataset itself; transfer: searched on another) with our search dataset, then ours
         with another one, then the other of the two, then any (best of several, re-runs by others and the like).
         """
-        found = self._known.get((registry_name, space, dataset, metric), [])
-        if not found and metric == "valid_accuracy":
-            found = self._known.get((registry_name, space, dataset, "test_accuracy"), [])
+        task = (registry_name, space, dataset)
+        found = self._known.get((*task, metric)) or self._known.get((*task, "test_accuracy"), [])
         protocol = "direct" if dataset == searched_on else "transfer"
 
         def preference(value: PublishedValue) -> tuple[bool, bool, int]:

@@ -86,12 +86,12 @@ def _variants(records: Sequence[Record]) -> list[str]:
 
 
 def _configuration(asked: Mapping[str, Any]) -> str:
-    """Canonical JSON of everything in a run's key but its method, its group and its seed, flattened to one level."""
+    """Canonical JSON of everything that a run was asked but its seed, flattened to one level."""
     flat: dict[str, Any] = {}
     for key, value in asked.items():
         if isinstance(value, Mapping):
             flat |= {f"{key}.{inner}": item for inner, item in value.items()}
-        elif key not in ("space", "profile", "dataset", "method", "seed"):
+        elif key != "seed":
             flat[key] = value
     return json.dumps(flat, sort_keys=True)
 
@@ -110,7 +110,7 @@ def _differences(configuration: Mapping[str, Any], rivals: Iterable[Mapping[str,
         key
         for rival in rivals
         for key in configuration.keys() | rival.keys()
-        if (key in configuration) != (key in rival) or configuration.get(key) != rival.get(key)
+        if configuration.get(key) != rival.get(key)
     }
     return ", ".join(f"{key.rpartition('.')[2]}={_value(configuration, key)}" for key in sorted(differing))
 

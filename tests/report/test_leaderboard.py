@@ -101,11 +101,12 @@ def test_rows_come_in_leaderboard_order(results):
     cells = ("a", "b")
     for method in ("zzz", "darts", "gaea-darts-erm"):
         results.run(method, cells=cells, best_valid="a")
+    results.run("darts", profile="controlled", cells=cells)
     results.run("darts", profile="quick", dataset="digits", cells=cells)
     splits = [("imagenet16-120", "x-valid"), ("cifar10", "x-valid"), ("cifar10", "test"), ("cifar100", "ori-test")]
     results.look_up({(cell, *split): 50.0 for cell in cells for split in splits})
     frame = results.report().leaderboard
-    assert list(dict.fromkeys(frame["profile"])) == ["paper", "quick"]
+    assert list(dict.fromkeys(frame["profile"])) == ["paper", "controlled", "quick"]
     first = frame[(frame["profile"] == "paper") & (frame["selection"] == "last")]
     assert list(dict.fromkeys(first["method"])) == ["gaea-darts-erm", "darts", "zzz"]
     datasets = first.loc[first["method"] == "darts", ["dataset", "split"]].values.tolist()

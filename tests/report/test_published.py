@@ -106,9 +106,9 @@ def test_better_status_goes_before_nearer_protocol(tmp_path):
 def test_nearest_protocol_goes_before_order(tmp_path, searched_on, expected):
     rows = [
         {"protocol": "best-of-n", "searched_on": searched_on, "source": "best of several"},
+        {"protocol": "direct", "searched_on": "cifar100", "source": "direct"},
         {"searched_on": "imagenet16-120", "source": "from imagenet16-120"},
         {"searched_on": "cifar10", "source": "from cifar10"},
-        {"protocol": "direct", "searched_on": "cifar100", "source": "direct"},
     ]
     assert _choose(tmp_path, *rows, searched_on=searched_on).source == expected
 
