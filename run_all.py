@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Column
@@ -23,6 +24,11 @@ from harness.profiles import DEFAULT_DATASET, PRECISIONS, PROFILES
 from harness.registry import Selection, select
 from harness.store import Store
 from methods import FAMILIES, METHODS
+
+if TYPE_CHECKING:  # these need torch, which --help and --list do without
+    from harness.oracles import Table
+    from harness.plan import Run
+    from harness.runner import Machine
 
 ROOT = Path(__file__).resolve().parent
 PUBLISHED = ROOT / "results" / "published.csv"
@@ -121,7 +127,7 @@ def _select(options: argparse.Namespace, console: Console) -> Selection:
     return selection
 
 
-def _plan(options: argparse.Namespace, selection: Selection):  # type: ignore[no-untyped-def]
+def _plan(options: argparse.Namespace, selection: Selection) -> list[Run]:
     from harness.plan import plan
 
     overrides = list(options.set)
@@ -138,7 +144,7 @@ def _plan(options: argparse.Namespace, selection: Selection):  # type: ignore[no
     )
 
 
-def _open_table(options: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _open_table(options: argparse.Namespace) -> Table:
     from harness.oracles import open_table
 
     return open_table(options.table)
@@ -152,7 +158,7 @@ def _look_up(options: argparse.Namespace, store: Store) -> None:
     runner.look_up(store, table)
 
 
-def _machine(options: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _machine(options: argparse.Namespace) -> Machine:
     import torch
 
     from harness.runner import Machine

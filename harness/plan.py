@@ -11,7 +11,7 @@ from typing import Any
 
 from harness import conformance, registry
 from harness.data import load
-from harness.profiles import Protocol, budget
+from harness.profiles import CONTROLLED, Protocol, budget
 from harness.registry import Entry
 from harness.spaces import SPACES
 from harness.store import SCHEMA, run_key
@@ -23,6 +23,9 @@ class Run:
 
     asked: dict[str, Any]
     entry: Entry
+    changed: dict[str, Any]
+    """What the user set to another value than the profile's or the method's own. Already in `asked`; recorded so that
+    the report can tell a changed protocol from a published one."""
 
     @cached_property
     def key(self) -> str:
@@ -51,8 +54,13 @@ def plan(
     changes = _overrides(overrides, classes)
     digests = {dataset: load(dataset, data_folder).sha256 for dataset in datasets}
     common = {name: _asked(name, entries[name], classes[name], space, profile, changes[name]) for name in entries}
+    changed = {name: _changed(common[name], classes[name], space, profile) for name in entries}
     return [
-        Run({**common[name], "dataset": dataset, "data_sha256": digests[dataset], "seed": seed}, entries[name])
+        Run(
+            {**common[name], "dataset": dataset, "data_sha256": digests[dataset], "seed": seed},
+            entries[name],
+            changed[name],
+        )
         for seed in seeds
         for dataset in datasets
         for name in entries
@@ -70,7 +78,7 @@ def _asked(
     found = conformance.problems(cls, full if chosen.protocol.zero_operation else full.without("none"), settings)
     if found:
         raise ValueError(" ".join(f"method {name}: {found[0]}".split()))
-    return {
+    asked = {
         "schema": SCHEMA,
         "space": space,
         "method": name,
@@ -79,6 +87,16 @@ def _asked(
         "profile": chosen.profile,
         "protocol": asdict(chosen.protocol),
     }
+    try:
+        run_key(asked)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"method {name}: settings must be finite numbers or strings: {error}") from error
+    return asked
+
+
+def _changed(asked: Mapping[str, Any], cls: type[Any], space: str, profile: str) -> dict[str, Any]:
+    usual = {**_defaults(cls), **asdict(budget(profile, space, asked["method"], {}).protocol)}
+    return {k: v for k, v in {**asked["settings"], **asked["protocol"]}.items() if v != usual[k]}
 
 
 def _defaults(cls: type[Any]) -> dict[str, Any]:
@@ -90,7 +108,7 @@ def _defaults(cls: type[Any]) -> dict[str, Any]:
 def _overrides(texts: Sequence[str], classes: Mapping[str, type[Any]]) -> dict[str, dict[str, Any]]:
     """`NAME=VALUE` and `METHOD.NAME=VALUE` as values per method, of the type of the field or default they replace."""
     changes: dict[str, dict[str, Any]] = {name: {} for name in classes}
-    defaults = {field.name: _DEFAULT_OF_TYPE[str(field.type)] for field in fields(Protocol)}
+    of_protocol = asdict(CONTROLLED)  # for the types of its values
     for text in texts:
         left, equals, value = text.partition("=")
         method, dot, name = left.strip().rpartition(".")
@@ -100,18 +118,14 @@ def _overrides(texts: Sequence[str], classes: Mapping[str, type[Any]]) -> dict[s
             raise ValueError(f"--set {text}: no method {method!r} among {', '.join(classes)}")
         known = False
         for target in [method] if dot else classes:
-            candidates = {**_defaults(classes[target]), **defaults}
+            candidates = {**_defaults(classes[target]), **of_protocol}
             if name in candidates:
                 changes[target][name] = _parsed(text, value.strip(), candidates[name])
                 known = True
         if not known:
-            names = sorted({*defaults, *(n for c in classes.values() for n in _defaults(c))})
+            names = sorted({*of_protocol, *(n for c in classes.values() for n in _defaults(c))})
             raise ValueError(f"--set {text}: nobody has {name!r}; known: {', '.join(names)}")
     return changes
-
-
-_DEFAULT_OF_TYPE: dict[str, Any] = {"bool": False, "str": "", "Positive": 0.0, "NotNegative": 0.0}
-_DEFAULT_OF_TYPE |= {str(f.type): 0.0 if "float" in str(f.type) else 0 for f in fields(Protocol) if "[" in str(f.type)}
 
 
 def _parsed(text: str, value: str, default: Any) -> Any:

@@ -78,6 +78,7 @@ def execute(run: Run, machine: Machine) -> Record:
         "key": run.key,
         "kind": "one-shot",
         "asked": run.asked,
+        "changed": run.changed,
         "family": run.entry.family,
         **result,
         "provenance": {

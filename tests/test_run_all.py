@@ -141,6 +141,12 @@ def test_a_killed_worker_is_one_clear_line(tmp_path, capsys):
     assert "a worker process was killed" in capsys.readouterr().err
 
 
+def test_what_was_set_is_recorded_and_names_the_row(finished):
+    records = Store(finished).records()
+    assert {tuple(sorted(record["changed"])) for record in records} == {("batch_size", "channels", "epochs")}
+    assert "darts [batch_size=64, channels=2, epochs=2]" in {row["method"] for row in rows(finished)}
+
+
 def test_an_outside_method_is_called_by_its_class(tmp_path):
     assert run(tmp_path, methods=f"{ROOT / 'tests' / 'sign_gradient.py'}:SignGradient") == 0
     assert {row["method"].split(" ")[0] for row in rows(tmp_path)} == {"SignGradient"}
@@ -170,6 +176,7 @@ def test_the_seed_changes_the_run_and_the_thread_count_is_no_part_of_its_key(tmp
 
 
 BAD = {
+    "--methods tests/faulty.py:OddSetting": "settings must be finite numbers",
     "--methods dartz": "did you mean darts",
     "--methods ,": "names no method",
     "--methods nowhere.py:X": "no such file",

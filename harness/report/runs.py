@@ -32,8 +32,9 @@ def tabulate(records: Sequence[Record]) -> pd.DataFrame:
     """One row per record, columns `COLUMNS`, in the order of the records.
 
     Runs of one method that differ in more than the seed must never be averaged. Within a group (space, profile,
-    searched on) the configuration with the most runs keeps the method's name; every other one is named by what it has
-    other values for, as in `darts [epochs=3]`. If no configuration has the most, all are named so.
+    searched on) the configuration that the user did not change keeps the method's name, of several the one with the
+    most runs; every other one is named by what was changed and by what it has other values for, as in
+    `darts [epochs=3]`. If no configuration has the most, all are named so.
     """
     rows = [_row(record, variant) for record, variant in zip(records, _variants(records), strict=True)]
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -78,10 +79,15 @@ def _variants(records: Sequence[Record]) -> list[str]:
     """What sets the configuration of each record apart; empty for the usual one."""
     configurations = [_configuration(record["asked"]) for record in records]
     alike: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    changed = {
+        configuration: [_setting(name, value) for name, value in sorted(record["changed"].items())]
+        for configuration, record in zip(configurations, records, strict=True)
+        if record.get("changed")
+    }
     owners = [(*_group(record["asked"]), record["asked"]["method"]) for record in records]
     for owner, configuration in zip(owners, configurations, strict=True):
         alike[owner][configuration] += 1
-    names = {owner: _names(counts) for owner, counts in alike.items()}
+    names = {owner: _names(counts, changed) for owner, counts in alike.items()}
     return [names[owner][configuration] for owner, configuration in zip(owners, configurations, strict=True)]
 
 
@@ -96,28 +102,32 @@ def _configuration(asked: Mapping[str, Any]) -> str:
     return json.dumps(flat, sort_keys=True)
 
 
-def _names(counts: Counter[str]) -> dict[str, str]:
-    """A name for each configuration of one method, given how many runs each has."""
-    ranked = counts.most_common()
-    usual = ranked[0][0] if len(ranked) == 1 or ranked[0][1] > ranked[1][1] else None
+def _names(counts: Counter[str], changed: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """A name for each configuration of one method, given how many runs each has and what the user changed in it."""
+    unchanged = Counter({configuration: n for configuration, n in counts.items() if configuration not in changed})
+    ranked = [*unchanged.most_common(), ("", 0)]
+    usual = ranked[0][0] if ranked[0][1] > ranked[min(1, len(unchanged))][1] else None
     values = {configuration: json.loads(configuration) for configuration in counts}
     rivals = list(values.values()) if usual is None else [values[usual]]
-    return {configuration: _differences(values[configuration], rivals) for configuration in counts}
+    return {
+        configuration: ", ".join(
+            # Each once: what was changed is, as a rule, also what differs.
+            dict.fromkeys([*changed.get(configuration, ()), *_differences(values[configuration], rivals)])
+        )
+        for configuration in counts
+    }
 
 
-def _differences(configuration: Mapping[str, Any], rivals: Iterable[Mapping[str, Any]]) -> str:
+def _differences(configuration: Mapping[str, Any], rivals: Iterable[Mapping[str, Any]]) -> list[str]:
     differing = {
         key
         for rival in rivals
         for key in configuration.keys() | rival.keys()
         if configuration.get(key) != rival.get(key)
     }
-    return ", ".join(f"{key.rpartition('.')[2]}={_value(configuration, key)}" for key in sorted(differing))
+    return [_setting(key.rpartition(".")[2], configuration.get(key, "unset")) for key in sorted(differing)]
 
 
-def _value(configuration: Mapping[str, Any], key: str) -> str:
-    if key not in configuration:
-        return "unset"
-    value = configuration[key]
+def _setting(name: str, value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
-    return text[:8] if len(text) == 64 else text  # a SHA-256 by its beginning
+    return f"{name}={text[:8] if len(text) == 64 else text}"  # a SHA-256 by its beginning

@@ -39,6 +39,7 @@ class Results:
         epochs=2,
         source=None,
         failure=None,
+        changed=None,
     ):
         """One run, of which `cells` are the cells of its epochs; returns its key."""
         asked = {
@@ -58,6 +59,7 @@ class Results:
             "key": run_key(asked),
             "kind": "one-shot",
             "asked": asked,
+            "changed": changed or {},
             "family": "gaea" if method.startswith("gaea") else "darts",
             "status": "failed" if failure else "done",
             "failure": failure,

@@ -60,3 +60,20 @@ def test_methods_come_in_the_given_order_then_alphabetically_with_variants_toget
     results.run("darts", epochs=3)
     found = methods_in_order(tabulate(results.store.records()), ["gaea-darts-erm", "darts"])
     assert found == ["gaea-darts-erm", "darts", "darts [epochs=3]", "aaa", "zzz"]
+
+
+def test_what_the_user_changed_is_named_and_never_usual_even_if_all_runs_have_it(results):
+    for seed in (0, 1):
+        results.run(seed=seed, epochs=5, changed={"epochs": 5})
+    changed = tabulate(results.store.records())
+    assert set(changed["method"]) == {"darts [epochs=5]"}
+    assert not changed["usual"].any()
+
+
+def test_the_unchanged_configuration_keeps_the_name_however_few_its_runs(results):
+    for seed in (0, 1, 2):
+        results.run(seed=seed, epochs=5, changed={"epochs": 5})
+    results.run(seed=0)
+    runs = tabulate(results.store.records())
+    assert sorted(runs["method"]) == ["darts", "darts [epochs=5]", "darts [epochs=5]", "darts [epochs=5]"]
+    assert list(runs.loc[runs["usual"], "method"]) == ["darts"]
