@@ -21,7 +21,7 @@ from rich.text import Text
 
 from harness import __version__
 from harness.profiles import DEFAULT_DATASET, PRECISIONS, PROFILES
-from harness.registry import Selection, select
+from harness.registry import Selection, members, select
 from harness.store import Store
 from methods import FAMILIES, METHODS
 
@@ -67,7 +67,7 @@ def _main(options: argparse.Namespace, console: Console) -> int:
 def _search_and_report(options: argparse.Namespace, store: Store, console: Console) -> int:
     selection = _select(options, console)
     table = _open_table(options)
-    runs = _plan(options, selection)
+    runs = _plan(options, selection, table)
     store.prepare()
     from harness import runner
     from harness.progress import Display
@@ -79,7 +79,7 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
     labels = {run.key: run.label for run in runs}
     failed = 0
     if missing:
-        with Display(console, store, [(run.key, run.label, run.protocol.epochs) for run in missing]) as display:
+        with Display(console, store, [(run.key, run.label, run.epochs) for run in missing]) as display:
             try:
                 for record in runner.execute_all(missing, machine, options.jobs):
                     display.done(record, labels[record["key"]])
@@ -95,7 +95,7 @@ def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int
     """Print the plan, what is done, and an estimate of the time left."""
     from harness import runner
 
-    runs = _plan(options, _select(options, console))
+    runs = _plan(options, _select(options, console), _open_table(options))
     machine = _machine(options)
     table = RichTable("run", "profile", "status", "seconds (estimate)")
     estimates: dict[str, float] = {}
@@ -109,7 +109,7 @@ def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int
             if kind not in estimates:
                 estimates[kind] = runner.estimated_seconds(run, machine)
             progress = store.progress(run.key)
-            seconds = estimates[kind] * (1 - progress.get("epoch", 0) / run.protocol.epochs)
+            seconds = estimates[kind] * (1 - progress.get("epoch", 0) / run.epochs)
         total += seconds
         table.add_row(Text(run.label), run.asked["profile"], status, f"{seconds:.0f}")
     console.print(table)
@@ -127,7 +127,7 @@ def _select(options: argparse.Namespace, console: Console) -> Selection:
     return selection
 
 
-def _plan(options: argparse.Namespace, selection: Selection) -> list[Run]:
+def _plan(options: argparse.Namespace, selection: Selection, table: Table) -> list[Run]:
     from harness.plan import plan
 
     overrides = list(options.set)
@@ -141,6 +141,7 @@ def _plan(options: argparse.Namespace, selection: Selection) -> list[Run]:
         options.seeds,
         overrides,
         options.data,
+        table,
     )
 
 
@@ -169,7 +170,7 @@ def _machine(options: argparse.Namespace) -> Machine:
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"--device {device} cannot be used: {str(error).splitlines()[0]}") from error
     commit, dirty = _version_control()
-    return Machine(options.results, options.data, device, options.threads, commit, dirty, os.getpid())
+    return Machine(options.results, options.data, options.table, device, options.threads, commit, dirty, os.getpid())
 
 
 def _version_control() -> tuple[str | None, bool | None]:
@@ -208,7 +209,8 @@ def method_list() -> RichTable:
     for name, entry in METHODS.items():
         spaces = ", ".join(space for space in entry.spaces if space in SPACE_NAMES)
         table.add_row(name, entry.family, entry.kind, spaces, entry.paper)
-    table.caption = "families: " + "; ".join(f"{name} = {', '.join(members)}" for name, members in FAMILIES.items())
+    families = [f"{name} = {', '.join(members(family, 'nasbench201'))}" for name, family in FAMILIES.items()]
+    table.caption = "families: " + "; ".join(families)
     return table
 
 

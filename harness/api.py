@@ -5,35 +5,65 @@ Shapes: E edges of the cell (both cell types together), K candidate operations; 
 Names: `theta` on the simplex, `alpha` logits, `w` the weights of the supernet. Accuracies are in percent.
 
 The harness owns loops, budgets, clocks, devices and files. A method owns the mathematics: it never sees a test
-accuracy, never counts its budget, never logs. Randomness comes from torch's global generator, which the harness seeds.
-Numbers that change are parameters, buffers or the state of a `torch.optim` optimizer held as an attribute: so
-`state_dict()` is a checkpoint.
+accuracy, never counts its budget, never logs.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from harness.spaces import Arch, SearchSpace
 
 
-class OneShot(nn.Module, ABC):
-    """A method that learns a distribution over operations together with the shared weights of a supernet.
+class BlackBox(ABC):
+    """A method that asks for the validation accuracy of one cell after another.
 
     Subclasses take `(space, **settings)`; every setting has a default, which is the paper's value.
     """
 
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+
+    @abstractmethod
+    def search(self, rng: np.random.Generator) -> Generator[Arch, float, Arch | None]:
+        """Yield a cell, receive its validation accuracy (%), repeat; all randomness comes from `rng`.
+
+        May return its choice. The harness stops asking when the budget is spent; without a choice, the cell of the
+        highest accuracy is taken, of several the first.
+        """
+
+
+class OneShot(nn.Module, ABC):
+    """A method that learns a distribution over operations together with the shared weights of a supernet.
+
+    Subclasses take `(space, **settings)`; every setting has a default, which is the paper's value. Randomness comes
+    from torch's global generator, which the harness seeds. Numbers that change are parameters, buffers or the state of
+    a `torch.optim` optimizer held as an attribute: so `state_dict()` is a checkpoint.
+    """
+
     bilevel: bool = True
     """Architecture steps use held-out data; False: single level (ERM), both steps use all training data."""
+    unrolled: bool = False
+    """Architecture gradients look one weight step ahead (second order)."""
+    partial_channels: int = 1
+    """Mix operations on 1/n of the channels; the others pass by."""
+    sampled: bool = False
+    """Rows of `weights_for_training()` are one-hot: only the chosen operations run."""
+    straight_through: bool = False
+    """Rows of `forward()` are one-hot, with gradients for all their entries: only the chosen operations run, every
+    other weight is added to its edge as a number, which has the value zero but a gradient."""
     warmup: float = 0.0
     """Share of the epochs, from the first on, without architecture steps."""
     architecture_steps: int | None = None
     """None: one per weight step; n: n after each epoch; 0: none."""
+    architecture_mode: str = "train"
+    """"eval": architecture steps see the supernet in evaluation mode, and no gradient comes through it."""
 
     def __init__(self, space: SearchSpace) -> None:
         super().__init__()
@@ -62,10 +92,10 @@ class OneShot(nn.Module, ABC):
         return loss
 
     def step(self) -> None:
-        """Use the gradients of the architecture step, which were cleared before its backward pass."""
+        """Use the parameters' gradients of the architecture step, which were cleared before its backward pass."""
 
     def anneal(self, epoch: int, epochs: int) -> None:
-        """Called before every epoch, which counts from 0; `epochs` is the length of the schedule."""
+        """Called before every epoch, which counts from 0; `epochs` is how many there are."""
 
     def derive(self, evaluate: Callable[[Arch], float]) -> Arch:
         """The cell found so far.

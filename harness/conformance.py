@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import inspect
 import io
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 import torch
 
-from harness.api import OneShot
+from harness.api import BlackBox, OneShot
 from harness.data import SearchData
+from harness.oracles import Table
+from harness.oracles.simulation import Simulated, signal, simulate
 from harness.profiles import Protocol
 from harness.spaces import SPACES, SearchSpace
 from harness.training.search import Epoch, Search, build_supernet
 
 TOLERANCE = 1e-4
+QUERIES = 50
+"""So many queries of a black box are answered before it runs, to see that it asks for cells."""
 
 
 def problems(cls: type[Any], space: SearchSpace, settings: dict[str, Any] | None = None) -> list[str]:
     """Whether a class meets the contract on a space, seen without any training."""
     name = cls.__name__
-    if not issubclass(cls, OneShot):
-        return [f"{name} must derive from harness.api.OneShot"]
+    if not issubclass(cls, OneShot | BlackBox):
+        return [f"{name} must derive from harness.api.OneShot or harness.api.BlackBox"]
     missing = sorted(getattr(cls, "__abstractmethods__", ()))
     if missing:
         return [f"{name} must define {', '.join(missing)}"]
@@ -38,13 +43,37 @@ def problems(cls: type[Any], space: SearchSpace, settings: dict[str, Any] | None
         method = cls(space, **(settings or {}))
     except Exception as error:  # whatever an outside constructor raises
         return [f"{name}(space) raised {type(error).__name__}: {error}"]
-    return _one_shot_problems(method)
+    if not isinstance(getattr(method, "space", None), SearchSpace):
+        return [f"{name}.__init__ must call super().__init__(space)"]
+    return _black_box_problems(method) if isinstance(method, BlackBox) else _one_shot_problems(method)
+
+
+def _black_box_problems(method: BlackBox) -> list[str]:
+    name, rng = type(method).__name__, np.random.default_rng(0)
+    try:
+        search = method.search(rng)
+        if not isinstance(search, Generator):
+            return [f"{name}.search(rng) must be a generator: yield a cell, receive its accuracy"]
+        cell = next(search)
+        for _ in range(QUERIES):
+            found = _cell_problems(f"{name}.search() must yield cells of the space", method.space, cell)
+            if found:
+                return found
+            cell = search.send(float(rng.uniform(10, 90)))
+    except StopIteration as stop:
+        if stop.value is not None:
+            return _cell_problems(f"{name}.search() must return a cell of the space, or None", method.space, stop.value)
+    except Exception as error:  # whatever an outside method raises
+        return [f"{name} raised {type(error).__name__} in its search: {error}"]
+    return []
 
 
 def _one_shot_problems(method: OneShot) -> list[str]:
-    name, space = type(method).__name__, getattr(method, "space", None)
-    if not isinstance(space, SearchSpace):
-        return [f"{name}.__init__ must call super().__init__(space)"]
+    name, space = type(method).__name__, method.space
+    if method.unrolled and method.architecture_steps is not None:
+        return [f"{name}: unrolled needs an architecture step beside every weight step; drop architecture_steps"]
+    if method.architecture_mode not in ("train", "eval"):
+        return [f'{name}.architecture_mode must be "train" or "eval"']
     if not any(True for _ in method.parameters()) and method.architecture_steps != 0:
         return [f"{name} has no parameters to learn; set architecture_steps = 0 if that is meant"]
     try:
@@ -60,7 +89,12 @@ def _one_shot_problems(method: OneShot) -> list[str]:
                 if tuple(value.shape) != shape
             ]
             found = found or _simplex_problems(name, theta.cpu().detach().numpy())
-            return found or _cell_problems(name, space, method.derive(lambda arch: 50.0))
+            if not found and method.sampled and not _is_one_hot(weights):
+                found = [f"{name}.sampled: rows of weights_for_training() must be one-hot"]
+            if not found and method.straight_through and not _is_one_hot(method().detach()):
+                found = [f"{name}.straight_through: rows of forward() must be one-hot"]
+            derived = f"{name}.derive() must return a cell of the space"
+            return found or _cell_problems(derived, space, method.derive(lambda arch: 50.0))
     except Exception as error:  # whatever an outside method raises
         return [f"{name} raised {type(error).__name__} before any training: {error}"]
 
@@ -73,12 +107,32 @@ def _simplex_problems(name: str, theta: Any) -> list[str]:
     return []
 
 
-def _cell_problems(name: str, space: SearchSpace, cell: Any) -> list[str]:
+def _is_one_hot(weights: torch.Tensor) -> bool:
+    largest = weights.max(dim=-1).values
+    return bool(((largest - 1).abs() < TOLERANCE).all() and ((weights.abs().sum(dim=-1) - 1).abs() < TOLERANCE).all())
+
+
+def _cell_problems(rule: str, space: SearchSpace, cell: Any) -> list[str]:
     try:
         space.one_hot(cell)
     except Exception as error:  # anything that is not a cell
-        return [f"{name}.derive() must return a cell of the space: {type(error).__name__}: {error}"]
+        return [f"{rule}: {type(error).__name__}: {error}"]
     return []
+
+
+def examine_black_box(cls: type[BlackBox], space_name: str, table: Table, budget_seconds: float) -> list[str]:
+    """Search on a table for real: determinism, and a cell at the end."""
+    space = SPACES[space_name]()
+    found = problems(cls, space)
+    if found:
+        return found
+
+    def searched(seed: int) -> Simulated:
+        return simulate(cls(space).search(np.random.default_rng(seed)), signal(table), budget_seconds)
+
+    if searched(1) != searched(1):
+        found.append(f"two searches of {cls.__name__} with one seed differ: draw from the given rng only")
+    return found
 
 
 def examine(cls: type[OneShot], space_name: str, data: SearchData, protocol: Protocol) -> list[str]:
@@ -94,7 +148,7 @@ def examine(cls: type[OneShot], space_name: str, data: SearchData, protocol: Pro
         torch.manual_seed(1)
         method = cls(space)
         torch.manual_seed(2)
-        supernet = build_supernet(space, protocol, data.classes)
+        supernet = build_supernet(space, protocol, data.classes, method.partial_channels)
         return Search(method, supernet, data, protocol, seed=0, device=torch.device("cpu"))
 
     whole = list(start().epochs())

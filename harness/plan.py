@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness import conformance, registry
+from harness.api import BlackBox
 from harness.data import load
-from harness.profiles import CONTROLLED, Protocol, budget
+from harness.oracles import Table
+from harness.oracles.simulation import DATASET, QUERY_EPOCHS, signal_epochs
+from harness.profiles import CONTROLLED, SIMULATION, Budget, Protocol, Simulation, budget, simulation
 from harness.registry import Entry
-from harness.spaces import SPACES
+from harness.spaces import SPACES, SearchSpace
 from harness.store import SCHEMA, run_key
 
 
@@ -36,8 +39,29 @@ class Run:
         return f"{self.asked['method']} on {self.asked['dataset']}, seed {self.asked['seed']}"
 
     @property
+    def black_box(self) -> bool:
+        """Whether it searches on the table instead of training a supernet."""
+        return "signal_epochs" in self.asked
+
+    @property
     def protocol(self) -> Protocol:
+        """Of a weight-sharing run."""
         return Protocol(**self.asked["protocol"])
+
+    @property
+    def simulation(self) -> Simulation:
+        """Of a black-box run."""
+        return Simulation(**self.asked["protocol"])
+
+    @property
+    def epochs(self) -> int:
+        """Steps of progress: epochs of the search; 1 for a search on the table."""
+        return 1 if self.black_box else self.protocol.epochs
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """With or without the zero operation."""
+        return _space(self.asked["space"], self.asked["protocol"])
 
 
 def plan(
@@ -48,34 +72,56 @@ def plan(
     seeds: Sequence[int],
     overrides: Sequence[str],
     data_folder: Path,
+    table: Table,
 ) -> list[Run]:
-    """All runs, seed by seed. ValueError or OSError, in one line, for whatever cannot be run as asked."""
+    """All runs, seed by seed; `table` is what black-box methods search on, whatever the datasets.
+
+    ValueError or OSError, in one line, for whatever cannot be run as asked.
+    """
     classes = {name: registry.load(entry) for name, entry in entries.items()}
     changes = _overrides(overrides, classes)
-    digests = {dataset: load(dataset, data_folder).sha256 for dataset in datasets}
-    common = {name: _asked(name, entries[name], classes[name], space, profile, changes[name]) for name in entries}
-    changed = {name: _changed(common[name], classes[name], space, profile) for name in entries}
+    usual = {name: _usual(name, cls, space, profile, {}) for name, cls in classes.items()}
+    chosen = {name: _usual(name, cls, space, profile, changes[name]) for name, cls in classes.items()}
+    signal = {"table": table.sha256, "signal_epochs": signal_epochs(table)}
+    images = [name for name, cls in classes.items() if not issubclass(cls, BlackBox)]
+    digests = {dataset: load(dataset, data_folder).sha256 for dataset in (datasets if images else ())}
+
+    def searches(name: str) -> list[dict[str, Any]]:
+        """What a method searches on."""
+        if name in images:
+            return [{"dataset": dataset, "data_sha256": digests[dataset]} for dataset in datasets]
+        return [{"dataset": DATASET, **signal}]
+
+    common = {name: _asked(name, entries[name], classes[name], space, *chosen[name]) for name in entries}
+    changed = {name: _changed(chosen[name], usual[name]) for name in entries}
+    for name in set(entries) - set(images):
+        if signal["signal_epochs"] != QUERY_EPOCHS:  # the table has no other: a substitute, which rows must name
+            changed[name]["signal_epochs"] = signal["signal_epochs"]
     return [
-        Run(
-            {**common[name], "dataset": dataset, "data_sha256": digests[dataset], "seed": seed},
-            entries[name],
-            changed[name],
-        )
+        Run({**common[name], **search, "seed": seed}, entries[name], changed[name])
         for seed in seeds
-        for dataset in datasets
         for name in entries
+        for search in searches(name)
     ]
 
 
-def _asked(
-    name: str, entry: Entry, cls: type[Any], space: str, profile: str, changes: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The part of a run's key that does not depend on dataset and seed."""
-    of_protocol = {field.name for field in fields(Protocol)}
-    chosen = budget(profile, space, name, {k: v for k, v in changes.items() if k in of_protocol})
+def _usual(
+    name: str, cls: type[Any], space: str, profile: str, changes: Mapping[str, Any]
+) -> tuple[dict[str, Any], Budget]:
+    """A method's settings and its protocol, with `changes` to either."""
+    of_protocol = _protocol_fields(cls)
+    protocol = {k: v for k, v in changes.items() if k in of_protocol}
     settings = {**_defaults(cls), **{k: v for k, v in changes.items() if k not in of_protocol}}
-    full = SPACES[space]()
-    found = conformance.problems(cls, full if chosen.protocol.zero_operation else full.without("none"), settings)
+    black_box = issubclass(cls, BlackBox)
+    return settings, simulation(protocol) if black_box else budget(profile, space, name, protocol)
+
+
+def _asked(
+    name: str, entry: Entry, cls: type[Any], space: str, settings: dict[str, Any], chosen: Budget
+) -> dict[str, Any]:
+    """The part of a run's key that does not depend on what is searched on, and on the seed."""
+    protocol = asdict(chosen.protocol)
+    found = conformance.problems(cls, _space(space, protocol), settings)
     if found:
         raise ValueError(" ".join(f"method {name}: {found[0]}".split()))
     asked = {
@@ -85,7 +131,7 @@ def _asked(
         "source": registry.source_digest(cls) if entry.outside else None,
         "settings": settings,
         "profile": chosen.profile,
-        "protocol": asdict(chosen.protocol),
+        "protocol": protocol,
     }
     try:
         run_key(asked)
@@ -94,9 +140,16 @@ def _asked(
     return asked
 
 
-def _changed(asked: Mapping[str, Any], cls: type[Any], space: str, profile: str) -> dict[str, Any]:
-    usual = {**_defaults(cls), **asdict(budget(profile, space, asked["method"], {}).protocol)}
-    return {k: v for k, v in {**asked["settings"], **asked["protocol"]}.items() if v != usual[k]}
+def _space(name: str, protocol: Mapping[str, Any]) -> SearchSpace:
+    """A black box always has the whole space."""
+    full = SPACES[name]()
+    return full if protocol.get("zero_operation", True) else full.without("none")
+
+
+def _changed(chosen: tuple[dict[str, Any], Budget], usual: tuple[dict[str, Any], Budget]) -> dict[str, Any]:
+    (settings, protocol), (own, published) = chosen, usual
+    before = {**own, **asdict(published.protocol)}
+    return {k: v for k, v in {**settings, **asdict(protocol.protocol)}.items() if v != before[k]}
 
 
 def _defaults(cls: type[Any]) -> dict[str, Any]:
@@ -105,10 +158,15 @@ def _defaults(cls: type[Any]) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
+def _protocol_fields(cls: type[Any]) -> dict[str, Any]:
+    """The names in a method's protocol, with values of their types."""
+    return asdict(SIMULATION if issubclass(cls, BlackBox) else CONTROLLED)
+
+
 def _overrides(texts: Sequence[str], classes: Mapping[str, type[Any]]) -> dict[str, dict[str, Any]]:
     """`NAME=VALUE` and `METHOD.NAME=VALUE` as values per method, of the type of the field or default they replace."""
     changes: dict[str, dict[str, Any]] = {name: {} for name in classes}
-    of_protocol = asdict(CONTROLLED)  # for the types of its values
+    known_to = {name: {**_defaults(cls), **_protocol_fields(cls)} for name, cls in classes.items()}
     for text in texts:
         left, equals, value = text.partition("=")
         method, dot, name = left.strip().rpartition(".")
@@ -118,12 +176,11 @@ def _overrides(texts: Sequence[str], classes: Mapping[str, type[Any]]) -> dict[s
             raise ValueError(f"--set {text}: no method {method!r} among {', '.join(classes)}")
         known = False
         for target in [method] if dot else classes:
-            candidates = {**_defaults(classes[target]), **of_protocol}
-            if name in candidates:
-                changes[target][name] = _parsed(text, value.strip(), candidates[name])
+            if name in known_to[target]:
+                changes[target][name] = _parsed(text, value.strip(), known_to[target][name])
                 known = True
         if not known:
-            names = sorted({*of_protocol, *(n for c in classes.values() for n in _defaults(c))})
+            names = sorted({*asdict(CONTROLLED), *(name for names in known_to.values() for name in names)})
             raise ValueError(f"--set {text}: nobody has {name!r}; known: {', '.join(names)}")
     return changes
 

@@ -38,7 +38,16 @@ class Selection:
     """One line for each family member that does not run on the space."""
 
 
-def select(text: str, space: str, methods: Mapping[str, Entry], families: Mapping[str, tuple[str, ...]]) -> Selection:
+Family = tuple[str, ...] | Mapping[str, tuple[str, ...]]
+"""Members, or members for each space."""
+
+
+def members(family: Family, space: str) -> tuple[str, ...]:
+    """The members of a family that are meant on a space."""
+    return family.get(space, ()) if isinstance(family, Mapping) else family
+
+
+def select(text: str, space: str, methods: Mapping[str, Entry], families: Mapping[str, Family]) -> Selection:
     """Resolve a comma-separated list for one space. A name goes before a family. ValueError says what is wrong."""
     entries: dict[str, Entry] = {}
     skipped: list[str] = []
@@ -50,7 +59,7 @@ def select(text: str, space: str, methods: Mapping[str, Entry], families: Mappin
                 )
             entries[word] = methods[word]
         elif word in families:
-            for name in families[word]:
+            for name in members(families[word], space):
                 if space in methods[name].spaces:
                     entries[name] = methods[name]
                 else:

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from harness import __version__, registry
 from harness.data import load, search_data
-from harness.oracles import Table
+from harness.oracles import Table, open_table
+from harness.oracles.simulation import Signal, signal, simulate
 from harness.plan import Run
-from harness.spaces import SPACES
 from harness.store import Arrays, Lookups, Record, Store, write_atomically
 from harness.training.search import Search, build_supernet, stacked, stream
 
@@ -40,6 +41,8 @@ class Machine:
 
     results: Path
     data: Path
+    table: Path | None
+    """What black boxes search on; None: the bundled table."""
     device: str
     threads: int
     commit: str | None
@@ -48,35 +51,58 @@ class Machine:
     """Process id of the runner; a worker whose runner is gone stops after its epoch."""
 
 
+BLACK_BOXES_PER_TASK = 25
+"""Searches on the table take milliseconds: so many go to a process at a time."""
+
+
 def execute_all(runs: Sequence[Run], machine: Machine, jobs: int) -> Iterator[Record]:
     """Execute runs, `jobs` at a time, each in a process of its own; yields records as they are finished."""
-    if jobs == 1 or len(runs) == 1:
-        for run in runs:
-            yield execute(run, machine)
+    tasks = _tasks(runs)
+    if jobs == 1 or len(tasks) == 1:
+        for task in tasks:
+            for run in task:
+                yield execute(run, machine)
         return
     with joblib.parallel_config(backend="loky", inner_max_num_threads=machine.threads):
-        parallel = joblib.Parallel(n_jobs=min(jobs, len(runs)), return_as="generator_unordered", pre_dispatch="n_jobs")
+        parallel = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", pre_dispatch="n_jobs")
         try:
-            yield from parallel(joblib.delayed(execute)(run, machine) for run in runs)
+            for records in parallel(joblib.delayed(_execute_task)(task, machine) for task in tasks):
+                yield from records
         except TerminatedWorkerError as error:
             raise WorkerLostError(
                 "a worker process was killed, perhaps for its memory; the same command continues from the checkpoints"
             ) from error
 
 
+def _tasks(runs: Sequence[Run]) -> list[list[Run]]:
+    one_shot = [[run] for run in runs if not run.black_box]
+    black_box = [run for run in runs if run.black_box]
+    starts = range(0, len(black_box), BLACK_BOXES_PER_TASK)
+    return [*(black_box[start : start + BLACK_BOXES_PER_TASK] for start in starts), *one_shot]
+
+
+def _execute_task(task: list[Run], machine: Machine) -> list[Record]:
+    return [execute(run, machine) for run in task]
+
+
 def execute(run: Run, machine: Machine) -> Record:
     """Search, from the last checkpoint if there is one, and write the record. A run that raises is a failed record."""
     store = Store(machine.results)
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    begin = time.perf_counter()
     arrays: Arrays | None = None
+    threads = machine.threads
     try:
-        result, arrays, threads = _search(run, machine, store)
+        if run.black_box:
+            result = _search_table(run, machine)
+        else:
+            result, arrays, threads = _search(run, machine, store)
     except Exception as error:  # a failed run is data; the other runs go on
         result = {"status": "failed", "failure": _traceback(error)}
-        threads = machine.threads
+    seconds = time.perf_counter() - begin if arrays is None else float(arrays["seconds"].sum())
     record = {
         "key": run.key,
-        "kind": "one-shot",
+        "kind": "black-box" if run.black_box else "one-shot",
         "asked": run.asked,
         "changed": run.changed,
         "family": run.entry.family,
@@ -85,11 +111,11 @@ def execute(run: Run, machine: Machine) -> Record:
             "commit": machine.commit,
             "dirty": machine.dirty,
             "versions": {"harness": __version__, "python": platform.python_version(), "torch": torch.__version__},
-            "device": _device_name(machine.device),
+            "device": _device_name("cpu" if run.black_box else machine.device),
             "threads": threads,
-            "precision": run.protocol.precision,
+            "precision": None if run.black_box else run.protocol.precision,
             "started": started,
-            "seconds": float(arrays["seconds"].sum()) if arrays else None,
+            "seconds": None if result["status"] == "failed" else seconds,
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         },
     }
@@ -98,17 +124,44 @@ def execute(run: Run, machine: Machine) -> Record:
     return record
 
 
+# Searches ------------------------------------------------------------------------------------------------------------
+
+
+def _search_table(run: Run, machine: Machine) -> dict[str, Any]:
+    """The result part of a black box's record: its cell, and the improvements on the way."""
+    method = registry.load(run.entry)(run.space, **run.asked["settings"])
+    rng = np.random.default_rng(stream(run.asked["seed"], "method"))
+    answers = _signal(machine.table, run.asked["table"])
+    found = simulate(method.search(rng), answers, run.simulation.budget_seconds)
+    to_string = run.space.to_string
+    return {
+        "status": "done",
+        "failure": None,
+        "cells": {"last": to_string(found.cell), "best_valid": None, "best_valid_epoch": None},
+        "queries": found.queries,
+        "search_seconds": found.seconds,
+        "improvements": [
+            [step.query, step.seconds, to_string(step.cell), step.accuracy] for step in found.improvements
+        ],
+    }
+
+
+@lru_cache(maxsize=1)
+def _signal(path: Path | None, sha256: str) -> Signal:
+    table = open_table(path)
+    if table.sha256 != sha256:
+        raise ValueError("the table is not the one that the run was planned with")
+    return signal(table)
+
+
 def prepare(run: Run, machine: Machine) -> Search:
     """The search of a run at its beginning."""
-    protocol, seed = run.protocol, run.asked["seed"]
-    full = SPACES[run.asked["space"]]()
-    space = full if protocol.zero_operation else full.without("none")
-    cls = registry.load(run.entry)
+    protocol, seed, space = run.protocol, run.asked["seed"], run.space
     torch.manual_seed(stream(seed, "method"))
-    method = cls(space, **run.asked["settings"])
+    method = registry.load(run.entry)(space, **run.asked["settings"])
     data = search_data(load(run.asked["dataset"], machine.data), method.bilevel)
     torch.manual_seed(stream(seed, "initial weights"))
-    supernet = build_supernet(space, protocol, data.classes)
+    supernet = build_supernet(space, protocol, data.classes, method.partial_channels)
     return Search(method, supernet, data, protocol, seed, torch.device(machine.device))
 
 
@@ -122,7 +175,7 @@ def _search(run: Run, machine: Machine, store: Store) -> tuple[dict[str, Any], A
     if checkpoint:
         search.load_state_dict(checkpoint["search"])
         logs = [_as_arrays(log) for log in checkpoint["logs"]]
-    to_string = SPACES[run.asked["space"]]().to_string
+    to_string = run.space.to_string
     for epoch in search.epochs():
         logs.append(stacked([epoch], [to_string(epoch.cell)]))
         _save_checkpoint(store, run, threads, search, logs)
@@ -191,13 +244,22 @@ def look_up(store: Store, table: Table) -> None:
     """Write what the table says of every cell of every epoch of all stored runs."""
     known = {cell for found in store.lookups() if found.sha256 == table.sha256 for cell in found.frame["cell"]}
     records = [r for r in store.records() if r["status"] == "done" and r["asked"]["space"] == "nasbench201"]
-    cells = sorted({str(cell) for r in records for cell in store.arrays(r["key"])["cells"]} - known)
+    cells = sorted({cell for record in records for cell in _cells(store, record)} - known)
     if cells:
         store.write_lookups(Lookups(table.sha256, table.source, table.frame(cells)))
 
 
+def _cells(store: Store, record: Record) -> set[str]:
+    """Every cell that a run stood at."""
+    if record["kind"] == "black-box":
+        return {record["cells"]["last"], *(cell for _, _, cell, _ in record["improvements"])}
+    return {str(cell) for cell in store.arrays(record["key"])["cells"]}
+
+
 def estimated_seconds(run: Run, machine: Machine) -> float:
     """Length of a run as a measured step suggests: three weight and architecture steps, the first not counted."""
+    if run.black_box:
+        return 0.02  # queries of a table
     torch.set_num_threads(machine.threads)
     search = prepare(run, machine)
     search.supernet.train()
@@ -206,7 +268,7 @@ def estimated_seconds(run: Run, machine: Machine) -> float:
     for batch in [next(batches) for _ in range(3)]:
         start = time.perf_counter()
         if search.method.architecture_steps is None:
-            search.architecture_step(batch)
+            search.architecture_step(batch, batch)
         search.weight_step(batch)
         times.append(time.perf_counter() - start)
     return min(times[1:]) * len(search.weight_batches) * run.protocol.epochs

@@ -22,8 +22,8 @@ MAY_IMPORT = {
     "training": {"api", "supernets", "data", "store", "spaces", "simplex", "profiles"},
     "report": {"store", "spaces", "oracles"},
     "progress": {"store"},
-    "conformance": {"api", "data", "profiles", "spaces", "training"},
-    "plan": {"api", "conformance", "data", "profiles", "registry", "spaces", "store"},
+    "conformance": {"api", "data", "oracles", "profiles", "spaces", "training"},
+    "plan": {"api", "conformance", "data", "oracles", "profiles", "registry", "spaces", "store"},
     "runner": {"data", "oracles", "plan", "registry", "spaces", "store", "training"},
 }
 

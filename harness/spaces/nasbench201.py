@@ -41,6 +41,15 @@ class NASBench201(SearchSpace):
         others = [name for name in self.operations if name != arch[edge]]
         return (*arch[:edge], others[rng.integers(len(others))], *arch[edge + 1 :])
 
+    def neighbours(self, arch: Arch) -> list[Arch]:
+        """All cells that differ from `arch` on exactly one edge, edge by edge."""
+        return [
+            (*arch[:edge], name, *arch[edge + 1 :])
+            for edge, own in enumerate(arch)
+            for name in self.operations
+            if name != own
+        ]
+
     def discretize(self, strength: Matrix) -> Arch:
         """The strongest operation of each edge; ties go to the first one (so a uniform matrix decodes to the first
         operation everywhere: the all-skip cell when the zero operation is left out)."""

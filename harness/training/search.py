@@ -32,6 +32,7 @@ from harness.profiles import Protocol
 from harness.simplex import entropy
 from harness.spaces import Arch, NASBench201, SearchSpace
 from harness.supernets.nasbench201 import NASBench201Supernet
+from harness.training.unrolled import unrolled_gradient
 
 EVALUATION_BATCH = 512
 """Images per batch when a cell is scored or the supernet is validated."""
@@ -78,6 +79,10 @@ class Search:
         self.device = device
         self.next_epoch = 0
         self.weights = list(supernet.parameters())
+        for weight in self.weights:
+            # Where only chosen operations run, the others' gradients are zero, not absent, as in the published runs:
+            # momentum and weight decay act on them. Set from the start, so that a resumed search has them too.
+            weight.grad = torch.zeros_like(weight) if method.sampled else None
         self.optimizer = torch.optim.SGD(
             self.weights,
             lr=protocol.learning_rate,
@@ -127,8 +132,9 @@ class Search:
         loss, accuracy = self._steps(epoch)
         if not math.isfinite(loss):
             raise FloatingPointError(f"the training loss became {loss} in epoch {epoch + 1}")
-        valid_accuracy = self._accuracy(self.scoring_batches.plain()) if self.has_validation else math.nan
-        return self._log(epoch, loss, accuracy, valid_accuracy, start)
+        cell = self._derive(epoch)
+        valid_accuracy = self._valid_accuracy(cell) if self.has_validation else math.nan
+        return self._log(epoch, loss, accuracy, valid_accuracy, cell, start)
 
     def _steps(self, epoch: int) -> tuple[float, float]:
         """All steps of an epoch; returns the mean loss (nats) and accuracy (%) of the weight steps."""
@@ -139,37 +145,63 @@ class Search:
         totals = torch.zeros(2, device=self.device, dtype=torch.float64)
         for batch in self.weight_batches.one_pass(self._generator("weights", epoch)):
             if beside and first:
-                self.architecture_step(next(held_out))
+                self.architecture_step(next(held_out), batch)
             totals += len(batch[1]) * self.weight_step(batch)
             if beside and not first:
-                self.architecture_step(next(held_out))
+                self.architecture_step(next(held_out), batch)
         for _ in range((method.architecture_steps or 0) if active else 0):
             self.architecture_step(next(held_out))
         loss, accuracy = (totals / len(self.weight_batches.images)).tolist()
         return loss, accuracy
 
-    def architecture_step(self, batch: Batch) -> None:
+    def architecture_step(self, batch: Batch, training_batch: Batch | None = None) -> None:
+        """One step of the method on `batch`; `training_batch`: that of the weight step beside it, if there is one."""
         parameters = list(self.method.parameters())
-        loss, accuracy = self._loss(batch, self.method(), self.method.edge_weights())
         self.method.zero_grad()
-        self.method.objective(loss, accuracy).backward(inputs=parameters)
+        if self.method.unrolled and training_batch is not None:
+            gradients = unrolled_gradient(
+                lambda: self._mixed(training_batch)[0],
+                lambda: self.method.objective(*self._mixed(batch)),
+                self.optimizer,
+                parameters,
+            )
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient
+        else:
+            mixed = self._mixed if self.method.architecture_mode == "train" else self._scored
+            self.method.objective(*mixed(batch)).backward(inputs=parameters)
         self.method.step()
 
     def weight_step(self, batch: Batch) -> Tensor:
+        method = self.method
         with torch.no_grad():
-            weights, edge_weights = self.method.weights_for_training(), self.method.edge_weights()
-        loss, accuracy = self._loss(batch, weights, edge_weights)
-        self.optimizer.zero_grad()
+            weights, edge_weights = method.weights_for_training(), method.edge_weights()
+        loss, accuracy = self._loss(batch, weights, edge_weights, method.sampled)
+        self.optimizer.zero_grad(set_to_none=not method.sampled)
         loss.backward(inputs=self.weights)
-        nn.utils.clip_grad_norm_(self.weights, self.protocol.gradient_clip)
+        if self.protocol.gradient_clip:
+            nn.utils.clip_grad_norm_(self.weights, self.protocol.gradient_clip)
         self.optimizer.step()
         return torch.stack([loss.detach(), accuracy])
 
-    def _loss(self, batch: Batch, weights: Tensor, edge_weights: Tensor) -> tuple[Tensor, Tensor]:
+    def _mixed(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Loss and accuracy of an architecture step, with gradients into the method's parameters."""
+        return self._loss(batch, self.method(), self.method.edge_weights(), self.method.straight_through)
+
+    def _scored(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The same in evaluation mode, without gradients through the supernet."""
+        weights = self.method()
+        self.supernet.eval()
+        with torch.no_grad():
+            scored = self._loss(batch, weights.detach(), self.method.edge_weights(), self.method.straight_through)
+        self.supernet.train()
+        return scored
+
+    def _loss(self, batch: Batch, weights: Tensor, edge_weights: Tensor, sampled: bool) -> tuple[Tensor, Tensor]:
         """Mean cross-entropy (nats) and accuracy (%) of the supernet on a batch."""
         images, labels = batch
         with self._precision():
-            logits = self.supernet(images, weights, edge_weights)
+            logits = self.supernet(images, weights, edge_weights, sampled)
         loss = F.cross_entropy(logits.float(), labels)
         return loss, 100 * (logits.detach().argmax(dim=1) == labels).float().mean()
 
@@ -177,7 +209,8 @@ class Search:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.protocol.precision == "bf16")
 
     def _set_learning_rate(self, epoch: int) -> None:
-        """Cosine annealing per epoch (Loshchilov and Hutter, ICLR 2017, Equation 5, without restarts)."""
+        """Cosine annealing per epoch (Loshchilov and Hutter, ICLR 2017, Equation 5), without restarts: after the
+        schedule's last epoch the rate rises again along the same cosine."""
         high, low = self.protocol.learning_rate, self.protocol.learning_rate_min
         cosine = math.cos(math.pi * epoch / self.protocol.schedule)
         for group in self.optimizer.param_groups:
@@ -186,7 +219,7 @@ class Search:
     # After an epoch ------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def _log(self, epoch: int, loss: float, accuracy: float, valid_accuracy: float, start: float) -> Epoch:
+    def _log(self, epoch: int, loss: float, accuracy: float, valid_accuracy: float, cell: Arch, start: float) -> Epoch:
         theta = self.method.distribution()
         per_edge = entropy(theta.double())
         per_type = [float(per_edge[edges].mean()) for edges in self.method.space.cell_types.values()]
@@ -198,7 +231,7 @@ class Search:
             loss=loss,
             train_accuracy=accuracy,
             valid_accuracy=valid_accuracy,
-            cell=self._derive(epoch),
+            cell=cell,
             seconds=time.perf_counter() - start,
         )
 
@@ -206,22 +239,29 @@ class Search:
         batches = self.scoring_batches.forever(self._generator("scoring", epoch))
 
         def evaluate(arch: Arch) -> float:
-            weights = torch.as_tensor(self.method.space.one_hot(arch), dtype=torch.float32, device=self.device)
-            return self._accuracy([next(batches)], weights)
+            return self._accuracy([next(batches)], *self._discrete(arch))
 
         return self.method.derive(evaluate)
 
+    def _valid_accuracy(self, cell: Arch) -> float:
+        """Of the supernet as the method mixes it; where only chosen operations were trained, of the derived cell."""
+        with torch.no_grad():
+            mixture = (self.method.distribution(), self.method.edge_weights(), False)
+        return self._accuracy(self.scoring_batches.plain(), *(self._discrete(cell) if self.method.sampled else mixture))
+
+    def _discrete(self, arch: Arch) -> tuple[Tensor, Tensor, bool]:
+        """The supernet's arguments with which it is one cell."""
+        weights = torch.as_tensor(self.method.space.one_hot(arch), dtype=torch.float32, device=self.device)
+        return weights, torch.ones(len(weights), device=self.device), True
+
     @torch.no_grad()
-    def _accuracy(self, batches: Iterable[Batch], weights: Tensor | None = None) -> float:
-        """Accuracy (%) in evaluation mode: of one cell, or of the supernet as the method mixes it."""
+    def _accuracy(self, batches: Iterable[Batch], weights: Tensor, edge_weights: Tensor, sampled: bool) -> float:
+        """Accuracy (%) of the supernet in evaluation mode."""
         self.supernet.eval()
-        theta = self.method.distribution()
-        ones = torch.ones(len(theta), device=self.device)
-        mixture = (theta, self.method.edge_weights()) if weights is None else (weights, ones)
         correct, total = torch.zeros((), device=self.device), 0
         for images, labels in batches:
             with self._precision():
-                logits = self.supernet(images, *mixture)
+                logits = self.supernet(images, weights, edge_weights, sampled)
             correct += (logits.argmax(dim=1) == labels).sum()
             total += len(labels)
         self.supernet.train()
@@ -231,10 +271,12 @@ class Search:
         return torch.Generator().manual_seed(stream(self.seed, purpose, epoch))
 
 
-def build_supernet(space: SearchSpace, protocol: Protocol, classes: int) -> nn.Module:
-    """The supernet of a space at a protocol's size."""
+def build_supernet(space: SearchSpace, protocol: Protocol, classes: int, partial_channels: int = 1) -> nn.Module:
+    """The supernet of a space at a protocol's size, mixing operations on 1/`partial_channels` of the channels."""
     if isinstance(space, NASBench201):
-        return NASBench201Supernet(space, protocol.channels, protocol.cells, classes, protocol.track_statistics)
+        return NASBench201Supernet(
+            space, protocol.channels, protocol.cells, classes, protocol.track_statistics, partial_channels
+        )
     raise ValueError(f"no supernet for space {space.name}")
 
 

@@ -1,0 +1,118 @@
+"""ENAS: an LSTM controller samples cells; its reward is their validation accuracy with the shared weights.
+
+Pham, Guan, Zoph, Le, Dean, "Efficient Neural Architecture Search via Parameter Sharing" (ICML 2018), Section 2, as the
+NAS-Bench-201 baseline runs it (D-X-Y/AutoDL-Projects, ENAS): weight steps train sampled cells; after every epoch the
+controller makes 50 steps of REINFORCE, each on 20 cells scored in evaluation mode. With the reward
+R = accuracy / 100 + 1e-4 * entropy and the baseline b that the last epoch left, each cell adds 0.99 (b - R) log p / 20
+to the loss; the next baseline is b + 0.01 (R - b) of the epoch's last cell. In the first epoch there is no baseline and
+the accuracy stands in for it. The cell is the best of 10 samples, in the last epoch of 100.
+
+Defaults: two LSTM layers of 32 units, tanh constant 2.5, temperature 5; Adam with lr 1e-3, betas (0, 0.999), eps 1e-3;
+gradients clipped to norm 5.
+"""
+
+from collections.abc import Callable
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from harness.api import OneShot
+from harness.spaces import Arch, SearchSpace
+
+
+@final
+class Enas(OneShot):
+    sampled = True
+    straight_through = True
+    architecture_mode = "eval"
+
+    baseline: Tensor
+    next_baseline: Tensor
+    gathered: Tensor
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        lr: float = 1e-3,
+        steps: int = 50,
+        samples: int = 20,
+        entropy_weight: float = 1e-4,
+        decay: float = 0.99,
+        candidates: int = 10,
+        last_candidates: int = 100,
+        units: int = 32,
+        tanh_constant: float = 2.5,
+        temperature: float = 5.0,
+    ) -> None:
+        super().__init__(space)
+        if min(steps, samples, candidates, last_candidates, units) < 1:
+            raise ValueError("steps, samples, candidates, last_candidates and units must be at least 1")
+        self.architecture_steps = steps * samples
+        self.samples, self.entropy_weight, self.decay = samples, entropy_weight, decay
+        self.candidates, self.usual_candidates, self.last_candidates = candidates, candidates, last_candidates
+        self.tanh_constant, self.temperature = tanh_constant, temperature
+        self.start = nn.Parameter(torch.empty(1, units).uniform_(-0.1, 0.1))
+        self.lstm = nn.LSTM(units, units, num_layers=2)
+        self.embedding = nn.Embedding(space.shape[1], units)
+        self.logits = nn.Linear(units, space.shape[1])
+        for weight in (self.lstm.weight_hh_l0, self.lstm.weight_ih_l0, self.embedding.weight, self.logits.weight):
+            nn.init.uniform_(weight, -0.1, 0.1)
+        self.adam = torch.optim.Adam(self.parameters(), lr=lr, betas=(0.0, 0.999), eps=1e-3)
+        self.register_buffer("baseline", torch.tensor(torch.nan))
+        self.register_buffer("next_baseline", torch.tensor(torch.nan))
+        self.register_buffer("gathered", torch.zeros(1 + sum(p.numel() for p in self.parameters())))  # count, gradient
+
+    def sample(self, cells: int) -> tuple[Tensor, Tensor, Tensor]:
+        """One-hot operations (cells, E, K), log probabilities (cells,) and summed entropies (cells,)."""
+        inputs, state = self.start.expand(cells, -1), None
+        rows, log_p, entropy = [], self.start.new_zeros(cells), self.start.new_zeros(cells)
+        for _ in range(self.space.shape[0]):
+            output, state = self.lstm(inputs[None], state)
+            logits = self.tanh_constant * (self.logits(output[0]) / self.temperature).tanh()
+            policy = torch.distributions.Categorical(logits=logits)
+            operation = policy.sample()
+            log_p, entropy = log_p + policy.log_prob(operation), entropy + policy.entropy()
+            rows.append(nn.functional.one_hot(operation, self.space.shape[1]).to(logits))
+            inputs = self.embedding(operation)
+        return torch.stack(rows, dim=1), log_p, entropy
+
+    @torch.no_grad()
+    def distribution(self) -> Tensor:
+        """The share of each operation among 256 sampled cells: an estimate."""
+        return self.sample(256)[0].mean(dim=0)
+
+    def forward(self) -> Tensor:
+        cells, self.log_p, self.entropy = self.sample(1)
+        return cells[0]
+
+    def weights_for_training(self) -> Tensor:
+        return self.sample(1)[0][0].detach()
+
+    def objective(self, loss: Tensor, accuracy: Tensor) -> Tensor:
+        reward = accuracy / 100 + self.entropy_weight * self.entropy[0]
+        average = self.decay * self.baseline + (1 - self.decay) * reward
+        baseline = accuracy / 100 if self.baseline.isnan() else average
+        self.next_baseline.copy_(baseline.detach())
+        return -self.log_p[0] * (reward - baseline)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        parameters = list(self.parameters())
+        gradient = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
+        self.gathered += torch.cat([gradient.new_ones(1), gradient / self.samples])
+        if self.gathered[0] == self.samples:
+            mean = self.gathered[1:]
+            for p, part in zip(parameters, mean.split([p.numel() for p in parameters]), strict=True):
+                p.grad = part.view_as(p).clone()
+            nn.utils.clip_grad_norm_(parameters, 5.0)
+            self.adam.step()
+            self.gathered.zero_()
+
+    def anneal(self, epoch: int, epochs: int) -> None:
+        self.baseline.copy_(self.next_baseline)
+        self.candidates = self.last_candidates if epoch == epochs - 1 else self.usual_candidates
+
+    @torch.no_grad()
+    def derive(self, evaluate: Callable[[Arch], float]) -> Arch:
+        return max((self.space.discretize(cell) for cell in self.sample(self.candidates)[0]), key=evaluate)

@@ -1,0 +1,46 @@
+"""GAEA PC-DARTS: exponentiated gradient on operation weights and on edge weights, with partial channels.
+
+Li, Khodak, Balcan, Talwalkar, "Geometry-Aware Gradient Algorithms for Neural Architecture Search" (ICLR 2021),
+Algorithm 1 on the supernet of PC-DARTS (Xu et al., ICLR 2020), bilevel and first order. theta has a simplex per edge,
+as in GAEA DARTS; the weights of the edges into one node form a simplex as well and have no floor.
+
+Defaults: lr 0.1 for both, floor 1e-5, no warm-up, uniform start, of the released configuration for CIFAR-10
+(liamcli/gaea_release, `eedarts`); the search on ImageNet freezes theta for the first 35 of 50 epochs (`warmup=0.7`).
+"""
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from harness.api import OneShot
+from harness.simplex import exponentiated_gradient, normalised_by_node
+from harness.spaces import SearchSpace
+
+
+@final
+class GaeaPcDarts(OneShot):
+    partial_channels = 4
+
+    def __init__(
+        self, space: SearchSpace, lr: float = 0.1, edge_lr: float = 0.1, floor: float = 1e-5, warmup: float = 0.0
+    ) -> None:
+        super().__init__(space)
+        self.lr = lr
+        self.edge_lr = edge_lr
+        self.floor = floor
+        self.warmup = warmup
+        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (E, K)
+        self.edges = nn.Parameter(normalised_by_node(torch.ones(space.shape[0]), space.target))  # (E,)
+
+    def distribution(self) -> Tensor:
+        return self.theta
+
+    def edge_weights(self) -> Tensor:
+        return self.edges
+
+    @torch.no_grad()
+    def step(self) -> None:
+        self.theta.copy_(exponentiated_gradient(self.theta, self.theta.grad, self.lr, self.floor))
+        product = self.edges * (-self.edge_lr * self.edges.grad).exp()
+        self.edges.copy_(normalised_by_node(product, self.space.target))

@@ -1,0 +1,32 @@
+"""A control: plain gradient descent on theta itself. Against `gaea-darts-bilevel` it isolates the geometry.
+
+The ablation whose configuration the first release of GAEA's code holds (liamcli/gaea_release, `gdarts`): bilevel, first
+order, theta <- theta - lr * g, then every entry raised to at least `floor` and every row divided by its sum.
+
+Defaults: lr 3e-4 of that configuration, floor 1e-5 as in GAEA; theta starts uniform.
+"""
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from harness.api import OneShot
+from harness.spaces import SearchSpace
+
+
+@final
+class GdSimplex(OneShot):
+    def __init__(self, space: SearchSpace, lr: float = 3e-4, floor: float = 1e-5) -> None:
+        super().__init__(space)
+        self.lr = lr
+        self.floor = floor
+        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (E, K)
+
+    def distribution(self) -> Tensor:
+        return self.theta
+
+    @torch.no_grad()
+    def step(self) -> None:
+        moved = (self.theta - self.lr * self.theta.grad).clamp(min=self.floor)
+        self.theta.copy_(moved / moved.sum(dim=-1, keepdim=True))

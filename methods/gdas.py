@@ -1,0 +1,52 @@
+"""GDAS: sample one operation per edge, let the gradient pass as if it were the tempered softmax.
+
+Dong and Yang, "Searching for A Robust Neural Architecture in Four GPU Hours" (CVPR 2019), Equations 3 to 6. Both steps
+sample; only the sampled operations are computed.
+
+Defaults: temperature from 10 to 0.1, linearly over the epochs; Adam with lr 3e-4, betas (0.5, 0.999), weight decay
+1e-3; logits drawn from N(0, 1e-3), the values of the NAS-Bench-201 baseline (D-X-Y/AutoDL-Projects, GDAS).
+"""
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from harness.api import OneShot
+from harness.simplex import gumbel_one_hot
+from harness.spaces import SearchSpace
+
+
+@final
+class Gdas(OneShot):
+    sampled = True
+    straight_through = True
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        lr: float = 3e-4,
+        beta1: float = 0.5,
+        beta2: float = 0.999,
+        weight_decay: float = 1e-3,
+        init_std: float = 1e-3,
+        tau_first: float = 10.0,
+        tau_last: float = 0.1,
+    ) -> None:
+        super().__init__(space)
+        self.tau_first = self.tau = tau_first
+        self.tau_last = tau_last
+        self.alpha = nn.Parameter(init_std * torch.randn(space.shape))  # (E, K)
+        self.adam = torch.optim.Adam([self.alpha], lr=lr, betas=(beta1, beta2), weight_decay=weight_decay)
+
+    def distribution(self) -> Tensor:
+        return self.alpha.softmax(dim=-1)
+
+    def forward(self) -> Tensor:
+        return gumbel_one_hot(self.alpha.log_softmax(dim=-1), self.tau)
+
+    def step(self) -> None:
+        self.adam.step()
+
+    def anneal(self, epoch: int, epochs: int) -> None:
+        self.tau = self.tau_first + (self.tau_last - self.tau_first) * epoch / max(1, epochs - 1)

@@ -1,0 +1,42 @@
+"""Random search with weight sharing (RSPS): train random cells of a supernet, then take the best of random candidates.
+
+Li and Talwalkar, "Random Search and Reproducibility for Neural Architecture Search" (UAI 2019), Section 3.3: every
+weight step trains one cell, drawn uniformly; candidates are scored with the shared weights on validation batches.
+
+Default: 100 candidates, one batch each, of the NAS-Bench-201 baseline (D-X-Y/AutoDL-Projects, RANDOM-NAS).
+"""
+
+from collections.abc import Callable
+from typing import final
+
+import torch
+from torch import Tensor
+
+from harness.api import OneShot
+from harness.simplex import uniform_one_hot
+from harness.spaces import Arch, SearchSpace
+
+
+@final
+class RandomSearchWs(OneShot):
+    sampled = True
+    architecture_steps = 0
+
+    uniform: Tensor
+
+    def __init__(self, space: SearchSpace, candidates: int = 100) -> None:
+        super().__init__(space)
+        if candidates < 1:
+            raise ValueError("at least one candidate is needed")
+        self.candidates = candidates
+        self.register_buffer("uniform", torch.full(space.shape, 1 / space.shape[1]))  # (E, K)
+
+    def distribution(self) -> Tensor:
+        return self.uniform
+
+    def weights_for_training(self) -> Tensor:
+        return uniform_one_hot(self.space.shape).to(self.uniform)
+
+    def derive(self, evaluate: Callable[[Arch], float]) -> Arch:
+        drawn = [self.space.discretize(uniform_one_hot(self.space.shape)) for _ in range(self.candidates)]
+        return max(drawn, key=evaluate)
