@@ -13,8 +13,7 @@ ANSWERS = Signal(12, {cell: (50.0 + place, 10.0 * (place + 1)) for place, cell i
 
 
 def asking(cells, choice=None):
-    for cell in cells:
-        yield cell
+    yield from cells
     return choice
 
 
