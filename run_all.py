@@ -10,7 +10,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,8 @@ def _main(options: argparse.Namespace, console: Console) -> int:
     if options.list:
         console.print(method_list())
         return 0
+    if (options.backend == "dask") != (options.scheduler is not None):
+        raise ValueError("--backend dask and --scheduler ADDRESS go together")
     store = Store(options.results)
     if not (options.report_only or options.dry_run):
         return _search_and_report(options, store, console)
@@ -71,22 +74,22 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
     store.prepare()
     from harness import runner
     from harness.progress import Display
+    from harness.scheduling import Scheduler
 
-    machine = _machine(options)
+    machines = _machines(options)
     missing = [run for run in runs if (record := store.read(run.key)) is None or record["status"] != "done"]
+    for key in store.checkpoints() & ({run.key for run in runs} - {run.key for run in missing}):
+        store.discard_checkpoint(key)  # killed between a run's record and its end
     _print_warnings(store, console)
     console.print(f"{len(runs)} runs asked, {len(runs) - len(missing)} done, {len(missing)} to do")
     labels = {run.key: run.label for run in runs}
     failed = 0
     if missing:
-        with Display(console, store, [(run.key, run.label, run.epochs) for run in missing]) as display:
-            try:
-                for record in runner.execute_all(missing, machine, options.jobs):
-                    display.done(record, labels[record["key"]])
-                    failed += record["status"] == "failed"
-            except runner.WorkerLostError as error:
-                print(f"run_all: {error}", file=sys.stderr)
-                failed += 1
+        shown = [(run.key, run.label, run.epochs) for run in missing]
+        with _cluster(options) as jobs, Display(console, store, shown) as display:
+            for record in Scheduler(missing, machines, jobs, options.backend).records():
+                display.done(record, labels[record["key"]])
+                failed += record["status"] == "failed"
     runner.look_up(store, table)
     return max(_report(store, console), int(failed > 0))
 
@@ -96,7 +99,7 @@ def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int
     from harness import runner
 
     runs = _plan(options, _select(options, console), _open_table(options))
-    machine = _machine(options)
+    machine = _machines(options)[0]
     table = RichTable("run", "profile", "status", "seconds (estimate)")
     estimates: dict[str, float] = {}
     total = 0.0
@@ -133,7 +136,7 @@ def _plan(options: argparse.Namespace, selection: Selection, table: Table) -> li
     overrides = list(options.set)
     if options.precision:
         overrides.append(f"precision={options.precision}")
-    return plan(
+    runs = plan(
         selection.entries,
         options.space,
         options.profile,
@@ -143,6 +146,10 @@ def _plan(options: argparse.Namespace, selection: Selection, table: Table) -> li
         options.data,
         table,
     )
+    if options.shard:
+        part, parts = options.shard
+        runs = runs[part - 1 :: parts]
+    return runs
 
 
 def _open_table(options: argparse.Namespace) -> Table:
@@ -159,18 +166,47 @@ def _look_up(options: argparse.Namespace, store: Store) -> None:
     runner.look_up(store, table)
 
 
-def _machine(options: argparse.Namespace) -> Machine:
+def _machines(options: argparse.Namespace) -> list[Machine]:
+    """One for each run that may be under way at a time on its device; a single one where all share the CPU."""
     import torch
 
     from harness.runner import Machine
 
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"--device {device} cannot be used: {str(error).splitlines()[0]}") from error
+    devices = options.device or (
+        [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else ["cpu"]
+    )
+    for device in devices:
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(f"--device {device} cannot be used: {str(error).splitlines()[0]}") from error
     commit, dirty = _version_control()
-    return Machine(options.results, options.data, options.table, device, options.threads, commit, dirty, os.getpid())
+    common = {
+        "results": options.results.absolute(),
+        "data": options.data.absolute(),
+        "table": options.table.absolute() if options.table else None,
+        "threads": options.threads,
+        "commit": commit,
+        "dirty": dirty,
+        "parent": os.getpid() if options.backend == "loky" else None,
+        "time_limit": options.time_limit,
+    }
+    return [Machine(device=device, **common) for device in devices * options.jobs_per_device]
+
+
+@contextmanager
+def _cluster(options: argparse.Namespace) -> Iterator[int]:
+    """How many runs at a time; with Dask, while its scheduler is connected."""
+    if options.backend == "loky":
+        devices = options.device or ["cpu"]
+        yield options.jobs if devices == ["cpu"] else len(devices) * options.jobs_per_device
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ValueError("--backend dask needs the packages of the extra: pip install '.[dask]'") from error
+    with Client(options.scheduler, timeout="20s") as client:
+        yield max(1, sum(client.nthreads().values()))
 
 
 def _version_control() -> tuple[str | None, bool | None]:
@@ -260,9 +296,21 @@ def parser() -> argparse.ArgumentParser:
     )
     how = result.add_argument_group("how to run")
     how.add_argument("--precision", choices=PRECISIONS, help="of the supernet (default: fp32)")
-    how.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: cuda where there is one)")
+    how.add_argument(
+        "--device",
+        type=devices,
+        metavar="A[,B]",
+        help="cpu, cuda, or several: cuda:0,cuda:1 (default: all GPUs, else cpu)",
+    )
     how.add_argument("--jobs", type=positive, default=cores, metavar="N", help="runs at a time (default: cores)")
     how.add_argument("--threads", type=positive, default=1, metavar="N", help="threads per run (default: 1)")
+    how.add_argument(
+        "--jobs-per-device", type=positive, default=1, metavar="N", help="runs at a time on each GPU (default: 1)"
+    )
+    how.add_argument("--time-limit", type=seconds, metavar="S", help="seconds that one run may take in this call")
+    how.add_argument("--shard", type=shard, metavar="I/N", help="only the I-th of N parts of the plan, for job arrays")
+    how.add_argument("--backend", choices=("loky", "dask"), default="loky", help="processes here, or a Dask cluster")
+    how.add_argument("--scheduler", metavar="ADDRESS", help="of the Dask cluster, e.g. tcp://host:8786")
     how.add_argument("--dry-run", action="store_true", help="print the plan, what is done, and an estimate of time")
     where = result.add_argument_group("files")
     where.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
@@ -302,6 +350,27 @@ def datasets(text: str) -> list[str]:
     if unknown or not names:
         raise argparse.ArgumentTypeError(f"unknown dataset {', '.join(unknown)!r}; known: {', '.join(DATASET_NAMES)}")
     return names
+
+
+def devices(text: str) -> list[str]:
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if not names or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"expected devices, each once, got {text!r}")
+    return names
+
+
+def shard(text: str) -> tuple[int, int]:
+    """`2/8` -> (2, 8)."""
+    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise argparse.ArgumentTypeError(f"expected I/N with 1 <= I <= N, got {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", text) or float(text) <= 0:
+        raise argparse.ArgumentTypeError(f"expected a positive number of seconds, got {text!r}")
+    return float(text)
 
 
 def positive(text: str) -> int:

@@ -135,18 +135,24 @@ def examine_black_box(cls: type[BlackBox], space_name: str, table: Table, budget
     return found
 
 
-def examine(cls: type[OneShot], space_name: str, data: SearchData, protocol: Protocol) -> list[str]:
+def examine(
+    cls: type[OneShot],
+    space_name: str,
+    data: SearchData,
+    protocol: Protocol,
+    settings: dict[str, Any] | None = None,
+) -> list[str]:
     """Search for real, as short as `protocol` says (two epochs or more): simplex at every epoch, determinism, exact
     resume from `state_dict()`."""
     full = SPACES[space_name]()
     space = full if protocol.zero_operation else full.without("none")
-    found = problems(cls, space)
+    found = problems(cls, space, settings)
     if found:
         return found
 
     def start() -> Search:
         torch.manual_seed(1)
-        method = cls(space)
+        method = cls(space, **(settings or {}))
         torch.manual_seed(2)
         supernet = build_supernet(space, protocol, data.classes, method.partial_channels)
         return Search(method, supernet, data, protocol, seed=0, device=torch.device("cpu"))

@@ -124,6 +124,11 @@ def _asked(
     found = conformance.problems(cls, _space(space, protocol), settings)
     if found:
         raise ValueError(" ".join(f"method {name}: {found[0]}".split()))
+    if not issubclass(cls, BlackBox) and protocol["channels"] % cls.partial_channels:
+        raise ValueError(
+            f"method {name} mixes on 1/{cls.partial_channels} of the channels: "
+            f"channels={protocol['channels']} must be a multiple of {cls.partial_channels}"
+        )
     asked = {
         "schema": SCHEMA,
         "space": space,

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import faulthandler
+import io
 import json
 import math
 import os
 import platform
 import resource
+import signal as signals
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from harness import __version__, registry
 from harness.data import load, search_data
@@ -29,10 +32,6 @@ from harness.oracles.simulation import Signal, signal, simulate
 from harness.plan import Run
 from harness.store import Arrays, Lookups, Record, Store, write_atomically
 from harness.training.search import Search, build_supernet, stacked, stream
-
-
-class WorkerLostError(RuntimeError):
-    """A process that executed runs is gone. Finished runs are recorded, the others have their checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -47,42 +46,10 @@ class Machine:
     threads: int
     commit: str | None
     dirty: bool | None
-    parent: int
-    """Process id of the runner; a worker whose runner is gone stops after its epoch."""
-
-
-BLACK_BOXES_PER_TASK = 25
-"""Searches on the table take milliseconds: so many go to a process at a time."""
-
-
-def execute_all(runs: Sequence[Run], machine: Machine, jobs: int) -> Iterator[Record]:
-    """Execute runs, `jobs` at a time, each in a process of its own; yields records as they are finished."""
-    tasks = _tasks(runs)
-    if jobs == 1 or len(tasks) == 1:
-        for task in tasks:
-            for run in task:
-                yield execute(run, machine)
-        return
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=machine.threads):
-        parallel = joblib.Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator_unordered", pre_dispatch="n_jobs")
-        try:
-            for records in parallel(joblib.delayed(_execute_task)(task, machine) for task in tasks):
-                yield from records
-        except TerminatedWorkerError as error:
-            raise WorkerLostError(
-                "a worker process was killed, perhaps for its memory; the same command continues from the checkpoints"
-            ) from error
-
-
-def _tasks(runs: Sequence[Run]) -> list[list[Run]]:
-    one_shot = [[run] for run in runs if not run.black_box]
-    black_box = [run for run in runs if run.black_box]
-    starts = range(0, len(black_box), BLACK_BOXES_PER_TASK)
-    return [*(black_box[start : start + BLACK_BOXES_PER_TASK] for start in starts), *one_shot]
-
-
-def _execute_task(task: list[Run], machine: Machine) -> list[Record]:
-    return [execute(run, machine) for run in task]
+    parent: int | None = None
+    """Process id of the runner; a worker whose runner is gone stops after its epoch. None: on another machine."""
+    time_limit: float | None = None
+    """Seconds that one run may take in this call."""
 
 
 def execute(run: Run, machine: Machine) -> Record:
@@ -93,14 +60,25 @@ def execute(run: Run, machine: Machine) -> Record:
     arrays: Arrays | None = None
     threads = machine.threads
     try:
-        if run.black_box:
-            result = _search_table(run, machine)
-        else:
-            result, arrays, threads = _search(run, machine, store)
+        with deadline(machine.time_limit):
+            if run.black_box:
+                result = _search_table(run, machine)
+            else:
+                result, arrays, threads = _search(run, machine, store)
     except Exception as error:  # a failed run is data; the other runs go on
-        result = {"status": "failed", "failure": _traceback(error)}
+        result = failure(_traceback(error))
     seconds = time.perf_counter() - begin if arrays is None else float(arrays["seconds"].sum())
-    record = {
+    record = as_record(run, machine, result, threads, started, None if result["status"] == "failed" else seconds)
+    store.write(record, arrays)
+    store.discard_checkpoint(run.key)
+    return record
+
+
+def as_record(
+    run: Run, machine: Machine, result: dict[str, Any], threads: int, started: str, seconds: float | None
+) -> Record:
+    """What was asked, what came out, where it comes from."""
+    return {
         "key": run.key,
         "kind": "black-box" if run.black_box else "one-shot",
         "asked": run.asked,
@@ -111,17 +89,20 @@ def execute(run: Run, machine: Machine) -> Record:
             "commit": machine.commit,
             "dirty": machine.dirty,
             "versions": {"harness": __version__, "python": platform.python_version(), "torch": torch.__version__},
+            "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",
             "device": _device_name("cpu" if run.black_box else machine.device),
             "threads": threads,
             "precision": None if run.black_box else run.protocol.precision,
             "started": started,
-            "seconds": None if result["status"] == "failed" else seconds,
+            "seconds": seconds,
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         },
     }
-    store.write(record, arrays)
-    store.discard_checkpoint(run.key)
-    return record
+
+
+def failure(reason: str) -> dict[str, Any]:
+    """The result part of a failed run's record."""
+    return {"status": "failed", "failure": reason}
 
 
 # Searches ------------------------------------------------------------------------------------------------------------
@@ -179,7 +160,7 @@ def _search(run: Run, machine: Machine, store: Store) -> tuple[dict[str, Any], A
     for epoch in search.epochs():
         logs.append(stacked([epoch], [to_string(epoch.cell)]))
         _save_checkpoint(store, run, threads, search, logs)
-        if os.getpid() != machine.parent and os.getppid() != machine.parent:
+        if machine.parent not in (None, os.getpid(), os.getppid()):
             sys.exit("the runner is gone")
     arrays = {name: np.concatenate([log[name] for log in logs]) for name in logs[0]}
     return {"status": "done", "failure": None, "cells": _chosen_cells(arrays)}, arrays, threads
@@ -200,12 +181,9 @@ def _chosen_cells(arrays: Arrays) -> dict[str, Any]:
 
 
 def _save_checkpoint(store: Store, run: Run, threads: int, search: Search, logs: list[Arrays]) -> None:
-    path = store.checkpoint_path(run.key)
-    unfinished = path.with_suffix(f".{os.getpid()}")
-    torch.save(
-        {"threads": threads, "search": search.state_dict(), "logs": [_as_plain(log) for log in logs]}, unfinished
-    )
-    unfinished.replace(path)
+    content = io.BytesIO()
+    torch.save({"threads": threads, "search": search.state_dict(), "logs": [_as_plain(log) for log in logs]}, content)
+    store.write_checkpoint(run.key, content.getvalue())
     loss = float(logs[-1]["loss"][0])
     progress = {
         "epoch": search.next_epoch,
@@ -217,13 +195,13 @@ def _save_checkpoint(store: Store, run: Run, threads: int, search: Search, logs:
 
 
 def _load_checkpoint(store: Store, key: str) -> dict[str, Any] | None:
-    path = store.checkpoint_path(key)
-    if not path.exists():
+    content = store.read_checkpoint(key)
+    if content is None:
         return None
     try:
-        checkpoint: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # a damaged file can raise nearly anything
-        store.set_aside(path, why=error)
+        checkpoint: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+    except Exception as error:  # whatever another version of torch makes of it
+        store.set_aside(store.checkpoint_path(key), why=error)
         return None
     return checkpoint
 
@@ -235,6 +213,35 @@ def _as_plain(log: Arrays) -> dict[str, Any]:
 
 def _as_arrays(log: dict[str, Any]) -> Arrays:
     return {k: np.array(v) if isinstance(v, list) else v.numpy() for k, v in log.items()}
+
+
+# Time limits ---------------------------------------------------------------------------------------------------------
+
+GRACE_SECONDS = 30.0
+
+
+@contextmanager
+def deadline(seconds: float | None) -> Iterator[None]:
+    """TimeoutError once the time is up; a process that does not even get to raise it ends after a grace period.
+
+    Works in the main thread of a process, where runs are executed; elsewhere there is no limit.
+    """
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:  # noqa: ARG001 - the form of a signal handler
+        raise TimeoutError(f"over the time limit of {seconds:g} s")
+
+    before = signals.signal(signals.SIGALRM, stop)
+    signals.setitimer(signals.ITIMER_REAL, seconds)
+    faulthandler.dump_traceback_later(seconds + GRACE_SECONDS, exit=True)
+    try:
+        yield
+    finally:
+        signals.setitimer(signals.ITIMER_REAL, 0)
+        signals.signal(signals.SIGALRM, before)
+        faulthandler.cancel_dump_traceback_later()
 
 
 # Look-ups, estimates, provenance -------------------------------------------------------------------------------------

@@ -5,7 +5,9 @@ A results folder holds
     runs/<key>.npz          its arrays per epoch (one-shot runs); the record holds their SHA-256
     lookups/<sha256>.csv    accuracies of the found cells in the table with that SHA-256
     checkpoints/<key>.pt    state of a run that has not finished, and <key>.json, its progress
+    claims/<key>            which process is doing a run (harness.claims)
     damaged/                files that could not be read, set aside
+Records, arrays, look-ups and checkpoints carry checksums.
 """
 
 from __future__ import annotations
@@ -14,8 +16,11 @@ import hashlib
 import io
 import json
 import os
+import socket
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,12 +60,18 @@ class Store:
         self.warnings: list[str] = []
         """One line for every damaged file that was set aside."""
 
+    FOLDERS = ("runs", "lookups", "checkpoints", "claims")
+
     def prepare(self) -> None:
-        """Make the folders and see that they can be written."""
-        for name in ("runs", "lookups", "checkpoints"):
+        """Make the folders, see that they can be written, and remove what killed processes wrote half."""
+        for name in self.FOLDERS:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=self.folder / "runs"):
             pass
+        for name in (*self.FOLDERS, "tables", "figures", "."):
+            for path in (self.folder / name).glob(f".*{UNFINISHED}"):
+                if _is_abandoned(path):
+                    path.unlink(missing_ok=True)
 
     # Records -------------------------------------------------------------------------------------------------------
 
@@ -72,7 +83,7 @@ class Store:
             np.savez_compressed(buffer, allow_pickle=False, **arrays)
             record = {**record, "arrays_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
             write_atomically(self._arrays_path(key), buffer.getvalue())
-        text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
+        text = json.dumps({**record, "sha256": _digest(record)}, indent=1, sort_keys=True, allow_nan=False)
         write_atomically(self._record_path(key), text.encode() + b"\n")
 
     def read(self, key: str) -> Record | None:
@@ -82,6 +93,8 @@ class Store:
             return None
         try:
             record: Record = json.loads(path.read_bytes())
+            if record.pop("sha256") != _digest(record):
+                raise ValueError("its checksum is not that of its content")
             if record["key"] != key or run_key(record["asked"]) != key:
                 raise ValueError("its key is not that of its content")
             if record["status"] not in ("done", "failed"):
@@ -120,8 +133,28 @@ class Store:
 
     # Checkpoints ---------------------------------------------------------------------------------------------------
 
+    def write_checkpoint(self, key: str, content: bytes) -> None:
+        """Store the state of a run, over the one before."""
+        write_atomically(self.checkpoint_path(key), hashlib.sha256(content).digest() + content)
+
+    def read_checkpoint(self, key: str) -> bytes | None:
+        """The state of a run, or None if there is none. A damaged one is set aside, named in `warnings`: None."""
+        path = self.checkpoint_path(key)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        digest, content = content[:32], content[32:]
+        if hashlib.sha256(content).digest() != digest:
+            self.set_aside(path, why=ValueError("its checksum is not that of its content"))
+            return None
+        return content
+
     def checkpoint_path(self, key: str) -> Path:
         return self.folder / "checkpoints" / f"{key}.pt"
+
+    def claim_path(self, key: str) -> Path:
+        return self.folder / "claims" / key
 
     def progress_path(self, key: str) -> Path:
         return self.folder / "checkpoints" / f"{key}.json"
@@ -134,6 +167,10 @@ class Store:
         except (OSError, ValueError):
             return {}
 
+    def checkpoints(self) -> set[str]:
+        """The keys of all runs with a checkpoint."""
+        return {path.stem for path in (self.folder / "checkpoints").glob("*.pt")}
+
     def discard_checkpoint(self, key: str) -> None:
         self.checkpoint_path(key).unlink(missing_ok=True)
         self.progress_path(key).unlink(missing_ok=True)
@@ -144,15 +181,17 @@ class Store:
         """Add rows to what is stored of the same table."""
         known = [found.frame for found in self.lookups() if found.sha256 == lookups.sha256]
         frame = pd.concat([*known, lookups.frame]).drop_duplicates(LOOKUP_COLUMNS[:4])
-        text = f"# {' '.join(lookups.source.split())}\n" + frame.sort_values(LOOKUP_COLUMNS[:4]).to_csv(index=False)
+        body = frame.sort_values(LOOKUP_COLUMNS[:4]).to_csv(index=False)
+        text = f"# {' '.join(lookups.source.split())}\n# sha256 of what follows: {_text_digest(body)}\n{body}"
         write_atomically(self.folder / "lookups" / f"{lookups.sha256}.csv", text.encode())
 
     def lookups(self) -> Iterator[Lookups]:
         """Every stored table's answers. A damaged file is set aside: it is written anew when the table is at hand."""
         for path in sorted((self.folder / "lookups").glob("*.csv")):
             try:
-                text = path.read_text()
-                source, _, body = text.partition("\n")
+                source, digest, body = path.read_text().split("\n", maxsplit=2)
+                if digest.rpartition(" ")[2] != _text_digest(body):
+                    raise ValueError("its checksum is not that of its content")
                 frame = pd.read_csv(io.StringIO(body), dtype=str)
                 if not source.startswith("# ") or list(frame.columns) != LOOKUP_COLUMNS:
                     raise ValueError("not a look-up file")
@@ -160,21 +199,57 @@ class Store:
                 frame = frame.assign(
                     epochs=frame["epochs"].map(int), value=frame["value"].map(float), trials=frame["trials"].map(int)
                 )
+            except FileNotFoundError:
+                continue
             except (ValueError, OSError) as error:
                 self.set_aside(path, why=error)
                 continue
             yield Lookups(path.stem, source[2:], frame)
 
 
+UNFINISHED = ".unfinished"
+ABANDONED_SECONDS = 24 * 3600.0
+"""Age at which the unfinished file of another machine is taken for a dead process's."""
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that, whatever happens, its name stands for all of the new content or all of the old."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    unfinished = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}{UNFINISHED}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with unfinished.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        unfinished.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
         raise
+
+
+def process_lives(pid: int) -> bool:
+    """Whether a process of this machine is there."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _is_abandoned(path: Path) -> bool:
+    host, _, pid = path.name.removesuffix(UNFINISHED).rpartition(".")
+    if host.endswith(f".{socket.gethostname()}") and pid.isdigit():
+        return not process_lives(int(pid))
+    with suppress(OSError):
+        return time.time() - path.stat().st_mtime > ABANDONED_SECONDS
+    return False
+
+
+def _digest(record: Record) -> str:
+    return _text_digest(json.dumps(record, sort_keys=True, allow_nan=False))
+
+
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -29,7 +29,6 @@ class Enas(OneShot):
 
     baseline: Tensor
     next_baseline: Tensor
-    gathered: Tensor
 
     def __init__(
         self,
@@ -61,7 +60,8 @@ class Enas(OneShot):
         self.adam = torch.optim.Adam(self.parameters(), lr=lr, betas=(0.0, 0.999), eps=1e-3)
         self.register_buffer("baseline", torch.tensor(torch.nan))
         self.register_buffer("next_baseline", torch.tensor(torch.nan))
-        self.register_buffer("gathered", torch.zeros(1 + sum(p.numel() for p in self.parameters())))  # count, gradient
+        self.asked: list[tuple[Tensor, Tensor, Tensor]] = []  # cells of the present controller step, in turn
+        self.losses: list[Tensor] = []
 
     def sample(self, cells: int) -> tuple[Tensor, Tensor, Tensor]:
         """One-hot operations (cells, E, K), log probabilities (cells,) and summed entropies (cells,)."""
@@ -83,31 +83,27 @@ class Enas(OneShot):
         return self.sample(256)[0].mean(dim=0)
 
     def forward(self) -> Tensor:
-        cells, self.log_p, self.entropy = self.sample(1)
-        return cells[0]
+        if not self.asked:  # the controller moves only after all of them: one pass samples them together
+            self.asked = list(zip(*self.sample(self.samples), strict=True))
+        return self.asked[-1][0]
 
     def weights_for_training(self) -> Tensor:
         return self.sample(1)[0][0].detach()
 
     def objective(self, loss: Tensor, accuracy: Tensor) -> Tensor:
-        reward = accuracy / 100 + self.entropy_weight * self.entropy[0]
+        _, log_p, entropy = self.asked.pop()
+        reward = accuracy / 100 + self.entropy_weight * entropy
         average = self.decay * self.baseline + (1 - self.decay) * reward
         baseline = accuracy / 100 if self.baseline.isnan() else average
         self.next_baseline.copy_(baseline.detach())
-        return -self.log_p[0] * (reward - baseline)
+        self.losses.append(-log_p * (reward - baseline))
+        return torch.stack(self.losses).mean() if not self.asked else 0 * self.start.sum()
 
-    @torch.no_grad()
     def step(self) -> None:
-        parameters = list(self.parameters())
-        gradient = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
-        self.gathered += torch.cat([gradient.new_ones(1), gradient / self.samples])
-        if self.gathered[0] == self.samples:
-            mean = self.gathered[1:]
-            for p, part in zip(parameters, mean.split([p.numel() for p in parameters]), strict=True):
-                p.grad = part.view_as(p).clone()
-            nn.utils.clip_grad_norm_(parameters, 5.0)
+        if not self.asked:
+            nn.utils.clip_grad_norm_(self.parameters(), 5.0)
             self.adam.step()
-            self.gathered.zero_()
+            self.losses.clear()
 
     def anneal(self, epoch: int, epochs: int) -> None:
         self.baseline.copy_(self.next_baseline)

@@ -22,8 +22,10 @@ MAY_IMPORT = {
     "training": {"api", "supernets", "data", "store", "spaces", "simplex", "profiles"},
     "report": {"store", "spaces", "oracles"},
     "progress": {"store"},
+    "claims": {"store"},
     "conformance": {"api", "data", "oracles", "profiles", "spaces", "training"},
     "plan": {"api", "conformance", "data", "oracles", "profiles", "registry", "spaces", "store"},
+    "scheduling": {"claims", "plan", "runner", "store"},
     "runner": {"data", "oracles", "plan", "registry", "spaces", "store", "training"},
 }
 

@@ -1,0 +1,159 @@
+"""Executes a plan's missing runs, beside other processes on the same results folder, and loses none of them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from harness.claims import Claim, Watch, read
+from harness.plan import Run
+from harness.runner import Machine, as_record, execute, failure
+from harness.store import Record, Store, process_lives
+
+BLACK_BOXES_PER_TASK = 25
+"""Searches on the table take milliseconds: so many go to a process at a time."""
+POLL_SECONDS = 0.5
+LOSSES = 2
+"""A run whose process was killed so often, without an epoch done in between, has failed."""
+
+Task = list[Run]
+
+
+class Scheduler:
+    """Executes runs, `jobs` at a time, each in a process of its own.
+
+    A run that another process has claimed is left to it and waited for; claims of dead processes are taken over.
+    """
+
+    def __init__(self, runs: Sequence[Run], machines: Sequence[Machine], jobs: int, backend: str = "loky") -> None:
+        """`machines` differ in their devices: with several, a run goes to one that is free, so `jobs` is their number.
+
+        `backend` is joblib's: "loky" (processes of this machine) or "dask" (the cluster of the current client).
+        """
+        self.machines = machines
+        self.jobs = jobs
+        self.backend = backend
+        self.store = Store(machines[0].results)
+        self.left = {run.key: run for run in runs}
+        self.failed_before = {run.key: _failed_at(self.store.read(run.key)) for run in runs}
+        self.losses: Counter[str] = Counter()
+        self.epochs_at_loss: dict[str, int] = {}
+
+    def records(self) -> Iterator[Record]:
+        """The record of every run, as they are finished. OSError if the results cannot be written."""
+        watch = Watch()
+        while self.left:
+            free = [run for run in self.left.values() if watch.release_if_stale(self.store.claim_path(run.key))]
+            if not free:  # other processes are doing all that is left
+                time.sleep(POLL_SECONDS)
+            for record in self._round(free):
+                del self.left[record["key"]]
+                yield record
+
+    def _round(self, free: Sequence[Run]) -> Iterator[Record]:
+        """Try every run once. One that lost its process before runs alone, so that it is known who is to blame."""
+        rounds = [_tasks([run for run in free if not self.losses[run.key]])]
+        rounds += [[[run]] for run in free if self.losses[run.key]]
+        for tasks in rounds:
+            try:
+                yield from self._executed(tasks)
+            except TerminatedWorkerError:
+                yield from self._lost()
+
+    def _executed(self, tasks: list[Task]) -> Iterator[Record]:
+        alone = len(tasks) == 1 and not self.losses[tasks[0][0].key]
+        if self.backend == "loky" and (self.jobs == 1 or alone):
+            for task in tasks:
+                for run in task:
+                    yield from _attempt([run], self.machines, None, self.failed_before)
+            return
+        threads = {"inner_max_num_threads": self.machines[0].threads} if self.backend == "loky" else {}
+        with TemporaryDirectory(prefix="devices-") as slots, joblib.parallel_config(backend=self.backend, **threads):
+            jobs = max(2, min(self.jobs, len(tasks)))  # joblib takes 1 to mean this very process
+            parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
+            known = [{run.key: self.failed_before[run.key] for run in task} for task in tasks]
+            attempts = (
+                joblib.delayed(_attempt)(task, self.machines, Path(slots) if self.backend == "loky" else None, failed)
+                for task, failed in zip(tasks, known, strict=True)
+            )
+            for records in parallel(attempts):
+                yield from records
+
+    def _lost(self) -> Iterator[Record]:
+        """After a worker was killed: blame the runs whose process is gone; twice in a row, and they have failed."""
+        for key, run in list(self.left.items()):
+            path = self.store.claim_path(key)
+            pid = read(path).get("pid")
+            if not isinstance(pid, int) or process_lives(pid):
+                continue
+            epoch = self.store.progress(key).get("epoch", 0)
+            self.losses[key] = 1 if epoch > self.epochs_at_loss.get(key, 0) else self.losses[key] + 1
+            self.epochs_at_loss[key] = epoch
+            path.unlink(missing_ok=True)
+            if self.losses[key] >= LOSSES:
+                reason = f"its process was killed {LOSSES} times in a row; out of memory?"
+                record = as_record(run, self.machines[0], failure(reason), self.machines[0].threads, _now(), None)
+                self.store.write(record)
+                self.store.discard_checkpoint(key)
+                yield record
+
+
+def _tasks(runs: Sequence[Run]) -> list[Task]:
+    black_boxes = [run for run in runs if run.black_box]
+    starts = range(0, len(black_boxes), BLACK_BOXES_PER_TASK)
+    return [
+        *(black_boxes[start : start + BLACK_BOXES_PER_TASK] for start in starts),
+        *([run] for run in runs if not run.black_box),
+    ]
+
+
+def _attempt(
+    task: Task, machines: Sequence[Machine], slots: Path | None, failed_before: dict[str, str | None]
+) -> list[Record]:
+    """Execute the runs of a task that nobody else has claimed or finished; returns the records that are there then."""
+    found = []
+    with _free_machine(machines, slots) as machine:
+        store = Store(machine.results)
+        for run in task:
+            with Claim(store.claim_path(run.key)) as mine:
+                if not mine:
+                    continue
+                record = store.read(run.key)
+                if record is None or _failed_at(record) == failed_before[run.key] is not None:
+                    record = execute(run, machine)
+                else:  # another process finished it meanwhile
+                    store.discard_checkpoint(run.key)
+                found.append(record)
+    return found
+
+
+@contextmanager
+def _free_machine(machines: Sequence[Machine], slots: Path | None) -> Iterator[Machine]:
+    """One whose device no other process of this call uses; with as many jobs as devices there always is one."""
+    if slots is None or len(machines) == 1:
+        yield machines[0]
+        return
+    while True:
+        for place, machine in enumerate(machines):
+            with Claim(slots / str(place)) as mine:
+                if mine:
+                    yield machine
+                    return
+        time.sleep(POLL_SECONDS)
+
+
+def _failed_at(record: Record | None) -> str | None:
+    """When a failed run began; None for one that is done or not there."""
+    return record["provenance"]["started"] if record and record["status"] == "failed" else None
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
