@@ -48,20 +48,28 @@ class Cell(nn.Module):
             }
         )
 
-    def forward(self, x: Tensor, weights: Tensor, edge_weights: Tensor) -> Tensor:
+    def forward(self, x: Tensor, weights: Tensor, edge_weights: Tensor, sampled: bool) -> Tensor:
         nodes = [x]
         for i in (1, 2, 3):
             node = torch.zeros_like(x)
             for row, factor, (target, j) in zip(weights, edge_weights, NASBench201.edges, strict=True):
                 if target == i:
-                    node = node + factor * self.edge(nodes[j], self.edges[f"{i}<-{j}"], row)
+                    node = node + factor * self.edge(nodes[j], self.edges[f"{i}<-{j}"], row, sampled)
             nodes.append(node)
         return nodes[-1]
 
-    def edge(self, x: Tensor, candidates: nn.ModuleList, row: Tensor) -> Tensor:
-        """PC-DARTS: the operations see the first channels; concatenate with the others, shuffle."""
+    def edge(self, x: Tensor, candidates: nn.ModuleList, row: Tensor, sampled: bool) -> Tensor:
+        """PC-DARTS: the operations see the first channels; concatenate with the others, shuffle.
+        GDAS: only the operation with the largest weight runs, the other weights are added as scalars."""
         n, (batch, channels, *size) = self.partial_channels, x.shape
-        mixed = sum(w * op(x[:, : channels // n]) for w, op in zip(row, candidates, strict=True))
+        head = x[:, : channels // n]
+        if sampled:
+            chosen = row.argmax()
+            mixed = sum(
+                w * op(head) if k == chosen else w for k, (w, op) in enumerate(zip(row, candidates, strict=True))
+            )
+        else:
+            mixed = sum(w * op(head) for w, op in zip(row, candidates, strict=True))
         if n == 1:
             return mixed
         joined = torch.cat([mixed, x[:, channels // n :]], dim=1)
@@ -108,10 +116,10 @@ class TextbookSupernet(nn.Module):
         self.lastact = nn.Sequential(nn.BatchNorm2d(4 * channels), nn.ReLU())
         self.classifier = nn.Linear(4 * channels, classes)
 
-    def forward(self, images: Tensor, weights: Tensor, edge_weights: Tensor) -> Tensor:
+    def forward(self, images: Tensor, weights: Tensor, edge_weights: Tensor, sampled: bool = False) -> Tensor:
         x = self.stem(images)
         for block in self.cells:
-            x = block(x, weights, edge_weights) if isinstance(block, Cell) else block(x)
+            x = block(x, weights, edge_weights, sampled) if isinstance(block, Cell) else block(x)
         return self.classifier(F.adaptive_avg_pool2d(self.lastact(x), 1).flatten(1))
 
 
