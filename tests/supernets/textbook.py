@@ -38,25 +38,42 @@ def candidate(name: str, channels: int, track: bool) -> nn.Module:
 
 
 class Cell(nn.Module):
-    def __init__(self, operations: tuple[str, ...], channels: int, track: bool) -> None:
+    def __init__(self, operations: tuple[str, ...], channels: int, track: bool, partial_channels: int) -> None:
         super().__init__()
+        self.partial_channels = partial_channels
         self.edges = nn.ModuleDict(
             {
-                f"{i}<-{j}": nn.ModuleList(candidate(name, channels, track) for name in operations)
+                f"{i}<-{j}": nn.ModuleList(candidate(name, channels // partial_channels, track) for name in operations)
                 for i, j in NASBench201.edges
             }
         )
 
-    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, x: Tensor, weights: Tensor, edge_weights: Tensor, sampled: bool) -> Tensor:
         nodes = [x]
         for i in (1, 2, 3):
             node = torch.zeros_like(x)
-            for row, (target, j) in zip(weights, NASBench201.edges, strict=True):
+            for row, factor, (target, j) in zip(weights, edge_weights, NASBench201.edges, strict=True):
                 if target == i:
-                    candidates = self.edges[f"{i}<-{j}"]
-                    node = node + sum(w * op(nodes[j]) for w, op in zip(row, candidates, strict=True))
+                    node = node + factor * self.edge(nodes[j], self.edges[f"{i}<-{j}"], row, sampled)
             nodes.append(node)
         return nodes[-1]
+
+    def edge(self, x: Tensor, candidates: nn.ModuleList, row: Tensor, sampled: bool) -> Tensor:
+        """PC-DARTS: the operations see the first channels; concatenate with the others, shuffle.
+        GDAS: only the operation with the largest weight runs, the other weights are added as scalars."""
+        n, (batch, channels, *size) = self.partial_channels, x.shape
+        head = x[:, : channels // n]
+        if sampled:
+            chosen = row.argmax()
+            mixed = sum(
+                w * op(head) if k == chosen else w for k, (w, op) in enumerate(zip(row, candidates, strict=True))
+            )
+        else:
+            mixed = sum(w * op(head) for w, op in zip(row, candidates, strict=True))
+        if n == 1:
+            return mixed
+        joined = torch.cat([mixed, x[:, channels // n :]], dim=1)
+        return joined.view(batch, n, channels // n, *size).transpose(1, 2).reshape(x.shape)
 
 
 class Block(nn.Module):
@@ -80,7 +97,13 @@ class Block(nn.Module):
 
 class TextbookSupernet(nn.Module):
     def __init__(
-        self, operations: tuple[str, ...], channels: int, cells: int, classes: int = 10, track: bool = False
+        self,
+        operations: tuple[str, ...],
+        channels: int,
+        cells: int,
+        classes: int = 10,
+        track: bool = False,
+        partial_channels: int = 1,
     ) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
@@ -88,15 +111,15 @@ class TextbookSupernet(nn.Module):
         for stage in range(3):
             width = channels << stage
             blocks += [Block(width // 2, width)] if stage else []
-            blocks += [Cell(operations, width, track) for _ in range(cells)]
+            blocks += [Cell(operations, width, track, partial_channels) for _ in range(cells)]
         self.cells = nn.ModuleList(blocks)
         self.lastact = nn.Sequential(nn.BatchNorm2d(4 * channels), nn.ReLU())
         self.classifier = nn.Linear(4 * channels, classes)
 
-    def forward(self, images: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, images: Tensor, weights: Tensor, edge_weights: Tensor, sampled: bool = False) -> Tensor:
         x = self.stem(images)
         for block in self.cells:
-            x = block(x, weights) if isinstance(block, Cell) else block(x)
+            x = block(x, weights, edge_weights, sampled) if isinstance(block, Cell) else block(x)
         return self.classifier(F.adaptive_avg_pool2d(self.lastact(x), 1).flatten(1))
 
 
