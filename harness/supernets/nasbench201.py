@@ -69,7 +69,7 @@ class NASBench201Supernet(nn.Module):
         x = self.stem(images.contiguous(memory_format=torch.channels_last))
         for stage in self.stages:
             for block in cast(nn.ModuleList, stage):
-                x = block(x, mixture, edge_weights, chosen) if isinstance(block, SearchCell) else block(x)
+                x = block(x, mixture) if isinstance(block, SearchCell) else block(x)
         x = F.relu(self.last_norm(x)).mean(dim=(2, 3))
         return cast(Tensor, self.classifier(x))
 
