@@ -63,7 +63,9 @@ class Display:
             text = f"{label}: {record['cells']['last']} in {record['provenance']['seconds']:.1f} s"
         else:
             text = f"{label}: FAILED: {record['failure'].strip().splitlines()[-1]}"
-        self.progress.console.print(f"[{len(self.finished)}/{len(self.runs)}] {text}", markup=False, highlight=False)
+        self.progress.console.print(
+            f"[{len(self.finished)}/{len(self.runs)}] {text}", markup=False, highlight=False, soft_wrap=True
+        )
 
     def _watch(self) -> None:
         while not self.stopped.wait(self.INTERVAL_SECONDS):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import torch
 from torch import nn
@@ -30,6 +31,11 @@ class BecomesNan(Raises):
 class KillsItsProcess(Raises):
     def step(self):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Hangs(Raises):
+    def step(self):
+        time.sleep(1000)
 
 
 class OddSetting(Raises):

@@ -135,12 +135,6 @@ def test_a_failed_run_is_recorded_and_the_others_go_on(tmp_path, capsys):
     assert status == {"Raises": "failed", "BecomesNan": "failed", "darts": "done"}
 
 
-def test_a_killed_worker_is_one_clear_line(tmp_path, capsys):
-    faulty = ROOT / "tests" / "faulty.py"
-    assert run(tmp_path, methods=f"{faulty}:KillsItsProcess,{faulty}:Raises", jobs="2") == 1
-    assert "a worker process was killed" in capsys.readouterr().err
-
-
 def test_what_was_set_is_recorded_and_names_the_row(finished):
     records = Store(finished).records()
     assert {tuple(sorted(record["changed"])) for record in records} == {("batch_size", "channels", "epochs")}
