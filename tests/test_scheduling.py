@@ -106,6 +106,7 @@ def test_a_claim_beats(tmp_path, monkeypatch):
 # Sharing -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.faults
 def test_four_calls_on_one_folder_share_the_work(tmp_path):
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     assert run(alone, methods="darts,gaea-darts-bilevel", seeds="4") == 0
@@ -119,6 +120,7 @@ def test_four_calls_on_one_folder_share_the_work(tmp_path):
     assert all("[8/8]" in text for text in printed), "every call ends with all runs"
 
 
+@pytest.mark.faults
 def test_shards_are_a_partition_of_the_plan(tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert run(whole, seeds="3") == 0
@@ -131,6 +133,7 @@ def test_shards_are_a_partition_of_the_plan(tmp_path):
 # Workers -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.faults
 def test_a_run_whose_process_is_killed_twice_has_failed_and_the_others_go_on(tmp_path, capsys):
     assert run(tmp_path, methods=f"{FAULTY}:KillsItsProcess,darts,gaea-darts-bilevel", seeds="2", jobs="2") == 1
     records = {(r["asked"]["method"], r["asked"]["seed"]): r for r in Store(tmp_path).records()}
@@ -142,6 +145,7 @@ def test_a_run_whose_process_is_killed_twice_has_failed_and_the_others_go_on(tmp
     assert "killed 2 times in a row" in capsys.readouterr().out
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_run_that_hangs_ends_at_its_time_limit(tmp_path, jobs):
     assert run(tmp_path, "--time-limit", "4", methods=f"{FAULTY}:Hangs,darts", jobs=jobs) == 1
