@@ -54,7 +54,8 @@ class OneShot(nn.Module, ABC):
     partial_channels: int = 1
     """Mix operations on 1/n of the channels; the others pass by."""
     sampled: bool = False
-    """Rows of `weights_for_training()` are one-hot: only the chosen operations run."""
+    """Rows of `weights_for_training()` are one-hot (or zero, which leaves the edge out): only the chosen operations
+    run."""
     straight_through: bool = False
     """Rows of `forward()` are one-hot, with gradients for all their entries: only the chosen operations run, every
     other weight is added to its edge as a number, which has the value zero but a gradient."""
@@ -111,6 +112,17 @@ class OneShot(nn.Module, ABC):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         for name, optimizer in self._optimizers():
             optimizer.load_state_dict(state[name])
+
+    def exchange_optimizers(self, optimizer: Callable[[list[Tensor]], torch.optim.Optimizer]) -> None:
+        """Give every parameter that an optimizer held as an attribute moves to one of this class, with its defaults.
+
+        ValueError if there is none to exchange.
+        """
+        held = self._optimizers()
+        if not held:
+            raise ValueError(f"{type(self).__name__} holds no torch.optim optimizer that could be exchanged")
+        for name, before in held:
+            setattr(self, name, optimizer([p for group in before.param_groups for p in group["params"]]))
 
     def _optimizers(self) -> list[tuple[str, torch.optim.Optimizer]]:
         return [(name, value) for name, value in vars(self).items() if isinstance(value, torch.optim.Optimizer)]

@@ -27,8 +27,13 @@ QUERIES = 50
 """So many queries of a black box are answered before it runs, to see that it asks for cells."""
 
 
-def problems(cls: type[Any], space: SearchSpace, settings: dict[str, Any] | None = None) -> list[str]:
-    """Whether a class meets the contract on a space, seen without any training."""
+def problems(
+    cls: type[Any],
+    space: SearchSpace,
+    settings: dict[str, Any] | None = None,
+    optimizer: type[torch.optim.Optimizer] | None = None,
+) -> list[str]:
+    """Whether a class meets the contract on a space, perhaps with another optimizer, seen without any training."""
     name = cls.__name__
     if not issubclass(cls, OneShot | BlackBox):
         return [f"{name} must derive from harness.api.OneShot or harness.api.BlackBox"]
@@ -43,9 +48,29 @@ def problems(cls: type[Any], space: SearchSpace, settings: dict[str, Any] | None
         method = cls(space, **(settings or {}))
     except Exception as error:  # whatever an outside constructor raises
         return [f"{name}(space) raised {type(error).__name__}: {error}"]
+    if optimizer is not None:
+        found = _optimizer_problems(method, optimizer)
+        if found:
+            return found
     if not isinstance(getattr(method, "space", None), SearchSpace):
         return [f"{name}.__init__ must call super().__init__(space)"]
     return _black_box_problems(method) if isinstance(method, BlackBox) else _one_shot_problems(method)
+
+
+def _optimizer_problems(method: BlackBox | OneShot, optimizer: type[Any]) -> list[str]:
+    name = optimizer.__name__
+    if not issubclass(optimizer, torch.optim.Optimizer):
+        return [f"{name} must derive from torch.optim.Optimizer"]
+    if not isinstance(method, OneShot):
+        return [f"{type(method).__name__} is a black box: it has no optimizer to exchange"]
+    try:
+        method.exchange_optimizers(optimizer)
+        for parameter in method.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        method.step()
+    except Exception as error:  # whatever an outside optimizer raises
+        return [f"{name}, in the place of the method's own optimizer: {type(error).__name__}: {error}"]
+    return []
 
 
 def _black_box_problems(method: BlackBox) -> list[str]:
@@ -108,8 +133,11 @@ def _simplex_problems(name: str, theta: Any) -> list[str]:
 
 
 def _is_one_hot(weights: torch.Tensor) -> bool:
-    largest = weights.max(dim=-1).values
-    return bool(((largest - 1).abs() < TOLERANCE).all() and ((weights.abs().sum(dim=-1) - 1).abs() < TOLERANCE).all())
+    """Whether every row has one entry of 1, or none, and zeros."""
+    total, largest = weights.abs().sum(dim=-1), weights.max(dim=-1).values
+    return bool(
+        ((total - largest).abs() < TOLERANCE).all() and (torch.minimum(total, (total - 1).abs()) < TOLERANCE).all()
+    )
 
 
 def _cell_problems(rule: str, space: SearchSpace, cell: Any) -> list[str]:

@@ -19,6 +19,9 @@ from harness.registry import Entry
 from harness.spaces import SPACES, SearchSpace
 from harness.store import SCHEMA, run_key
 
+OPTIMIZER = "optimizer"
+"""`--set optimizer=file.py:Class` exchanges the optimizers that methods hold as attributes."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -29,6 +32,8 @@ class Run:
     changed: dict[str, Any]
     """What the user set to another value than the profile's or the method's own. Already in `asked`; recorded so that
     the report can tell a changed protocol from a published one."""
+    optimizer: Entry | None = None
+    """A `torch.optim` optimizer in the place of the method's own."""
 
     @cached_property
     def key(self) -> str:
@@ -80,6 +85,7 @@ def plan(
     """
     classes = {name: registry.load(entry) for name, entry in entries.items()}
     changes = _overrides(overrides, classes)
+    optimizers: dict[str, Entry | None] = {name: changes[name].pop(OPTIMIZER, None) for name in classes}
     usual = {name: _usual(name, cls, space, profile, {}) for name, cls in classes.items()}
     chosen = {name: _usual(name, cls, space, profile, changes[name]) for name, cls in classes.items()}
     signal = {"table": table.sha256, "signal_epochs": signal_epochs(table)}
@@ -92,13 +98,18 @@ def plan(
             return [{"dataset": dataset, "data_sha256": digests[dataset]} for dataset in datasets]
         return [{"dataset": DATASET, **signal}]
 
-    common = {name: _asked(name, entries[name], classes[name], space, *chosen[name]) for name in entries}
+    common = {
+        name: _asked(name, entries[name], classes[name], space, *chosen[name], optimizers[name]) for name in entries
+    }
     changed = {name: _changed(chosen[name], usual[name]) for name in entries}
+    for name in entries:
+        if optimizers[name]:
+            changed[name]["optimizer"] = common[name]["optimizer"]
     for name in set(entries) - set(images):
         if signal["signal_epochs"] != QUERY_EPOCHS:  # the table has no other: a substitute, which rows must name
             changed[name]["signal_epochs"] = signal["signal_epochs"]
     return [
-        Run({**common[name], **search, "seed": seed}, entries[name], changed[name])
+        Run({**common[name], **search, "seed": seed}, entries[name], changed[name], optimizers[name])
         for seed in seeds
         for name in entries
         for search in searches(name)
@@ -117,11 +128,18 @@ def _usual(
 
 
 def _asked(
-    name: str, entry: Entry, cls: type[Any], space: str, settings: dict[str, Any], chosen: Budget
+    name: str,
+    entry: Entry,
+    cls: type[Any],
+    space: str,
+    settings: dict[str, Any],
+    chosen: Budget,
+    optimizer: Entry | None,
 ) -> dict[str, Any]:
     """The part of a run's key that does not depend on what is searched on, and on the seed."""
     protocol = asdict(chosen.protocol)
-    found = conformance.problems(cls, _space(space, protocol), settings)
+    exchanged = registry.load(optimizer) if optimizer else None
+    found = conformance.problems(cls, _space(space, protocol), settings, exchanged)
     if found:
         raise ValueError(" ".join(f"method {name}: {found[0]}".split()))
     if not issubclass(cls, BlackBox) and protocol["channels"] % cls.partial_channels:
@@ -138,6 +156,8 @@ def _asked(
         "profile": chosen.profile,
         "protocol": protocol,
     }
+    if exchanged:
+        asked |= {"optimizer": exchanged.__name__, "optimizer_sha256": registry.source_digest(exchanged)}
     try:
         run_key(asked)
     except (TypeError, ValueError) as error:
@@ -181,7 +201,10 @@ def _overrides(texts: Sequence[str], classes: Mapping[str, type[Any]]) -> dict[s
             raise ValueError(f"--set {text}: no method {method!r} among {', '.join(classes)}")
         known = False
         for target in [method] if dot else classes:
-            if name in known_to[target]:
+            if name == OPTIMIZER and name not in known_to[target]:
+                changes[target][name] = registry.outside(value.strip())
+                known = True
+            elif name in known_to[target]:
                 changes[target][name] = _parsed(text, value.strip(), known_to[target][name])
                 known = True
         if not known:

@@ -65,7 +65,7 @@ def select(text: str, space: str, methods: Mapping[str, Entry], families: Mappin
                 else:
                     skipped.append(f"{name} (family {word}) does not run on space {space}: skipped")
         elif ":" in word:
-            entry = _outside(word)
+            entry = outside(word)
             name = entry.target.rpartition(":")[2]
             if name in entries and entries[name] != entry:
                 raise ValueError(f"two methods are called {name}")
@@ -98,7 +98,8 @@ def source_digest(cls: type) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def _outside(word: str) -> Entry:
+def outside(word: str) -> Entry:
+    """The entry of `file.py:Class` or `package.module:Class`. ValueError if it is neither, or there is no such file."""
     where, _, name = word.rpartition(":")
     if not name.isidentifier() or not where:
         raise ValueError(f"expected file.py:Class or package.module:Class, got {word!r}")

@@ -26,6 +26,7 @@ import numpy as np
 import torch
 
 from harness import __version__, registry
+from harness.api import OneShot
 from harness.data import load, search_data
 from harness.oracles import Table, open_table
 from harness.oracles.simulation import Signal, signal, simulate
@@ -139,7 +140,9 @@ def prepare(run: Run, machine: Machine) -> Search:
     """The search of a run at its beginning."""
     protocol, seed, space = run.protocol, run.asked["seed"], run.space
     torch.manual_seed(stream(seed, "method"))
-    method = registry.load(run.entry)(space, **run.asked["settings"])
+    method: OneShot = registry.load(run.entry)(space, **run.asked["settings"])
+    if run.optimizer:
+        method.exchange_optimizers(registry.load(run.optimizer))
     data = search_data(load(run.asked["dataset"], machine.data), method.bilevel)
     torch.manual_seed(stream(seed, "initial weights"))
     supernet = build_supernet(space, protocol, data.classes, method.partial_channels)

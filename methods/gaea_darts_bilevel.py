@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import OneShot
-from harness.simplex import exponentiated_gradient
+from harness.optimizers import ExponentiatedGradient
 from harness.spaces import SearchSpace
 
 
@@ -26,13 +26,11 @@ class GaeaDartsBilevel(OneShot):
 
     def __init__(self, space: SearchSpace, lr: float = 0.1, floor: float = 1e-5) -> None:
         super().__init__(space)
-        self.lr = lr
-        self.floor = floor
         self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (E, K)
+        self.eg = ExponentiatedGradient([self.theta], lr=lr, floor=floor)
 
     def distribution(self) -> Tensor:
         return self.theta
 
-    @torch.no_grad()
     def step(self) -> None:
-        self.theta.copy_(exponentiated_gradient(self.theta, self.theta.grad, self.lr, self.floor))
+        self.eg.step()

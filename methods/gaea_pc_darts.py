@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import OneShot
-from harness.simplex import exponentiated_gradient, normalised_by_node
+from harness.optimizers import ExponentiatedGradient
+from harness.simplex import normalised_by_node
 from harness.spaces import SearchSpace
 
 
@@ -26,12 +27,11 @@ class GaeaPcDarts(OneShot):
         self, space: SearchSpace, lr: float = 0.1, edge_lr: float = 0.1, floor: float = 1e-5, warmup: float = 0.0
     ) -> None:
         super().__init__(space)
-        self.lr = lr
-        self.edge_lr = edge_lr
-        self.floor = floor
         self.warmup = warmup
         self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (E, K)
         self.edges = nn.Parameter(normalised_by_node(torch.ones(space.shape[0]), space.target))  # (E,)
+        self.eg = ExponentiatedGradient([self.theta], lr=lr, floor=floor)
+        self.edge_eg = ExponentiatedGradient([self.edges], lr=edge_lr, nodes=space.target)
 
     def distribution(self) -> Tensor:
         return self.theta
@@ -39,8 +39,6 @@ class GaeaPcDarts(OneShot):
     def edge_weights(self) -> Tensor:
         return self.edges
 
-    @torch.no_grad()
     def step(self) -> None:
-        self.theta.copy_(exponentiated_gradient(self.theta, self.theta.grad, self.lr, self.floor))
-        product = self.edges * (-self.edge_lr * self.edges.grad).exp()
-        self.edges.copy_(normalised_by_node(product, self.space.target))
+        self.eg.step()
+        self.edge_eg.step()

@@ -9,11 +9,11 @@ Default: 100 candidates, one batch each, of the NAS-Bench-201 baseline (D-X-Y/Au
 from collections.abc import Callable
 from typing import final
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from harness.api import OneShot
-from harness.simplex import uniform_one_hot
 from harness.spaces import Arch, SearchSpace
 
 
@@ -35,8 +35,10 @@ class RandomSearchWs(OneShot):
         return self.uniform
 
     def weights_for_training(self) -> Tensor:
-        return uniform_one_hot(self.space.shape).to(self.uniform)
+        return torch.from_numpy(self.space.one_hot(self.random_cell())).to(self.uniform)
 
     def derive(self, evaluate: Callable[[Arch], float]) -> Arch:
-        drawn = [self.space.discretize(uniform_one_hot(self.space.shape)) for _ in range(self.candidates)]
-        return max(drawn, key=evaluate)
+        return max((self.random_cell() for _ in range(self.candidates)), key=evaluate)
+
+    def random_cell(self) -> Arch:
+        return self.space.random(np.random.default_rng(int(torch.randint(2**62, ()))))

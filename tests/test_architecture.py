@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "store": set(),
     "profiles": set(),
     "simplex": set(),
+    "optimizers": {"simplex"},
     "registry": set(),
     "data": set(),
     "api": {"spaces"},
@@ -26,7 +27,7 @@ MAY_IMPORT = {
     "conformance": {"api", "data", "oracles", "profiles", "spaces", "training"},
     "plan": {"api", "conformance", "data", "oracles", "profiles", "registry", "spaces", "store"},
     "scheduling": {"claims", "plan", "runner", "store"},
-    "runner": {"data", "oracles", "plan", "registry", "spaces", "store", "training"},
+    "runner": {"api", "data", "oracles", "plan", "registry", "spaces", "store", "training"},
 }
 
 

@@ -141,6 +141,24 @@ def test_what_was_set_is_recorded_and_names_the_row(finished):
     assert "darts [batch_size=64, channels=2, epochs=2]" in {row["method"] for row in rows(finished)}
 
 
+def test_a_users_optimizer_takes_the_place_of_a_methods_own(tmp_path):
+    optimizers = ROOT / "tests" / "optimizers.py"
+    swap = ["--set", f"gaea-darts-bilevel.optimizer={optimizers}:MultiplicativeSign"]
+    swap += ["--set", f"darts.optimizer={optimizers}:SignDescent"]
+    assert run(tmp_path, *swap) == 0
+    assert run(tmp_path) == 0
+    store = Store(tmp_path)
+    thetas = {
+        (record["asked"]["method"], record["asked"].get("optimizer")): store.arrays(record["key"])["theta"]
+        for record in store.records()
+    }
+    assert len(thetas) == 4
+    for method, optimizer in (("gaea-darts-bilevel", "MultiplicativeSign"), ("darts", "SignDescent")):
+        assert not np.allclose(thetas[method, None], thetas[method, optimizer])
+    names = {row["method"] for row in rows(tmp_path)}
+    assert "darts [batch_size=64, channels=2, epochs=2, optimizer=SignDescent]" in names
+
+
 def test_an_outside_method_is_called_by_its_class(tmp_path):
     assert run(tmp_path, methods=f"{ROOT / 'tests' / 'sign_gradient.py'}:SignGradient") == 0
     assert {row["method"].split(" ")[0] for row in rows(tmp_path)} == {"SignGradient"}
@@ -191,7 +209,14 @@ BAD = {
     "--set learning_rate=nan": "not a finite number",
     "--set colour=red": "nobody has 'colour'",
     "--set gdas.lr=1": "no method 'gdas'",
+    "--methods pc-darts --set channels=6": "must be a multiple of 4",
     "--set darts.lr=-1": "Invalid learning rate: -1.0",
+    "--set darts.optimizer=nowhere.py:X": "no such file",
+    "--set darts.optimizer=tests/optimizers.py:NoOptimizer": "must derive from torch.optim.Optimizer",
+    "--set gaea-darts-erm.optimizer=tests/optimizers.py:LeavesTheSimplex": "rows on the simplex",
+    "--set darts.optimizer=adam": "expected file.py:Class",
+    "--methods gd-simplex --set optimizer=torch.optim:Adam": "holds no torch.optim optimizer",
+    "--methods random-search --set optimizer=torch.optim:Adam": "is a black box",
     "--table absent.npz": "absent.npz",
     "--table README.md": "README.md",
     "--device quantum": "--device quantum",

@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from harness.simplex import entropy, exponentiated_gradient
-from harness.spaces import NASBench201
+from harness.optimizers import ExponentiatedGradient
+from harness.simplex import entropy, exponentiated_gradient, normalised_by_node
+from harness.spaces import DARTS, NASBench201
 from methods.gaea_darts_bilevel import GaeaDartsBilevel
 from methods.gaea_darts_erm import GaeaDartsErm
+from methods.gaea_pc_darts import GaeaPcDarts
 
 SPACE = NASBench201().without("none")
 
@@ -27,6 +29,36 @@ def test_trajectory_of_the_official_implementation(test_data, cls):
         method.theta.grad = torch.from_numpy(gradient)
         method.step()
     np.testing.assert_allclose(method.distribution().detach().numpy(), expected[-1], rtol=1e-12)
+
+
+def test_trajectory_of_operations_and_edges(test_data):
+    """Of the official implementation on the DARTS space: cell types one after the other, as our rows are."""
+    with np.load(test_data / "golden" / "eg_pcdarts.npz", allow_pickle=False) as golden:
+        rows = {
+            name: golden[name].reshape(len(golden[name]), 28, *golden[name].shape[3:])
+            for name in ("theta_grads", "theta", "edge_grads", "edge_weights")
+        }
+    method = GaeaPcDarts(DARTS()).double()
+    with torch.no_grad():  # made in single precision
+        method.theta.fill_(1 / 8)
+        method.edges.copy_(normalised_by_node(torch.ones(28, dtype=torch.float64), DARTS.target))
+    for step in range(30):
+        np.testing.assert_allclose(method.distribution().detach().numpy(), rows["theta"][step], rtol=1e-12)
+        np.testing.assert_allclose(method.edge_weights().detach().numpy(), rows["edge_weights"][step], rtol=1e-12)
+        method.theta.grad = torch.from_numpy(rows["theta_grads"][step])
+        method.edges.grad = torch.from_numpy(rows["edge_grads"][step])
+        method.step()
+    np.testing.assert_allclose(method.distribution().detach().numpy(), rows["theta"][30], rtol=1e-12)
+    np.testing.assert_allclose(method.edge_weights().detach().numpy(), rows["edge_weights"][30], rtol=1e-12)
+
+
+def test_the_optimizer_checks_its_settings_and_skips_what_has_no_gradient():
+    theta = torch.full((2, 3), 1 / 3, requires_grad=True)
+    ExponentiatedGradient([theta], lr=0.1).step()
+    assert torch.equal(theta, torch.full((2, 3), 1 / 3))
+    for bad in ({"lr": 0.0}, {"lr": float("nan")}, {"floor": -1.0}):
+        with pytest.raises(ValueError, match="lr > 0 and floor >= 0"):
+            ExponentiatedGradient([theta], **bad)
 
 
 @settings(max_examples=20, deadline=None, derandomize=True)
