@@ -22,7 +22,7 @@ from rich.text import Text
 
 from harness import __version__
 from harness.profiles import DEFAULT_DATASET, PRECISIONS, PROFILES
-from harness.registry import Selection, members, select
+from harness.registry import Selection, discovered, members, select
 from harness.store import Store
 from methods import FAMILIES, METHODS
 
@@ -240,9 +240,9 @@ def _print_warnings(store: Store, console: Console) -> None:
 
 
 def method_list() -> RichTable:
-    """Every method of the table, in leaderboard order."""
+    """Every method of the table, in leaderboard order, and those of installed packages."""
     table = RichTable(Column("method", no_wrap=True), "family", "kind", "spaces", "paper")
-    for name, entry in METHODS.items():
+    for name, entry in {**discovered(), **METHODS}.items():
         spaces = ", ".join(space for space in entry.spaces if space in SPACE_NAMES)
         table.add_row(name, entry.family, entry.kind, spaces, entry.paper)
     families = [f"{name} = {', '.join(members(family, 'nasbench201'))}" for name, family in FAMILIES.items()]

@@ -1,4 +1,5 @@
-"""From what a user types after `--methods` to classes: names, families, `file.py:Class`, `package.module:Class`."""
+"""From what a user types after `--methods` to classes: names, families, entry points of installed packages,
+`file.py:Class`, `package.module:Class`."""
 
 from __future__ import annotations
 
@@ -9,11 +10,15 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 ALL_SPACES = ("nasbench201", "darts")
+ENTRY_POINTS = "nas_methods"
+"""A package offers a method with `[project.entry-points."nas_methods"]`, `my-method = "package.module:Class"`."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ def select(text: str, space: str, methods: Mapping[str, Entry], families: Mappin
                     entries[name] = methods[name]
                 else:
                     skipped.append(f"{name} (family {word}) does not run on space {space}: skipped")
+        elif ":" not in word and word in (found := discovered()):
+            entries[word] = found[word]
         elif ":" in word:
             entry = outside(word)
             name = entry.target.rpartition(":")[2]
@@ -71,10 +78,20 @@ def select(text: str, space: str, methods: Mapping[str, Entry], families: Mappin
                 raise ValueError(f"two methods are called {name}")
             entries[name] = entry
         else:
-            raise ValueError(_unknown(word, [*methods, *families]))
+            raise ValueError(_unknown(word, [*methods, *families, *discovered()]))
     if not entries:
         raise ValueError("--methods names no method to run")
     return Selection(entries, tuple(skipped))
+
+
+@cache
+def discovered() -> dict[str, Entry]:
+    """The methods that installed packages offer under the entry point `nas_methods`, by their names there."""
+    found = entry_points(group=ENTRY_POINTS)
+    return {
+        point.name: Entry(point.value.replace(" ", ""), family="outside", kind="outside", paper="", outside=True)
+        for point in found
+    }
 
 
 def load(entry: Entry) -> type[Any]:

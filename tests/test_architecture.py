@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "report": {"store", "spaces", "oracles"},
     "progress": {"store"},
     "claims": {"store"},
+    "__main__": {"api", "conformance", "data", "oracles", "profiles", "registry"},
     "conformance": {"api", "data", "oracles", "profiles", "spaces", "training"},
     "plan": {"api", "conformance", "data", "oracles", "profiles", "registry", "spaces", "store"},
     "scheduling": {"claims", "plan", "runner", "store"},
