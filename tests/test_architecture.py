@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "simplex": set(),
     "optimizers": {"simplex"},
     "registry": set(),
+    "arguments": {"profiles"},
     "data": set(),
     "api": {"spaces"},
     "supernets": {"spaces"},

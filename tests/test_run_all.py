@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import run_all
+from harness.arguments import seeds
 from harness.store import Store
 
 ROOT = Path(__file__).parents[1]
@@ -259,7 +260,7 @@ def test_list_help_version_and_dry_run(tmp_path, capsys):
 
 @pytest.mark.parametrize("text, expected", [("4", [0, 1, 2, 3]), ("0,3,7", [0, 3, 7]), ("2-5", [2, 3, 4, 5])])
 def test_seeds(text, expected):
-    assert run_all.seeds(text) == expected
+    assert seeds(text) == expected
 
 
 def test_help_needs_no_torch():
