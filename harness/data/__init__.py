@@ -2,6 +2,6 @@
 
 from harness.data.batches import Batches
 from harness.data.datasets import DATASETS, Dataset, Images, load
-from harness.data.splits import SearchData, search_data
+from harness.data.splits import SearchData, Split, search_data, search_split
 
-__all__ = ["DATASETS", "Batches", "Dataset", "Images", "SearchData", "load", "search_data"]
+__all__ = ["DATASETS", "Batches", "Dataset", "Images", "SearchData", "Split", "load", "search_data", "search_split"]

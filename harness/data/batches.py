@@ -26,6 +26,8 @@ class Batches:
     """Pixels of zeros on every side, out of which a random crop of the original size is taken."""
     flip: bool = False
     """Mirror half of the images, at random."""
+    cutout: int = 0
+    """Side in pixels of the square that is cut out of every image (`cut_out`); 0: none."""
 
     def __len__(self) -> int:
         """Batches in one pass; the last one may be smaller."""
@@ -37,11 +39,13 @@ class Batches:
         order = torch.randperm(n, generator=generator).to(device)
         shifts = torch.randint(2 * self.crop_padding + 1, (n, 2), generator=generator).to(device)
         flips = (torch.rand(n, generator=generator) < 0.5).to(device) & self.flip
+        centres = self._centres(generator).to(device) if self.cutout else None  # drawn last, and only if needed
         for start in range(0, n, self.batch_size):
             part = slice(start, start + self.batch_size)
             chosen = self.images[order[part]]
             pixels = augment(chosen.pixels, self.crop_padding, shifts[part], flips[part])
-            yield self._normalised(pixels), chosen.labels
+            images = self._normalised(pixels)
+            yield images if centres is None else cut_out(images, self.cutout, centres[part]), chosen.labels
 
     def forever(self, generator: torch.Generator) -> Iterator[Batch]:
         """Pass after pass, each in a new order."""
@@ -53,6 +57,11 @@ class Batches:
         for start in range(0, len(self.images), self.batch_size):
             part = slice(start, start + self.batch_size)
             yield self._normalised(self.images.pixels[part]), self.images.labels[part]
+
+    def _centres(self, generator: torch.Generator) -> Tensor:
+        """Row and column of a pixel of each image (n, 2), uniform."""
+        sides = self.images.pixels.shape[2:]
+        return torch.stack([torch.randint(side, (len(self.images),), generator=generator) for side in sides], dim=1)
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         mean = torch.tensor(self.mean, device=pixels.device)[:, None, None]
@@ -73,3 +82,17 @@ def augment(pixels: Tensor, padding: int, shifts: Tensor, flips: Tensor) -> Tens
     columns = torch.where(flips[:, None], padded.shape[3] - 1 - columns, columns)
     image = torch.arange(len(pixels), device=pixels.device)[:, None, None]
     return padded.permute(0, 2, 3, 1)[image, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def cut_out(images: Tensor, length: int, centres: Tensor) -> Tensor:
+    """Zero a square of each normalised image: Cutout (DeVries and Taylor 2017, arXiv:1708.04552). In place.
+
+    images: (B, channels, H, W); centres: (B, 2), row and column. The square covers `length` pixels from
+    centre - length // 2 on in each direction; what of it lies outside of the image is lost, as published.
+    """
+    rows, columns = (
+        (torch.arange(side, device=images.device) - centre[:, None] + length // 2)  # (B, side), from the square's edge
+        for side, centre in zip(images.shape[2:], centres.unbind(1), strict=True)
+    )
+    in_rows, in_columns = (rows >= 0) & (rows < length), (columns >= 0) & (columns < length)
+    return images.masked_fill_((in_rows[:, :, None] & in_columns[:, None, :])[:, None], 0)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.util import find_spec
+from functools import cached_property, lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from harness.data.cifar import read_cifar10
+from harness.data.archives import BatchFiles, Download
+from harness.data.digits import Digits
+from harness.data.halves import Halves, IndexLists, read_lists
+from harness.data.pickles import Pixels
 
 
 @dataclass(frozen=True)
@@ -39,60 +39,119 @@ class Images:
 class Dataset:
     name: str
     train: Images
-    """What a search may use."""
     test: Images
-    """Never seen by a search."""
+    """For testing. A search sees none of them, unless `halves` says that it does, as published."""
     classes: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
     """Per channel, in units of raw pixel values (0 to 255; digits: 0 to 16)."""
+    halves: Halves
+    """What bilevel search holds out."""
+    lists: IndexLists | None
+    """The benchmark's own division for `halves`, where its file lies in the data folder."""
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Digest of all pixels and labels, in order."""
         digest = hashlib.sha256(self.name.encode())
         for tensor in (self.train.pixels, self.train.labels, self.test.pixels, self.test.labels):
             digest.update(str(tuple(tensor.shape)).encode())
-            digest.update(tensor.numpy().tobytes())
+            digest.update(tensor.numpy().data)
         return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Source:
+    """All that there is to say of a dataset: its files, its normalisation, its halves."""
+
+    files: BatchFiles | Digits
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    """As in `Dataset`."""
+    halves: Halves
+
+
+def _of_255(*values: float) -> tuple[float, ...]:
+    return tuple(255 * value for value in values)
+
+
+DATASETS = {
+    "digits": Source(Digits(), 10, (4.882173196948682,), (6.018553518830272,), Halves()),  # of the training images
+    "cifar10": Source(
+        BatchFiles(
+            folder="cifar-10-batches-py",
+            train=tuple(f"data_batch_{number}" for number in range(1, 6)),
+            test=("test_batch",),
+            side=32,
+            labels=range(10),
+            keep=range(10),
+            download=Download(
+                file="cifar-10-python.tar.gz",
+                url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+                md5="c58f30108f718f92721af3b95e74349a",
+            ),
+        ),
+        10,
+        # Channel means and deviations of the 50,000 training images, as every NAS code base uses them.
+        _of_255(0.4914, 0.4822, 0.4465),
+        _of_255(0.2470, 0.2435, 0.2616),
+        Halves("train", "cifar-split.txt", ("train", "valid")),
+    ),
+    "cifar100": Source(
+        BatchFiles(
+            folder="cifar-100-python",
+            train=("train",),
+            test=("test",),
+            side=32,
+            labels=range(100),
+            keep=range(100),
+            label_key="fine_labels",
+            download=Download(
+                file="cifar-100-python.tar.gz",
+                url="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+                md5="eb9058c3a382ffc7106e4002c42a8d85",
+            ),
+        ),
+        100,
+        # NAS-Bench-201 (D-X-Y/AutoDL-Projects, xautodl/datasets/get_dataset_with_transform.py), as for the next one.
+        (129.3, 124.1, 112.4),
+        (68.2, 65.4, 70.4),
+        Halves("test", "cifar100-test-split.txt", ("xvalid", "xtest")),
+    ),
+    # Downsampled ImageNet (Chrabaszcz et al. 2017, arXiv:1707.08819), of which NAS-Bench-201 keeps the first 120
+    # classes: 151,700 and 6,000 images.
+    "imagenet16-120": Source(
+        BatchFiles(
+            folder="ImageNet16",
+            train=tuple(f"train_data_batch_{number}" for number in range(1, 11)),
+            test=("val_data",),
+            side=16,
+            labels=range(1, 1001),
+            keep=range(1, 121),
+        ),
+        120,
+        (122.68, 116.66, 104.01),
+        (63.22, 61.26, 65.09),
+        Halves("test", "imagenet-16-120-test-split.txt", ("xvalid", "xtest")),
+    ),
+}
 
 
 @lru_cache(maxsize=2)
 def load(name: str, folder: Path) -> Dataset:
-    """A dataset by name. `folder` holds the official archives' folders; digits need none.
+    """A dataset by name. `folder` holds the official files (README) and the benchmark's index lists; digits need none.
 
     OSError or ValueError, in one line, if files are absent or not what they should be.
     """
-    return DATASETS[name](folder)
+    if name not in DATASETS:
+        raise ValueError(f"unknown dataset {name!r}; known: {', '.join(DATASETS)}")
+    source = DATASETS[name]
+    lists = read_lists(folder / source.halves.file, source.halves.keys) if source.halves.file else None
+    train, test = (_images(part) for part in source.files.read(folder))
+    return Dataset(name, train, test, source.classes, source.mean, source.std, source.halves, lists)
 
 
-def _digits(folder: Path) -> Dataset:  # noqa: ARG001 - every reader takes the data folder
-    """The 1,797 handwritten digits (8x8, grey) that scikit-learn ships; every fifth image of a class is for testing."""
-    # Its file, not its load_digits(): importing scikit-learn would cost every run a second.
-    package = find_spec("sklearn")
-    if package is None or package.origin is None:
-        raise FileNotFoundError("the digits come with scikit-learn, which is not installed")
-    rows = np.loadtxt(
-        Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",", dtype=np.uint8
-    )
-    labels = torch.from_numpy(rows[:, -1].astype(np.int64))
-    images = Images(torch.from_numpy(rows[:, :-1].reshape(-1, 1, 8, 8)), labels)
-    position = torch.empty_like(labels)  # of an image within its class, in file order
-    for label in range(10):
-        members = (labels == label).nonzero()[:, 0]
-        position[members] = torch.arange(len(members))
-    is_test = position % 5 == 4
-    train, test = images[(~is_test).nonzero()[:, 0]], images[is_test.nonzero()[:, 0]]
-    pixels = train.pixels.double()
-    return Dataset("digits", train, test, 10, (float(pixels.mean()),), (float(pixels.std()),))
-
-
-def _cifar10(folder: Path) -> Dataset:
-    train, test = (Images(torch.from_numpy(p), torch.from_numpy(y)) for p, y in read_cifar10(folder))
-    # Channel means and deviations of the 50,000 training images, as every NAS code base uses them.
-    mean = tuple(255 * value for value in (0.4914, 0.4822, 0.4465))
-    std = tuple(255 * value for value in (0.2470, 0.2435, 0.2616))
-    return Dataset("cifar10", train, test, 10, mean, std)
-
-
-DATASETS: dict[str, Callable[[Path], Dataset]] = {"digits": _digits, "cifar10": _cifar10}
+def _images(part: Pixels) -> Images:
+    pixels, labels = part
+    return Images(torch.from_numpy(pixels), torch.from_numpy(labels))

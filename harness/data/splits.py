@@ -1,15 +1,42 @@
-"""What each step of a search may see. Fixed by the dataset, not by the run's seed."""
+"""What each step of a search may see. Fixed by the dataset and its data folder, not by the run's seed."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from harness.data.datasets import Dataset, Images
+from harness.data.halves import balanced_halves, misfit
 
 BALANCED_HALVES = "class-balanced halves, seed 0"
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images of one search, as positions (int64, ascending) in the dataset."""
+
+    weights: Tensor
+    """Of the training images, for the weight steps."""
+    architecture: Tensor
+    """Of the training images, or of the test images where the dataset's `halves` are of these; for the architecture
+    steps."""
+    bilevel: bool
+    name: str
+    may_have_seen_test: bool
+    """Whether some of `architecture` may be test images that the benchmark's lists keep for x-test: they are a half of
+    the test images, but not by these lists. Then x-valid, x-test and ori-test are not of unseen images."""
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the positions: with `Dataset.sha256` it says exactly which images the steps see."""
+        digest = hashlib.sha256()
+        for part in (self.weights, self.architecture):
+            digest.update(len(part).to_bytes(8, "little"))
+            digest.update(part.numpy().data)
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -27,28 +54,56 @@ class SearchData:
     std: tuple[float, ...]
     split: str
     """Name of the split."""
+    split_sha256: str = ""
+    may_have_seen_test: bool = False
+    """Both as in `Split`."""
+
+
+def search_split(dataset: Dataset, bilevel: bool) -> Split:
+    """Single level (ERM): all training images for both steps. Bilevel: as the dataset's `halves` say, by the
+    benchmark's list if there is one that fits, else by halves of our own.
+
+    Published (NAS-Bench-201 and GAEA): CIFAR-10, halves of the training images; CIFAR-100 and ImageNet16-120, weights
+    on all training images, architecture on x-valid.
+    """
+    everything = torch.arange(len(dataset.train))
+    if not bilevel:
+        return Split(everything, everything, False, "all training images for both steps", False)
+    of_test = dataset.halves.of == "test"
+    first, second, name, official = _halves(dataset, dataset.test if of_test else dataset.train)
+    if of_test:
+        return Split(everything, first, True, f"all training images, x-valid by {name}", not official)
+    return Split(first, second, True, name, False)
+
+
+def _halves(dataset: Dataset, images: Images) -> tuple[Tensor, Tensor, str, bool]:
+    """Two halves, their name, and whether they are the benchmark's."""
+    reason = None
+    if dataset.lists:
+        reason = misfit(dataset.lists, len(images))
+        if not reason:
+            return *dataset.lists, f"the benchmark's {dataset.halves.file}", True
+    name = f"{BALANCED_HALVES} ({dataset.halves.file} does not fit: {reason})" if reason else BALANCED_HALVES
+    return *balanced_halves(images.labels), name, False
 
 
 def search_data(dataset: Dataset, bilevel: bool) -> SearchData:
-    """Single level (ERM): all training images for both steps. Bilevel: one half for each step."""
-    if bilevel:
-        first, second = balanced_halves(dataset.train.labels)
-        weights, held_out = dataset.train[first], dataset.train[second]
-        return SearchData(weights, held_out, held_out, dataset.classes, dataset.mean, dataset.std, BALANCED_HALVES)
-    everything = dataset.train
+    """The images of `search_split`."""
+    split = search_split(dataset, bilevel)
+    held_out = dataset.test if bilevel and dataset.halves.of == "test" else dataset.train
+    architecture = _chosen(held_out, split.architecture)
     return SearchData(
-        everything, everything, None, dataset.classes, dataset.mean, dataset.std, "all training images for both steps"
+        weights=_chosen(dataset.train, split.weights),
+        architecture=architecture,
+        validation=architecture if bilevel else None,
+        classes=dataset.classes,
+        mean=dataset.mean,
+        std=dataset.std,
+        split=split.name,
+        split_sha256=split.sha256,
+        may_have_seen_test=split.may_have_seen_test,
     )
 
 
-def balanced_halves(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Indices of two halves with the same number of images of every class (to within one), each in file order."""
-    generator = torch.Generator().manual_seed(0)
-    in_first = torch.zeros(len(labels), dtype=torch.bool)
-    spare = 0  # classes with an odd number give their extra image to the halves in turn
-    for label in labels.unique():
-        members = (labels == label).nonzero()[:, 0]
-        count = (len(members) + spare) // 2
-        spare = (spare + len(members)) % 2
-        in_first[members[torch.randperm(len(members), generator=generator)[:count]]] = True
-    return in_first.nonzero()[:, 0], (~in_first).nonzero()[:, 0]
+def _chosen(images: Images, positions: Tensor) -> Images:
+    return images if len(positions) == len(images) else images[positions]  # no copy of a whole set

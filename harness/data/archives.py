@@ -1,0 +1,153 @@
+"""Where the official files of a dataset lie: in a folder, or still in their .tar.gz archive."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.data.pickles import Pixels, read_batch
+
+MEBIBYTE = 2**20
+LARGEST_FILE = 256 * MEBIBYTE
+"""Of all official files the training set of CIFAR-100 is the largest, with 148 MiB."""
+LARGEST_CONTENT = 512 * MEBIBYTE
+"""Of an archive when unpacked; the official ones have 170 MiB."""
+MOST_MEMBERS = 100
+"""Of an archive; the official ones have nine at most."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """An official .tar.gz archive of a dataset's folder."""
+
+    file: str
+    url: str
+    md5: str
+
+
+@dataclass(frozen=True)
+class BatchFiles:
+    """The official files of a dataset, and how they are laid out (`read_batch`)."""
+
+    folder: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    side: int
+    """Height and width of the images, pixels."""
+    labels: range
+    """In the files."""
+    keep: range
+    """Labels of the dataset's images, whose classes count from 0; images of other labels are left out."""
+    label_key: str = "labels"
+    download: Download | None = None
+
+    def read(self, folder: Path) -> tuple[Pixels, Pixels]:
+        """Training and test set in the order of the files, found in the data folder `folder`.
+
+        OSError if files are absent or cannot be read, ValueError if they are not what they should be.
+        """
+        batches = {
+            name: self._kept(read_batch(pickled, where, self.label_key, self.side, self.labels))
+            for name, where, pickled in self._contents(folder)
+        }
+        return _joined([batches[name] for name in self.train]), _joined([batches[name] for name in self.test])
+
+    def absent(self, folder: Path) -> list[str]:
+        """Files that do not lie unpacked in the data folder."""
+        return [name for name in (*self.train, *self.test) if not (folder / self.folder / name).is_file()]
+
+    def present(self, folder: Path) -> bool:
+        """Whether the files lie unpacked in the data folder; FileNotFoundError if only their folder or some do."""
+        absent = self.absent(folder)
+        if absent and (folder / self.folder).exists():
+            raise FileNotFoundError(f"{folder / self.folder} has no file {absent[0]}: complete it, or remove it")
+        return not absent
+
+    def wanted(self, folder: Path) -> str:
+        """What to put where."""
+        files = f"{self.train[0]} to {self.train[-1]}" if len(self.train) > 1 else self.train[0]
+        unpacked = f"the folder {self.folder} with the official files {files} and {self.test[0]}"
+        if self.download is None:
+            return f"put {unpacked} into {folder}"
+        return f"put the official {self.download.file} (md5 {self.download.md5}), or {unpacked}, into {folder}"
+
+    def _contents(self, folder: Path) -> Iterator[tuple[str, str, bytes]]:
+        """Name of the file, where it is for messages, and its content, file by file."""
+        names = {*self.train, *self.test}
+        archive = folder / self.download.file if self.download else None
+        if self.present(folder):
+            for name in sorted(names):
+                path = folder / self.folder / name
+                if path.stat().st_size > LARGEST_FILE:
+                    raise ValueError(f"{path} is larger than {LARGEST_FILE // MEBIBYTE} MiB")
+                yield name, str(path), path.read_bytes()
+        elif archive and archive.is_file():
+            for path_in_archive, content in members(
+                archive, lambda member: member.isreg() and member.name in {f"{self.folder}/{name}" for name in names}
+            ):
+                name = path_in_archive.removeprefix(f"{self.folder}/")
+                names.discard(name)
+                yield name, f"{path_in_archive} in {archive}", content
+                if not names:
+                    return
+            raise ValueError(f"{archive} has no file {self.folder}/{min(names)}")
+        else:
+            raise FileNotFoundError(f"no {self.folder} in {folder} (--data): {self.wanted(folder)}")
+
+    def _kept(self, batch: Pixels) -> Pixels:
+        pixels, labels = batch
+        if self.keep == self.labels:
+            return pixels, labels - self.keep[0]
+        chosen = (labels >= self.keep[0]) & (labels <= self.keep[-1])
+        return pixels[chosen], labels[chosen] - self.keep[0]
+
+
+def _joined(batches: list[Pixels]) -> Pixels:
+    return np.concatenate([pixels for pixels, _ in batches]), np.concatenate([labels for _, labels in batches])
+
+
+def members(archive: Path, chosen: Callable[[tarfile.TarInfo], bool]) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the chosen members of a .tar.gz archive, read once from front to back.
+
+    `chosen` may raise ValueError to refuse the archive. OSError if it cannot be opened; ValueError, in one line with
+    its path, if it is damaged, refused or too large.
+    """
+    with archive.open("rb") as packed:
+        try:
+            with (
+                _BoundedGzip(fileobj=packed) as unpacked,
+                tarfile.open(fileobj=unpacked, mode="r|", bufsize=MEBIBYTE) as tar,
+            ):
+                for count, member in enumerate(tar, 1):
+                    if count > MOST_MEMBERS:
+                        raise ValueError(f"it has more than {MOST_MEMBERS} members")
+                    if chosen(member):
+                        yield member.name, _content(tar, member)
+        except Exception as error:  # a damaged archive can raise nearly anything
+            reason = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder="...")
+            raise ValueError(f"{archive} cannot be unpacked: {reason}") from error
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    if file is None or member.issparse():
+        raise ValueError(f"{member.name!r} is no plain file")
+    if member.size > LARGEST_FILE:
+        raise ValueError(f"{member.name!r} is larger than {LARGEST_FILE // MEBIBYTE} MiB")
+    return file.read()
+
+
+class _BoundedGzip(gzip.GzipFile):
+    """Ends in an error rather than a full memory or disk."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        part = super().read(size)
+        if self.tell() > LARGEST_CONTENT:
+            raise ValueError(f"it unpacks to more than {LARGEST_CONTENT // MEBIBYTE} MiB")
+        return part

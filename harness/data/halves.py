@@ -1,0 +1,86 @@
+"""Two halves of a set of images: by the benchmark's index lists, or drawn class by class.
+
+NAS-Bench-201 publishes its lists as JSON (D-X-Y/AutoDL-Projects, configs/nas-benchmark): `{"train": ["int", ["1", "3",
+...]], "valid": ["int", [...]]}`, positions in the order of the official files.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+LARGEST_FILE = 4_000_000
+"""Bytes; the benchmark's longest list has 1,405,970."""
+
+IndexLists = tuple[Tensor, Tensor]
+"""Positions (int64) of the images of two parts, each in ascending order."""
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Which images of a dataset bilevel search halves, and by which list of the benchmark."""
+
+    of: Literal["train", "test"] = "train"
+    """train: the first half is for the weights, the second for the architecture. test: all training images are for the
+    weights, the first half of the test images (x-valid) for the architecture; the second (x-test) remains unseen."""
+    file: str | None = None
+    """In the data folder. None: the benchmark does not know the dataset."""
+    keys: tuple[str, str] = ("train", "valid")
+    """Of the two lists in the file."""
+
+
+def read_lists(path: Path, keys: tuple[str, str]) -> IndexLists | None:
+    """The two lists of a file of the benchmark; None if there is no such file.
+
+    ValueError, in one line, if it is malformed; whether it fits a set of images is `misfit`'s business.
+    """
+    if not path.exists():
+        return None
+    if path.stat().st_size > LARGEST_FILE:
+        raise ValueError(f"{path} is larger than {LARGEST_FILE} bytes")
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not a JSON file: {error}") from error
+    if not isinstance(content, dict) or set(content) != set(keys):
+        raise ValueError(f"{path} does not have the two lists {keys[0]!r} and {keys[1]!r}")
+    return _indices(path, keys[0], content[keys[0]]), _indices(path, keys[1], content[keys[1]])
+
+
+def _indices(path: Path, key: str, value: Any) -> Tensor:
+    match value:
+        case ["int", [_, *_] as texts] if all(map(_is_index, texts)):
+            return torch.tensor(sorted(map(int, texts)), dtype=torch.int64)
+    raise ValueError(f'{path}: {key!r} is not of the form ["int", ["0", "1", ...]]')
+
+
+def _is_index(text: object) -> bool:
+    return isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10
+
+
+def misfit(lists: IndexLists, images: int) -> str | None:
+    """Why the lists do not divide so many images; None if every image is in exactly one list."""
+    positions = torch.cat(lists).sort().values
+    if len(positions) != images:
+        return f"it divides {len(positions)} images, not {images}"
+    if not torch.equal(positions, torch.arange(images)):
+        return "it does not have every image once"
+    return None
+
+
+def balanced_halves(labels: Tensor) -> IndexLists:
+    """Two halves, drawn with seed 0, with the same number of images of every class (to within one)."""
+    generator = torch.Generator().manual_seed(0)
+    in_first = torch.zeros(len(labels), dtype=torch.bool)
+    spare = 0  # classes with an odd number give their extra image to the halves in turn
+    for label in labels.unique():
+        members = (labels == label).nonzero()[:, 0]
+        count = (len(members) + spare) // 2
+        spare = (spare + len(members)) % 2
+        in_first[members[torch.randperm(len(members), generator=generator)[:count]]] = True
+    return in_first.nonzero()[:, 0], (~in_first).nonzero()[:, 0]
