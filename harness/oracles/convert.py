@@ -36,18 +36,9 @@ from pathlib import Path
 import numpy as np
 
 from harness.oracles.bundled import bundled_table
-from harness.oracles.table import (
-    MEASURES,
-    Accuracies,
-    Cost,
-    Floats,
-    Ints,
-    Metric,
-    Table,
-    TableError,
-    cell_numbers,
-    cell_strings,
-)
+from harness.oracles.cells import cell_numbers, cell_strings
+from harness.oracles.metrics import MEASURES, Accuracies, Cost, Floats, Ints, Metric, TableError
+from harness.oracles.table import Table
 from harness.spaces.nasbench201 import CELLS
 
 PREFIXES = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16": "imagenet16-120"}
