@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.oracles.bundled import bundled_table
-from harness.oracles.table import Metric, NotInTableError, Table, TableError, cell_numbers
+from harness.oracles.cells import cell_numbers
+from harness.oracles.metrics import Metric, NotInTableError, TableError
+from harness.oracles.table import Table
 
 
 def open_table(path: Path | None = None) -> Table:

