@@ -233,7 +233,10 @@ class Projection(nn.Module):
 
 
 class Outgoing(nn.Module):
-    """All candidate operations on the edges that leave one state."""
+    """All candidate operations on the edges that leave one state.
+
+    A pooling and its batch norm have no parameters, so they and their statistics are shared by these edges.
+    """
 
     def __init__(
         self, operations: tuple[str, ...], channels: int, edges: int, stride: int, track_statistics: bool

@@ -194,7 +194,7 @@ def from_phases(x: Tensor) -> Tensor:
 def mix(weights: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
     """n weighted sums of k tensors of one shape, as one matrix product. weights: (n, k)."""
     pixels = [x.permute(0, 2, 3, 1) for x in tensors]
-    sums = weights @ torch.stack([x.flatten() for x in pixels])
+    sums: Tensor = weights @ torch.stack([x.flatten() for x in pixels])
     return [y.view(pixels[0].shape).permute(0, 3, 1, 2) for y in sums.unbind()]
 
 
