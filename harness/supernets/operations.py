@@ -1,0 +1,204 @@
+"""Candidate operations of the DARTS space for several edges at once, and what makes them fast.
+
+All edges that leave a state read the same input, so each operation of all of them is one call: their channels lie
+side by side, the kernels of edge e in rows e * C to (e + 1) * C of every parameter. Everything is channels-last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Edges = Sequence[int] | None
+"""The edges, among those of a module, that take part; None: all of them."""
+
+
+class Convolution(nn.Module):
+    """Depthwise convolution, pointwise convolution, batch norm without affine parameters; on `edges` edges."""
+
+    def __init__(self, channels: int, edges: int, size: int, stride: int = 1, track_statistics: bool = True) -> None:
+        super().__init__()
+        self.edges = edges
+        self.stride = stride
+        self.depthwise = nn.Parameter(kernels(edges * channels, 1, size))
+        self.pointwise = nn.Parameter(kernels(edges * channels, channels, 1))
+        self.norm = plain_norm(edges * channels, track_statistics)
+
+    def forward(self, x: Tensor, edges: Edges = None, scale: Tensor | None = None, dilation: int = 1) -> Tensor:
+        """x: (B, e * C, H, W), activated; scale (e,): factor of every edge's output."""
+        x = depthwise(x, rows(self.depthwise, edges, self.edges), self.stride, dilation)
+        groups = self.edges if edges is None else len(edges)
+        x = F.conv2d(x, rows(self.pointwise, edges, self.edges), groups=groups)
+        return scaled_norm(x, self.norm, scale, edges, self.edges)
+
+
+class Separable(nn.Module):
+    """Two convolutions with a ReLU between them; the stride is that of the first (sep_conv)."""
+
+    def __init__(self, channels: int, edges: int, size: int, stride: int, track_statistics: bool) -> None:
+        super().__init__()
+        self.first = Convolution(channels, edges, size, stride, track_statistics)
+        self.second = Convolution(channels, edges, size, 1, track_statistics)
+
+    def forward(self, x: Tensor, edges: Edges = None, scale: Tensor | None = None) -> Tensor:
+        return cast(Tensor, self.second(F.relu_(self.first(x, edges)), edges, scale))
+
+
+class FactorizedReduction(nn.Module):
+    """Halves the resolution without losing a pixel: two strided 1x1 convolutions, one of them a pixel further."""
+
+    def __init__(self, inputs: int, outputs: int, edges: int = 1, track_statistics: bool = True) -> None:
+        super().__init__()
+        self.edges = edges
+        half = outputs // 2
+        self.even = nn.Parameter(kernels(edges * half, inputs, 1))
+        self.odd = nn.Parameter(kernels(edges * (outputs - half), inputs, 1))
+        self.norm = plain_norm(edges * outputs, track_statistics)
+
+    def forward(self, x: Tensor, edges: Edges = None, scale: Tensor | None = None) -> Tensor:
+        """x: (B, C, H, W), activated, H and W even; returns (B, e * outputs, H / 2, W / 2)."""
+        count = self.edges if edges is None else len(edges)
+        halves = [
+            F.conv2d(part[:, :, ::2, ::2], rows(weight, edges, self.edges))
+            .permute(0, 2, 3, 1)
+            .unflatten(3, (count, -1))
+            for part, weight in ((x, self.even), (x[:, :, 1:, 1:], self.odd))
+        ]
+        joined = torch.cat(halves, dim=-1).flatten(3).permute(0, 3, 1, 2)
+        return scaled_norm(joined, self.norm, scale, edges, self.edges)
+
+
+def kernels(outputs: int, inputs: int, size: int) -> Tensor:
+    """Initial weights (outputs, inputs, size, size), drawn as torch's own convolutions draw theirs."""
+    bound = 1 / math.sqrt(inputs * size * size)
+    return torch.empty(outputs, inputs, size, size).uniform_(-bound, bound)
+
+
+def plain_norm(channels: int, track_statistics: bool) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, affine=False, track_running_stats=track_statistics)
+
+
+def rows(tensor: Tensor, edges: Edges, count: int) -> Tensor:
+    """The rows of a tensor that belong to some of its `count` edges."""
+    return tensor if edges is None else tensor.unflatten(0, (count, -1))[list(edges)].flatten(0, 1)
+
+
+def scaled_norm(
+    x: Tensor, norm: nn.BatchNorm2d, scale: Tensor | None = None, edges: Edges = None, count: int = 1
+) -> Tensor:
+    """Batch norm without affine parameters; the output of every edge times its `scale`.
+
+    The scale is handed over as the batch norm's weight, which must be contiguous: torch's CPU kernel ignores the stride
+    of an expanded one.
+    """
+    means, variances = norm.running_mean, norm.running_var
+    training = norm.training or means is None
+    if means is not None and variances is not None:
+        means, variances = rows(means, edges, count), rows(variances, edges, count)
+        if norm.training:
+            cast(Tensor, norm.num_batches_tracked).add_(1)
+    weight = bias = None
+    if scale is not None:
+        weight = scale[:, None].expand(-1, x.shape[1] // len(scale)).reshape(-1).contiguous()
+        bias = torch.zeros_like(weight)
+    y = F.batch_norm(x, means, variances, weight, bias, training, cast(float, norm.momentum), norm.eps)
+    if edges is not None and norm.training and means is not None and variances is not None:
+        for kept, updated in ((norm.running_mean, means), (norm.running_var, variances)):
+            cast(Tensor, kept).view(count, -1)[list(edges)] = updated.view(len(edges), -1)
+    return y
+
+
+def depthwise(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> Tensor:
+    """Depthwise convolution that keeps the resolution (divides it by the stride). weight: (C, 1, k, k), k odd."""
+    if torch.is_autocast_enabled(x.device.type):
+        dtype = torch.get_autocast_dtype(x.device.type)
+        x, weight = x.to(dtype), weight.to(dtype)
+    if x.device.type == "cpu" and weight.shape[-1] == 5 and dilation == 1:
+        return cast(Tensor, _Depthwise5x5.apply(x, weight, stride))  # type: ignore[no-untyped-call]
+    padding = dilation * (weight.shape[-1] // 2)
+    return F.conv2d(x, weight, stride=stride, padding=padding, dilation=dilation, groups=len(weight))
+
+
+class _Depthwise5x5(torch.autograd.Function):
+    """The CPU kernel for weight gradients is quick only up to a width of 3 (5 to 20 times), so the gradient of a 5x5
+    kernel is put together from those of its first and its last three columns."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.stride = stride
+        return F.conv2d(x, weight, stride=stride, padding=2, groups=len(weight))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, Tensor | None, None]:
+        x, weight = ctx.saved_tensors
+        gradient, of_x, of_weight = gradients[0], None, None
+        if ctx.needs_input_grad[0]:
+            of_x = _convolution_gradients(gradient, x, weight, ctx.stride, (2, 2))[0]
+        if ctx.needs_input_grad[1]:
+            columns = weight[..., :3].contiguous()
+            first, last = (
+                _convolution_gradients(gradient, F.pad(x, sides), columns, ctx.stride, (2, 0), of_weight=True)[1]
+                for sides in ((2, 0), (0, 2))
+            )
+            of_weight = torch.cat([first, last[..., 1:]], dim=-1)
+        return of_x, of_weight, None
+
+
+def _convolution_gradients(
+    gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: tuple[int, int], of_weight: bool = False
+) -> Any:
+    """(of x, of the weight): the one that is asked for, of a depthwise convolution."""
+    return torch.ops.aten.convolution_backward(
+        gradient,
+        x,
+        weight,
+        None,
+        [stride] * 2,
+        padding,
+        [1, 1],
+        False,
+        [0, 0],
+        len(weight),
+        [not of_weight, of_weight, False],
+    )
+
+
+def average_pool(x: Tensor, stride: int) -> Tensor:
+    """3x3 average pooling, padding not counted."""
+    return F.avg_pool2d(x, 3, stride, padding=1, count_include_pad=False)
+
+
+def to_phases(x: Tensor) -> Tensor:
+    """(B, C, H, W) to (4 B, C, H / 2, W / 2): pixels of equal row and column parity, one image each.
+
+    A convolution with dilation 2 is an ordinary one on the phases, for which there are quick kernels.
+    """
+    batch, channels, height, width = x.shape
+    pixels = x.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2, channels)
+    return pixels.permute(2, 4, 0, 1, 3, 5).reshape(-1, height // 2, width // 2, channels).permute(0, 3, 1, 2)
+
+
+def from_phases(x: Tensor) -> Tensor:
+    """Inverse of `to_phases`."""
+    batch, channels, height, width = x.shape
+    pixels = x.permute(0, 2, 3, 1).reshape(2, 2, batch // 4, height, width, channels).permute(2, 3, 0, 4, 1, 5)
+    return pixels.reshape(batch // 4, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+
+
+def mix(weights: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """n weighted sums of k tensors of one shape, as one matrix product. weights: (n, k)."""
+    pixels = [x.permute(0, 2, 3, 1) for x in tensors]
+    sums: Tensor = weights @ torch.stack([x.flatten() for x in pixels])
+    return [y.view(pixels[0].shape).permute(0, 3, 1, 2) for y in sums.unbind()]
+
+
+def shuffle_channels(x: Tensor, groups: int) -> Tensor:
+    """Channel j of group i becomes channel i of block j (ShuffleNet)."""
+    pixels = x.permute(0, 2, 3, 1).unflatten(3, (groups, -1)).transpose(3, 4)
+    return pixels.flatten(3).permute(0, 3, 1, 2)
