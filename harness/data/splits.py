@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -21,9 +22,8 @@ class Split:
     weights: Tensor
     """Of the training images, for the weight steps."""
     architecture: Tensor
-    """Of the training images, or of the test images where the dataset's `halves` are of these; for the architecture
-    steps."""
-    bilevel: bool
+    """Of the images named next, for the architecture steps."""
+    architecture_of: Literal["train", "test"]
     name: str
     may_have_seen_test: bool
     """Whether some of `architecture` may be test images that the benchmark's lists keep for x-test: they are a half of
@@ -32,7 +32,7 @@ class Split:
     @property
     def sha256(self) -> str:
         """Digest of the positions: with `Dataset.sha256` it says exactly which images the steps see."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(self.architecture_of.encode())
         for part in (self.weights, self.architecture):
             digest.update(len(part).to_bytes(8, "little"))
             digest.update(part.numpy().data)
@@ -68,12 +68,12 @@ def search_split(dataset: Dataset, bilevel: bool) -> Split:
     """
     everything = torch.arange(len(dataset.train))
     if not bilevel:
-        return Split(everything, everything, False, "all training images for both steps", False)
-    of_test = dataset.halves.of == "test"
-    first, second, name, official = _halves(dataset, dataset.test if of_test else dataset.train)
-    if of_test:
-        return Split(everything, first, True, f"all training images, x-valid by {name}", not official)
-    return Split(first, second, True, name, False)
+        return Split(everything, everything, "train", "all training images for both steps", False)
+    if dataset.halves.of == "train":
+        first, second, name, _ = _halves(dataset, dataset.train)
+        return Split(first, second, "train", name, False)
+    first, _, name, official = _halves(dataset, dataset.test)
+    return Split(everything, first, "test", f"all training images, x-valid by {name}", not official)
 
 
 def _halves(dataset: Dataset, images: Images) -> tuple[Tensor, Tensor, str, bool]:
@@ -90,8 +90,7 @@ def _halves(dataset: Dataset, images: Images) -> tuple[Tensor, Tensor, str, bool
 def search_data(dataset: Dataset, bilevel: bool) -> SearchData:
     """The images of `search_split`."""
     split = search_split(dataset, bilevel)
-    held_out = dataset.test if bilevel and dataset.halves.of == "test" else dataset.train
-    architecture = _chosen(held_out, split.architecture)
+    architecture = _chosen(dataset.test if split.architecture_of == "test" else dataset.train, split.architecture)
     return SearchData(
         weights=_chosen(dataset.train, split.weights),
         architecture=architecture,

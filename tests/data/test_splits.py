@@ -1,0 +1,210 @@
+"""What each step of a search sees."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.data import Images, load, search_data, search_split
+from harness.data.halves import balanced_halves, misfit, read_lists
+from tests.data.layouts import archive, cifar100_files, imagenet16
+
+KEYS = ("xvalid", "xtest")
+
+
+def write_lists(path, first, second, keys=KEYS):
+    path.write_text(json.dumps({k: ["int", [str(i) for i in v]] for k, v in zip(keys, (first, second), strict=True)}))
+
+
+@pytest.fixture
+def cifar100(tmp_path):
+    """200 training and 400 test images, and the folder in which the list is looked for."""
+    archive(tmp_path / "cifar-100-python.tar.gz", cifar100_files())
+    return tmp_path, tmp_path / "cifar100-test-split.txt"
+
+
+def test_bilevel_halves_are_disjoint_balanced_and_leave_the_test_set_alone():
+    digits = load("digits", Path())
+    first, second = balanced_halves(digits.train.labels)
+    assert sorted([*first.tolist(), *second.tolist()]) == list(range(len(digits.train)))
+    counts = [digits.train.labels[half].bincount() for half in (first, second)]
+    assert (counts[0] - counts[1]).abs().max() <= 1
+    assert abs(len(first) - len(second)) <= 1
+    bilevel, erm = search_data(digits, True), search_data(digits, False)
+    assert len(bilevel.weights) + len(bilevel.architecture) == len(erm.weights) == len(digits.train)
+    assert erm.validation is None
+    assert bilevel.validation is bilevel.architecture
+    assert bilevel.split == "class-balanced halves, seed 0"
+    assert not bilevel.may_have_seen_test
+
+
+def test_cifar10_without_a_list_is_halved_as_ever(test_data):
+    data = search_data(load("cifar10", test_data / "cifar"), True)
+    assert data.split == "class-balanced halves, seed 0"
+    assert data.weights.labels.bincount().tolist() == data.architecture.labels.bincount().tolist() == [500] * 10
+    split = search_split(load("cifar10", test_data / "cifar"), True)
+    assert split.weights[:8].tolist() == [3, 4, 7, 9, 10, 14, 15, 17]  # of the first images, as in stored runs
+
+
+def test_own_half_of_the_test_images_may_have_been_seen(cifar100):
+    folder, _ = cifar100
+    dataset = load("cifar100", folder)
+    data = search_data(dataset, True)
+    assert data.weights is dataset.train
+    assert data.architecture.labels.bincount().tolist() == [2] * 100
+    assert data.split == "all training images, x-valid by class-balanced halves, seed 0"
+    assert data.may_have_seen_test
+    erm = search_data(dataset, False)
+    assert erm.weights is erm.architecture is dataset.train
+    assert not erm.may_have_seen_test
+
+
+def test_the_benchmarks_list_is_followed(cifar100):
+    folder, path = cifar100
+    xvalid = [399, *range(0, 200, 2)]
+    write_lists(path, xvalid, set(range(400)) - set(xvalid))
+    dataset = load("cifar100", folder)
+    data = search_data(dataset, True)
+    assert data.weights is dataset.train
+    assert torch.equal(data.architecture.pixels, dataset.test.pixels[sorted(xvalid)])
+    assert data.validation is data.architecture
+    assert data.split == "all training images, x-valid by the benchmark's cifar100-test-split.txt"
+    assert not data.may_have_seen_test
+
+
+def test_imagenet16(tmp_path):
+    imagenet16(tmp_path)
+    path = tmp_path / "imagenet-16-120-test-split.txt"
+    write_lists(path, range(240), range(240, 480))
+    data = search_data(load("imagenet16-120", tmp_path), True)
+    assert len(data.weights) == len(data.architecture) == 240
+    assert not data.may_have_seen_test
+
+
+def test_cifar10_is_halved_by_its_list(tmp_path, test_data):
+    (tmp_path / "cifar-10-batches-py").symlink_to(test_data / "cifar" / "cifar-10-batches-py")
+    write_lists(tmp_path / "cifar-split.txt", range(0, 10_000, 2), range(1, 10_000, 2), ("train", "valid"))
+    dataset = load("cifar10", tmp_path)
+    data = search_data(dataset, True)
+    assert torch.equal(data.weights.pixels, dataset.train.pixels[::2])
+    assert torch.equal(data.architecture.pixels, dataset.train.pixels[1::2])
+    assert data.split == "the benchmark's cifar-split.txt"
+
+
+@pytest.mark.parametrize(
+    "first, second, reason",
+    [
+        (range(5_000), range(5_000, 10_000), "it divides 10000 images, not 400"),
+        (range(200), range(199, 399), "it does not have every image once"),
+        (range(200), range(201, 401), "it does not have every image once"),
+        (range(201), range(200, 400), "it divides 401 images, not 400"),
+    ],
+)
+def test_a_list_that_does_not_fit_is_named(cifar100, first, second, reason):
+    folder, path = cifar100
+    without = search_data(load("cifar100", folder), True)
+    write_lists(path, first, second)
+    load.cache_clear()
+    data = search_data(load("cifar100", folder), True)
+    assert data.split.endswith(f"class-balanced halves, seed 0 (cifar100-test-split.txt does not fit: {reason})")
+    assert data.may_have_seen_test
+    assert data.split_sha256 == without.split_sha256
+
+
+def test_the_official_lists_divide_the_official_archives(test_data):
+    for name, keys, sizes in [
+        ("cifar-split.txt", ("train", "valid"), 25_000),
+        ("cifar100-test-split.txt", KEYS, 5_000),
+        ("imagenet-16-120-test-split.txt", KEYS, 3_000),
+    ]:
+        lists = read_lists(test_data / "splits" / name, keys)
+        assert [len(part) for part in lists] == [sizes, sizes]
+        assert misfit(lists, 2 * sizes) is None
+        raw = json.loads((test_data / "splits" / name).read_text())
+        assert lists[0].tolist() == [int(i) for i in raw[keys[0]][1]]
+
+
+def test_official_list_on_a_subset_does_not_fit(tmp_path, test_data):
+    (tmp_path / "cifar-100-python").symlink_to(test_data / "cifar" / "cifar-100-python")
+    shutil.copy(test_data / "splits" / "cifar100-test-split.txt", tmp_path)
+    data = search_data(load("cifar100", tmp_path), True)
+    assert "does not fit: it divides 10000 images, not 1000" in data.split
+    assert len(data.weights) == 5_000
+    assert len(data.architecture) == 500
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[" * 100_000,
+        "[]",
+        "{}",
+        '{"xvalid": ["int", ["1"]]}',
+        '{"xvalid": ["int", ["1"]], "xtest": ["int", []]}',
+        '{"xvalid": ["int", ["1"]], "xtest": ["int", [2]]}',
+        '{"xvalid": ["int", ["1"]], "xtest": ["int", ["-2"]]}',
+        '{"xvalid": ["int", ["1"]], "xtest": ["int", ["²"]]}',
+        '{"xvalid": ["int", ["1"]], "xtest": ["int", ["1111111111"]]}',
+        '{"xvalid": ["str", ["1"]], "xtest": ["int", ["2"]]}',
+        '{"xvalid": ["1"], "xtest": ["2"]}',
+        b"\xff\xfe\xff".decode("latin1"),
+        " " * 4_000_001,
+    ],
+    ids=range(15),
+)
+def test_malformed_lists_are_one_clear_line(cifar100, content):
+    folder, path = cifar100
+    path.write_text(content, encoding="latin1")
+    with pytest.raises(ValueError, match=f"^{path}") as caught:
+        load("cifar100", folder)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_any_json_is_lists_or_refused(tmp_path):
+    path = tmp_path / "list.txt"
+    part = st.tuples(st.just("int"), st.lists(st.integers(0, 20).map(str) | st.text(max_size=3)))
+    anything = st.recursive(st.none() | st.integers() | st.text() | st.floats(), lambda x: st.lists(x))
+
+    @given(st.dictionaries(st.sampled_from(KEYS), part | anything) | anything)
+    def check(content):
+        path.write_text(json.dumps(content))
+        lists, complaint = (), None
+        try:
+            lists = read_lists(path, KEYS)
+        except ValueError as error:
+            complaint = str(error)
+        assert complaint is None or complaint.startswith(str(path))
+        assert all(len(part) and part.dtype == torch.int64 for part in lists)
+
+    check()
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=60))
+def test_balanced_halves(labels):
+    labels = torch.tensor(labels)
+    halves = balanced_halves(labels)
+    assert misfit(halves, len(labels)) is None
+    counts = [labels[half].bincount(minlength=6) for half in halves]
+    assert (counts[0] - counts[1]).abs().max() <= 1
+    assert abs(len(halves[0]) - len(halves[1])) <= 1
+
+
+def test_the_digest_is_of_the_positions(cifar100):
+    dataset = load("cifar100", cifar100[0])
+    split = search_split(dataset, True)
+    assert split.sha256 == search_split(dataset, True).sha256 == search_data(dataset, True).split_sha256
+    # The first 200 test images are not the first (and only) 200 training images.
+    digests = {search_split(dataset, bilevel).sha256 for bilevel in (True, False)}
+    listed = replace(dataset, lists=(torch.arange(200), torch.arange(200, 400)))
+    swapped = replace(dataset, lists=(torch.arange(200, 400), torch.arange(200)))
+    digests |= {search_split(d, True).sha256 for d in (listed, swapped)}
+    assert len(digests) == 4
+    few = Images(dataset.train.pixels[:100], dataset.train.labels[:100])
+    assert search_split(replace(dataset, train=few), True).sha256 not in digests
