@@ -10,8 +10,8 @@ from pathlib import Path
 from harness import __version__
 from harness.profiles import PRECISIONS, PROFILES
 
-SPACE_NAMES = ("nasbench201",)
-DATASET_NAMES = ("digits", "cifar10")
+SPACE_NAMES = ("nasbench201", "darts")
+DATASET_NAMES = ("digits", "cifar10", "cifar100", "imagenet16-120")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -11,12 +11,12 @@ from typing import Any
 
 from harness import conformance, registry
 from harness.api import BlackBox
-from harness.data import load
+from harness.data import load, search_split
 from harness.oracles import Table
 from harness.oracles.simulation import DATASET, QUERY_EPOCHS, signal_epochs
 from harness.profiles import CONTROLLED, SIMULATION, Budget, Protocol, Simulation, budget, simulation
 from harness.registry import Entry
-from harness.spaces import SPACES, SearchSpace
+from harness.spaces import SPACES, NASBench201, SearchSpace
 from harness.store import SCHEMA, run_key
 
 OPTIMIZER = "optimizer"
@@ -88,14 +88,15 @@ def plan(
     optimizers: dict[str, Entry | None] = {name: changes[name].pop(OPTIMIZER, None) for name in classes}
     usual = {name: _usual(name, cls, space, profile, {}) for name, cls in classes.items()}
     chosen = {name: _usual(name, cls, space, profile, changes[name]) for name, cls in classes.items()}
-    signal = {"table": table.sha256, "signal_epochs": signal_epochs(table)}
+    signal: dict[str, Any] = {"table": None, "signal_epochs": 0}  # only a control, which asks for nothing, can do so
+    if space == NASBench201.name:
+        signal = {"table": table.sha256, "signal_epochs": signal_epochs(table)}
     images = [name for name, cls in classes.items() if not issubclass(cls, BlackBox)]
-    digests = {dataset: load(dataset, data_folder).sha256 for dataset in (datasets if images else ())}
 
     def searches(name: str) -> list[dict[str, Any]]:
         """What a method searches on."""
         if name in images:
-            return [{"dataset": dataset, "data_sha256": digests[dataset]} for dataset in datasets]
+            return [_images(dataset, data_folder, classes[name].bilevel) for dataset in datasets]
         return [{"dataset": DATASET, **signal}]
 
     common = {
@@ -106,14 +107,22 @@ def plan(
         if optimizers[name]:
             changed[name]["optimizer"] = common[name]["optimizer"]
     for name in set(entries) - set(images):
-        if signal["signal_epochs"] != QUERY_EPOCHS:  # the table has no other: a substitute, which rows must name
+        if signal["signal_epochs"] not in (0, QUERY_EPOCHS):  # a substitute, which rows must name
             changed[name]["signal_epochs"] = signal["signal_epochs"]
+    searched = {name: searches(name) for name in entries}
     return [
         Run({**common[name], **search, "seed": seed}, entries[name], changed[name], optimizers[name])
         for seed in seeds
         for name in entries
-        for search in searches(name)
+        for search in searched[name]
     ]
+
+
+def _images(dataset: str, folder: Path, bilevel: bool) -> dict[str, Any]:
+    loaded = load(dataset, folder)
+    split = search_split(loaded, bilevel)
+    names = {"name": split.name, "sha256": split.sha256, "may_have_seen_test": split.may_have_seen_test}
+    return {"dataset": dataset, "data_sha256": loaded.sha256, "split": names}
 
 
 def _usual(

@@ -38,7 +38,7 @@ class Protocol:
     channels: Annotated[int, Limits(1, 4096)]
     """C, of the first stage."""
     cells: Annotated[int, Limits(1, 1000)]
-    """N, search cells per stage."""
+    """NAS-Bench-201: N, search cells per stage; DARTS: all cells, reductions included."""
     track_statistics: bool
     """Whether the batch norms of the search cells keep running statistics, for evaluation."""
     epochs: Annotated[int, Limits(1, 100_000)]
@@ -55,8 +55,8 @@ class Protocol:
     """Of the weights."""
     gradient_clip: NotNegative
     """Largest Euclidean norm of the weights' gradient; 0: no limit."""
-    crop_padding: Annotated[int, Limits(0, 64)]
-    """Random crops of images padded by so many zeros."""
+    crop: bool
+    """Random crops of images padded with zeros, an eighth of their side: 4 pixels for 32x32, 2 for 16x16."""
     flip: bool
     """Random horizontal flips."""
     architecture_first: bool
@@ -120,7 +120,7 @@ CONTROLLED = Protocol(
     nesterov=True,
     weight_decay=5e-4,
     gradient_clip=5.0,
-    crop_padding=4,
+    crop=True,
     flip=True,
     architecture_first=True,
     precision="fp32",
@@ -133,7 +133,6 @@ QUICK = replace(
     cells=1,
     epochs=15,
     batch_size=16,
-    crop_padding=1,
     flip=False,
 )
 
@@ -161,7 +160,41 @@ SAMPLING = replace(
     epochs=250,
 )
 
+DARTS_CONTROLLED = replace(
+    # First-order DARTS on its own space (quark0/darts, train_search.py): 8 cells, all eight operations in the mixture.
+    CONTROLLED,
+    zero_operation=True,
+    cells=8,
+    nesterov=False,
+    weight_decay=3e-4,
+)
+
+DARTS_QUICK = replace(
+    # Our own choice, as QUICK.
+    DARTS_CONTROLLED,
+    channels=4,
+    cells=3,
+    epochs=10,
+    batch_size=32,
+    flip=False,
+)
+
+PC_DARTS = replace(
+    # yuhuixu1993/PC-DARTS, train_search.py, which GAEA PC-DARTS shares (liamcli/gaea_release, eedarts).
+    DARTS_CONTROLLED,
+    batch_size=256,
+    learning_rate=0.1,
+    learning_rate_min=0.0,
+)
+
+QUICK_BY_SPACE = {"nasbench201": QUICK, "darts": DARTS_QUICK}
+CONTROLLED_BY_SPACE = {"nasbench201": CONTROLLED, "darts": DARTS_CONTROLLED}
+
 PAPER: dict[tuple[str, str], Protocol] = {
+    ("darts", "darts"): DARTS_CONTROLLED,
+    ("darts", "darts-2nd"): DARTS_CONTROLLED,
+    ("darts", "pc-darts"): PC_DARTS,
+    ("darts", "gaea-pc-darts"): PC_DARTS,
     ("nasbench201", "gaea-darts-erm"): GAEA,
     # The curves shipped for the published bilevel row carry "8layers" in their name, the released configuration says
     # N=5, and the curves named "5layers" end lower. We take N=8; `--set gaea-darts-bilevel.cells=5` is the other one.
@@ -205,9 +238,9 @@ def budget(profile: str, space: str, method: str, overrides: Mapping[str, Any]) 
     if profile == "paper" and (space, method) in PAPER:
         chosen = Budget("paper", PAPER[space, method])
     elif profile == "paper":
-        chosen = Budget("controlled", CONTROLLED)
+        chosen = Budget("controlled", CONTROLLED_BY_SPACE[space])
     else:
-        chosen = Budget(profile, {"quick": QUICK, "controlled": CONTROLLED}[profile])
+        chosen = Budget(profile, {"quick": QUICK_BY_SPACE, "controlled": CONTROLLED_BY_SPACE}[profile][space])
     return replace(chosen, protocol=replace(chosen.protocol, **overrides))
 
 

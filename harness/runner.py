@@ -113,7 +113,7 @@ def _search_table(run: Run, machine: Machine) -> dict[str, Any]:
     """The result part of a black box's record: its cell, and the improvements on the way."""
     method = registry.load(run.entry)(run.space, **run.asked["settings"])
     rng = np.random.default_rng(stream(run.asked["seed"], "method"))
-    answers = _signal(machine.table, run.asked["table"])
+    answers = _signal(machine.table, run.asked["table"]) if run.asked["table"] else Signal(0, {})
     found = simulate(method.search(rng), answers, run.simulation.budget_seconds)
     to_string = run.space.to_string
     return {
@@ -251,10 +251,11 @@ def deadline(seconds: float | None) -> Iterator[None]:
 
 
 def look_up(store: Store, table: Table) -> None:
-    """Write what the table says of every cell of every epoch of all stored runs."""
+    """Write what the table says of every cell of every epoch of all stored runs, and of its best cells."""
     known = {cell for found in store.lookups() if found.sha256 == table.sha256 for cell in found.frame["cell"]}
     records = [r for r in store.records() if r["status"] == "done" and r["asked"]["space"] == "nasbench201"]
-    cells = sorted({cell for record in records for cell in _cells(store, record)} - known)
+    found = {cell for record in records for cell in _cells(store, record)}
+    cells = sorted((found | set(table.best_cells() if found else ())) - known)
     if cells:
         store.write_lookups(Lookups(table.sha256, table.source, table.frame(cells)))
 

@@ -84,7 +84,7 @@ def simulate(search: Generator[Arch, float, Arch | None], answers: Signal, budge
         arch = next(search)
         while True:
             if arch not in answers.answers:
-                raise ValueError(f"the method asked for {arch!r}, which is no cell of NAS-Bench-201")
+                raise ValueError(f"the method asked for {str(arch)[:200]}, which is no cell of the table")
             accuracy, price = answers.answers[arch]
             if spent + price > budget_seconds:
                 break

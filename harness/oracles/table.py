@@ -107,6 +107,10 @@ class Table:
         """Every metric that can be asked for, ori-test included."""
         return tuple(metric for metric in METRICS if metric in self._known)
 
+    def best_cells(self) -> list[str]:
+        """A best cell for every metric: the maxima of their accuracies are those of the table."""
+        return sorted({cell_strings()[np.nanargmax(known.mean)] for known in self._known.values()})
+
     def frame(self, cells: Iterable[str]) -> pd.DataFrame:
         """All that the table says of the accuracies of some cells, given as strings: each cell once per metric.
 

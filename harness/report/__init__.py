@@ -36,6 +36,8 @@ def _write_tables(report: Report, folder: Path) -> None:
         ("tex", latex.render(report)),
     ):
         write_atomically(folder / f"leaderboard.{suffix}", text.encode())
+    write_atomically(folder / "runs.csv", tables.runs_csv(report).encode())
+    write_atomically(folder / "regret.csv", tables.regret_csv(report).encode())
 
 
 def _write_figures(report: Report, store: Store, folder: Path) -> None:

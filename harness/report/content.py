@@ -10,13 +10,17 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from harness.report import accuracies, leaderboard, runs
+from harness.report import accuracies, leaderboard, regret, runs
 from harness.report.accuracies import METRICS
 from harness.report.groups import GROUP, Group
 from harness.report.published import PublishedValue, load
 from harness.store import Store
 
 NO_RUNS = "No runs yet: this results folder holds no records."
+SEEN_TEST = (
+    "Bilevel searches on {0} without the benchmark's index lists: x-valid, x-test and ori-test of {0} may have been"
+    " seen in search; these rows are never judged."
+)
 NO_TEST_ACCURACIES = (
     "No test accuracies at hand: python run_all.py --table TABLE"
     " (made by: python -m harness.oracles.convert SOURCE TABLE)"
@@ -33,6 +37,8 @@ class Report:
     """Columns `runs.COLUMNS`: one row per record, failed ones included."""
     finals: pd.DataFrame
     """One row per done run, selection, dataset and split: the numbers behind the leaderboard."""
+    found: pd.DataFrame
+    """Columns `regret.RUN_COLUMNS`: the same numbers with regret and isomorphism class."""
     accuracies: pd.DataFrame
     """Columns `accuracies.COLUMNS`: of every cell that was looked up, each number from one table."""
     methods: tuple[str, ...]
@@ -76,6 +82,7 @@ def gather(store: Store, order: Sequence[str], published: Path) -> Report:
         leaderboard=rows,
         runs=found,
         finals=finals,
+        found=regret.of_runs(finals, looked_up),
         accuracies=looked_up,
         methods=tuple(methods),
         tables={table: sources[table] for table in sorted(set(rows["table"]))},
@@ -89,6 +96,8 @@ def _notes(found: pd.DataFrame, looked_up: pd.DataFrame) -> list[str]:
     if found.empty:
         return [NO_RUNS]
     notes = [_uncovered(*row) for row in accuracies.uncovered(found, looked_up).itertuples(index=False, name=None)]
+    for searched_on in sorted(set(found.loc[found["seen_test"], "searched_on"])):
+        notes.append(SEEN_TEST.format(searched_on))
     if not any(METRICS[split] == "test_accuracy" for split in set(looked_up["split"])):
         notes.append(NO_TEST_ACCURACIES)
     return notes

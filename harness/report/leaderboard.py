@@ -34,7 +34,7 @@ COLUMNS = [
 ]
 
 _ACCURACIES = ["mean", "std", "published", "published_std", "difference"]
-_ROW = ["name", "usual", "outside", "method", "family", *GROUP, "selection", "dataset", "split", "table"]
+_ROW = ["name", "usual", "seen_test", "outside", "method", "family", *GROUP, "selection", "dataset", "split", "table"]
 
 
 def build(
@@ -66,6 +66,7 @@ def _compared(row: dict[Any, Any], published: PublishedValue | None) -> dict[str
     if published is None:
         return {**ours, "verdict": judge(row["mean"], row["std"], row["n"], None, False)}
     same = (published.metric, published.split) == (ours["metric"], ours["split"])
+    ours["usual"] = row["usual"] and not row["seen_test"]
     keys = ("profile", "searched_on", "selection", "metric", "split", "usual")
     is_comparable = comparable(published, **{key: ours[key] for key in keys})
     return {

@@ -17,6 +17,7 @@ COLUMNS = [
     "method",  # as shown: the name asked for, then what sets its configuration apart
     "name",  # as asked for
     "usual",  # whether this is the method's usual configuration in its group
+    "seen_test",  # whether the search may have seen test images of its dataset that the benchmark holds out
     "outside",  # whether the method came from a file or package of the user
     "family",
     *GROUP,
@@ -55,6 +56,7 @@ def _row(record: Record, variant: str) -> dict[str, Any]:
         "method": f"{asked['method']} [{variant}]" if variant else asked["method"],
         "name": asked["method"],
         "usual": not variant,
+        "seen_test": asked.get("split", {}).get("may_have_seen_test", False),
         "outside": asked.get("source") is not None,
         "family": record["family"],
         **dict(zip(GROUP, _group(asked), strict=True)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.report import wording
+from harness.report import regret, wording
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.verdict import RULE
@@ -44,6 +44,16 @@ class Table:
 def csv(report: Report) -> str:
     """The leaderboard as it is."""
     return report.leaderboard.to_csv(index=False, lineterminator="\n")
+
+
+def runs_csv(report: Report) -> str:
+    """Every run's cell, with its accuracy, regret and isomorphism class."""
+    return report.found.to_csv(index=False, lineterminator="\n")
+
+
+def regret_csv(report: Report) -> str:
+    """Mean regret and hit rate of every method."""
+    return regret.summary(report.found).to_csv(index=False, lineterminator="\n")
 
 
 def tables(report: Report) -> Iterator[Table]:

@@ -201,4 +201,5 @@ def mix(weights: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
 def shuffle_channels(x: Tensor, groups: int) -> Tensor:
     """Channel j of group i becomes channel i of block j (ShuffleNet)."""
     pixels = x.permute(0, 2, 3, 1).unflatten(3, (groups, -1)).transpose(3, 4)
-    return pixels.flatten(3).permute(0, 3, 1, 2)
+    shuffled: Tensor = pixels.flatten(3).permute(0, 3, 1, 2)
+    return shuffled

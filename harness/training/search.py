@@ -30,7 +30,8 @@ from harness.data import Batches, SearchData
 from harness.data.batches import Batch
 from harness.profiles import Protocol
 from harness.simplex import entropy
-from harness.spaces import Arch, NASBench201, SearchSpace
+from harness.spaces import DARTS, Arch, NASBench201, SearchSpace
+from harness.supernets.darts import DARTSSupernet
 from harness.supernets.nasbench201 import NASBench201Supernet
 from harness.training.unrolled import unrolled_gradient
 
@@ -92,9 +93,8 @@ class Search:
         )
         held_out = data.validation if data.validation is not None else data.architecture
         batches = partial(Batches, mean=data.mean, std=data.std)
-        training = partial(
-            batches, batch_size=protocol.batch_size, crop_padding=protocol.crop_padding, flip=protocol.flip
-        )
+        padding = data.weights.pixels.shape[-1] // 8 if protocol.crop else 0
+        training = partial(batches, batch_size=protocol.batch_size, crop_padding=padding, flip=protocol.flip)
         self.weight_batches = training(data.weights.to(device))
         self.architecture_batches = training(data.architecture.to(device))
         self.scoring_batches = batches(held_out.to(device), batch_size=EVALUATION_BATCH)
@@ -273,10 +273,11 @@ class Search:
 
 def build_supernet(space: SearchSpace, protocol: Protocol, classes: int, partial_channels: int = 1) -> nn.Module:
     """The supernet of a space at a protocol's size, mixing operations on 1/`partial_channels` of the channels."""
+    size = (protocol.channels, protocol.cells, classes, protocol.track_statistics, partial_channels)
     if isinstance(space, NASBench201):
-        return NASBench201Supernet(
-            space, protocol.channels, protocol.cells, classes, protocol.track_statistics, partial_channels
-        )
+        return NASBench201Supernet(space, *size)
+    if isinstance(space, DARTS):
+        return DARTSSupernet(space, *size)
     raise ValueError(f"no supernet for space {space.name}")
 
 

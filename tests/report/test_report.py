@@ -39,7 +39,8 @@ def test_folder_without_runs_has_empty_tables_and_says_so(tmp_path):
     assert written.leaderboard.empty
     assert written.notes == (report.content.NO_RUNS,)
     assert set(map(str, _files(tmp_path / "new"))) == {
-        f"tables/leaderboard.{suffix}" for suffix in ("csv", "md", "tex")
+        f"tables/{name}"
+        for name in ("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "regret.csv", "runs.csv")
     }
 
 

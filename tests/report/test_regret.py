@@ -1,0 +1,48 @@
+"""Regret, hits and classes by hand."""
+
+import pandas as pd
+import pytest
+
+from harness.report import regret
+
+CONV = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|nor_conv_3x3~2|"
+SKIP = "|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+DEAD = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+
+
+def finals(cells, values):
+    rows = [
+        {"method": "m", "space": "nasbench201", "profile": "paper", "searched_on": "cifar10", "seed": seed}
+        | {"selection": "last", "dataset": "cifar10", "split": "test", "cell": cell, "value": value, "table": "t"}
+        for seed, (cell, value) in enumerate(zip(cells, values, strict=True))
+    ]
+    return pd.DataFrame(rows)
+
+
+def accuracies(**values):
+    rows = [
+        {"cell": cell, "dataset": "cifar10", "split": "test", "value": v, "table": "t"} for cell, v in values.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_regret_is_against_the_best_of_the_table():
+    found = regret.of_runs(finals([CONV, SKIP], [94.0, 90.0]), accuracies(**{CONV: 94.0, SKIP: 90.0, "best": 94.5}))
+    assert list(found["regret"]) == [0.5, 4.5]
+    assert not found["hit"].any()
+
+
+def test_a_hit_has_the_best_accuracy():
+    found = regret.of_runs(finals([CONV, SKIP, CONV], [94.0, 90.0, 94.0]), accuracies(**{CONV: 94.0, SKIP: 90.0}))
+    summary = regret.summary(found).iloc[0]
+    assert (summary["n"], summary["cells"]) == (3, 2)
+    assert summary["hit_rate"] == pytest.approx(2 / 3)
+    assert summary["regret"] == pytest.approx(4 / 3)
+
+
+def test_isomorphic_cells_are_one_class():
+    """Edges out of a zero node do not matter."""
+    other = "|none~0|+|none~0|none~1|+|skip_connect~0|nor_conv_3x3~1|none~2|"
+    found = regret.of_runs(finals([DEAD, other], [54.0, 54.0]), accuracies(**{DEAD: 54.0, other: 54.0}))
+    assert regret.summary(found)["classes"].item() == 1
+    assert regret.summary(found)["cells"].item() == 2
