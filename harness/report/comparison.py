@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import isclose
 
 import pandas as pd
 
@@ -89,6 +90,9 @@ class Comparison:
         return f"{what} on average, {bounds} (paired bootstrap, {RESAMPLES:,} resamples); {counts}"
 
     def _significance(self) -> str:
+        differing = len(self.seeds) - self.equal
+        if not differing:
+            return "equal in every seed: there is nothing to test"
         test = f"{'exact ' if self.test.exact else ''}paired test p {_p(self.test.p)}"
         if self.comparisons > 1:
             test += f", corrected for {self.comparisons} comparisons p {_p(self.corrected)}"
@@ -96,12 +100,11 @@ class Comparison:
             return f"{test}: significant at {ALPHA}"
         if self.test.smallest * self.comparisons <= ALPHA:
             return f"{test}: not significant at {ALPHA}"
-        seeds = f"{len(self.seeds) - self.equal} {'differing ' if self.equal else ''}seeds"
-        smallest = f"the smallest possible with {seeds}"
-        if self.test.p > self.test.smallest:
-            smallest += f" is {self.test.smallest:.3g}"
+        possible = f"the smallest possible with {differing} {_seeds(differing)}{' that differ' if self.equal else ''}"
+        if not isclose(self.test.p, self.test.smallest):
+            possible += f" is {self.test.smallest:.3g}"
         least = statistics.minimum_seeds(self.comparisons)
-        return f"{test}; {smallest}: too few to reach {ALPHA}, at least {least} are needed"
+        return f"{test}; {possible}: too few seeds to reach {ALPHA}, at least {least} are needed"
 
     def _relevance(self, interval: Interval) -> str:
         if self.noise is None:

@@ -87,8 +87,9 @@ def test_interval_draws_each_task_on_its_own_unless_runs_are_whole():
 
 def test_interval_of_other_statistics_and_of_equal_scores():
     assert interval(column(3, 3, 3)) == (3, 3)
-    low, high = interval(column(0, 1, 2, 3, 100), iqm)
-    assert 0 <= low < 2 < high < 60  # where the mean's would reach beyond
+    outlier = column(*range(9), 100)
+    low, high = interval(outlier, iqm)
+    assert 0 <= low < 4.5 < high < interval(outlier).high
 
 
 def test_interval_is_seeded():
@@ -193,11 +194,15 @@ def test_holm_by_hand():
     assert holm([]) == []
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_is_that_of_statsmodels(p_values):
-    from statsmodels.stats.multitest import multipletests
-
-    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.01, 0.2))
+def test_holm_rejects_step_by_step(p_values, level):
+    """Holm's procedure as he wrote it: go up the ordered p-values until the first that its level keeps."""
+    rejected = 0
+    for p in sorted(p_values):
+        if p * (len(p_values) - rejected) > level:
+            break
+        rejected += 1
+    assert sum(p <= level for p in holm(p_values)) == rejected
 
 
 def test_minimum_seeds_by_hand():
@@ -235,7 +240,7 @@ def test_noise_pools_the_classes_by_hand():
     one, other = next(cells for cells in pair.values() if len(cells) == 2)
     accuracy = np.random.default_rng(0).uniform(20, 80, len(pair))[pd.factorize(names)[0]]  # equal within a class
     accuracy[[one, other]] = 48.0, 52.0
-    table = Table("made up", {Metric("cifar10", "test", 200): Accuracies(accuracy[:, None])})
+    table = Table("made up", {Metric("cifar10", "test", 200): Accuracies(accuracy[:, None])}, costs={})
     assert isomorphic_noise(table, "cifar10", "test") == pytest.approx(sqrt((4 + 4) / (CELLS - 6466)))
     with pytest.raises(NotInTableError):
         isomorphic_noise(table, "cifar100", "x-test")
@@ -336,7 +341,7 @@ def test_diagram_joins_what_is_not_told_apart():
     apart = ranks.diagram(ranks.rank(_agreeing(12)), "title", colours)
     assert len(_bars(apart)) == 0
     (bar,) = _bars(ranks.diagram(ranks.rank(_agreeing(4)), "title", colours))
-    assert sorted(bar.get_xdata()) == [1.0, 3.0]
+    assert (min(bar.get_xdata()), max(bar.get_xdata())) == (1.0, 3.0)
 
 
 def test_diagram_says_what_it_rests_on():
