@@ -311,9 +311,12 @@ def test_few_blocks_are_a_caution():
 
 
 def test_pairs_are_tested_only_after_friedman():
-    scores = pd.DataFrame(np.random.default_rng(3).normal(size=(12, 3)), columns=["a", "b", "c"])
+    gains = np.array([10.0, 11, 12, 13, 14, 15, 16, 17, 18, -0.1, -0.2, -0.3])  # few losses, and small: p = 28 / 4096
+    elsewhere = np.resize([0.0, 100.0], 12)  # the best in every other block, else the worst
+    scores = pd.DataFrame({"a": 50 + gains, "b": 50.0, "c": elsewhere})
+    assert 3 * paired_test(scores[["a"]], scores[["b"]]).p == pytest.approx(3 * 28 / 4096)
     found = ranks.rank(scores)
-    assert found.friedman > 0.05
+    assert found.friedman == pytest.approx(exp(-0.75))  # chi-square 12 * 12 / 12 * (1/16 + 1/16) = 3/2
     assert (found.p_values == 1).all(axis=None)
 
 
