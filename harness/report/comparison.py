@@ -1,0 +1,327 @@
+"""Is one method better than another? In plain language, and never with more certainty than the seeds give."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import isclose
+
+import pandas as pd
+
+from harness.oracles import Table
+from harness.report import statistics
+from harness.report.content import Report
+from harness.report.groups import GROUP, SELECTIONS, Group
+from harness.report.statistics import ALPHA, POWER, RELIABLE_RUNS, RESAMPLES, Interval, PairedTest
+from harness.report.wording import printable
+
+SELECTION = "last"
+
+LEGEND = (
+    "How to read this: differences are in points of accuracy (%), first method minus second. The difference, its"
+    " interval and the test (Wilcoxon's signed-rank, two-sided) are paired by seed; the probability that a search beats"
+    " another and Cliff's delta take the same searches without their pairing. A difference is relevant if its whole"
+    " interval lies beyond the noise: the pooled standard deviation among isomorphic cells in the table. Datasets and"
+    " splits are not corrected for: they look up the same cells."
+)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Half-width of the region of practical equivalence."""
+
+    points: float
+    split: str
+    """Where it was measured: the same dataset's x-valid where the table lacks the split itself."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two methods on one dataset and split, over the seeds that both have."""
+
+    group: Group
+    dataset: str
+    split: str
+    first: str
+    second: str
+    seeds: tuple[int, ...]
+    unpaired: tuple[tuple[int, ...], tuple[int, ...]]
+    """Seeds that only the first, and only the second, has an accuracy for: left out."""
+    mean: float
+    """Of the paired differences, first - second, in points."""
+    std: float
+    """Sample standard deviation of the paired differences; NaN for one."""
+    interval: Interval | None
+    """95 % paired bootstrap; None for one seed."""
+    better: int
+    equal: int
+    """In how many seeds the first is better, and in how many neither is."""
+    test: PairedTest
+    corrected: float
+    """The p of the test after Holm's correction over `comparisons`."""
+    comparisons: int
+    """How many methods the first is compared with on this dataset and split."""
+    improvement: float
+    """Probability that a search of the first beats one of the second, ties half."""
+    noise: Noise | None
+    """None where no table knows it."""
+
+    @property
+    def significant(self) -> bool:
+        return self.corrected <= ALPHA
+
+    @property
+    def lines(self) -> list[str]:
+        """Plain text; the first line is the finding, the others what to make of it."""
+        remarks = [self._significance(), self._relevance(self.interval), self._power()] if self.interval else []
+        lines = [self._difference(), *remarks, self._size(), self._left_out()]
+        return [printable(line) for line in lines if line]
+
+    def _difference(self) -> str:
+        n = len(self.seeds)
+        label = self.group.labelled_title.removeprefix(self.group.title).strip(" ()")
+        where = ", ".join(filter(None, [self.split, label, f"n = {n} paired {_seeds(n)}"]))
+        what = f"{self.first} against {self.second} on {self.dataset} ({where}): {self.mean:+.2f} points"
+        counts = f"better in {self.better} of {n} {_seeds(n)}" + (f", equal in {self.equal}" if self.equal else "")
+        if self.interval is None:
+            return f"{what}; {counts}; one seed gives neither an interval nor a test"
+        bounds = f"95 % interval [{self.interval.low:.2f}, {self.interval.high:.2f}]"
+        return f"{what} on average, {bounds} (paired bootstrap, {RESAMPLES:,} resamples); {counts}"
+
+    def _significance(self) -> str:
+        differing = len(self.seeds) - self.equal
+        if not differing:
+            return "equal in every seed: there is nothing to test"
+        test = f"{'exact ' if self.test.exact else ''}paired test p {_p(self.test.p)}"
+        if self.comparisons > 1:
+            test += f", corrected for {self.comparisons} comparisons p {_p(self.corrected)}"
+        if self.significant:
+            return f"{test}: significant at {ALPHA}"
+        if self.test.smallest * self.comparisons <= ALPHA:
+            return f"{test}: not significant at {ALPHA}"
+        possible = f"the smallest possible with {differing} {_seeds(differing)}{' that differ' if self.equal else ''}"
+        if not isclose(self.test.p, self.test.smallest):
+            possible += f" is {self.test.smallest:.3g}"
+        least = statistics.minimum_seeds(self.comparisons)
+        return f"{test}; {possible}: too few seeds to reach {ALPHA}, at least {least} are needed"
+
+    def _relevance(self, interval: Interval) -> str:
+        if self.noise is None:
+            return "relevance unknown: no table tells the noise between isomorphic cells here"
+        source = "" if self.noise.split == self.split else f" (of {self.noise.split}: the table lacks {self.split})"
+        region = f"±{self.noise.points:.2f} points, the noise between isomorphic cells{source}"
+        finding = {
+            "relevant": f"relevant in practice: the whole interval lies beyond {region}",
+            "equivalent": f"equivalent in practice: the whole interval lies within {region}",
+            "undecided": f"relevance undecided: the interval lies partly within and partly beyond {region}",
+        }[statistics.relevance(interval, self.noise.points)]
+        if len(self.seeds) < RELIABLE_RUNS:
+            finding += f"; tentative, as a bootstrap interval from fewer than {RELIABLE_RUNS} seeds is too narrow"
+        return finding
+
+    def _size(self) -> str:
+        delta = 2 * self.improvement - 1
+        word = statistics.magnitude(delta)
+        who = f"a search with {self.first} beats one with {self.second} with probability {self.improvement:.2f}"
+        return f"{who} (Cliff's delta {delta:+.2f}, {word})"
+
+    def _power(self) -> str:
+        needed = statistics.seeds_needed(self.mean, self.std, self.comparisons)
+        if needed is None:
+            return "the mean difference is zero: no number of seeds would show one"
+        enough = "these seeds suffice" if needed <= len(self.seeds) else f"about {needed:,} paired seeds are needed"
+        spread = f"if the true difference and its spread (standard deviation {self.std:.2f}) are as observed"
+        return f"{enough} for {100 * POWER:.0f} % power at {ALPHA}, {spread}"
+
+    def _left_out(self) -> str:
+        named = [
+            f"{_ranges(seeds)} (only {method})"
+            for method, seeds in zip((self.first, self.second), self.unpaired, strict=True)
+            if seeds
+        ]
+        return f"left out, not paired: seeds {'; '.join(named)}" if named else ""
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """What a results folder says of the first of some methods against each of the others."""
+
+    found: tuple[Comparison, ...]
+    notes: tuple[str, ...]
+    """One line for each pair of methods that cannot be compared somewhere, and why."""
+
+    @property
+    def lines(self) -> list[str]:
+        """Plain text without markup, a paragraph to a line, empty lines between sections."""
+        return list(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        group = None
+        for comparison in self.found:
+            if comparison.group != group:
+                group = comparison.group
+                yield printable(group.title)
+                yield printable(f"{group.sentence}; {SELECTIONS[SELECTION]}")
+                if group.labelled_title != group.title:
+                    yield "a proxy: what holds for these small searches need not hold for full-size ones"
+                yield ""
+            finding, *remarks = comparison.lines
+            yield finding
+            yield from (f"- {remark}" for remark in remarks)
+            yield ""
+        yield from self.notes
+        if self.found:
+            yield LEGEND
+
+
+def names(text: str) -> list[str]:
+    """Methods as shown, between commas: `a,b [epochs=3, lr=0.1]` are two. ValueError for fewer, or one twice."""
+    found = [name.strip() for name in re.split(r",(?![^\[]*\])", text)]
+    if len(found) < 2 or not all(found):
+        raise ValueError(f"a comparison needs at least two methods, as in A,B; got {text!r}")
+    if len(set(found)) < len(found):
+        raise ValueError(f"a method cannot be compared with itself: {text!r}")
+    return found
+
+
+def compare(report: Report, methods: Sequence[str], table: Table) -> Comparisons:
+    """The first of `methods` against each of the others, in every group, dataset and split that both have.
+
+    The methods are named as the report shows them; the cells are those of the last epoch; `table` tells the noise. With
+    more than two methods p is corrected by Holm's rule over the comparisons of one dataset and split. ValueError if the
+    results hold no such method.
+    """
+    _check(report, methods)
+    first, *others = methods
+    found: list[Comparison] = []
+    notes: list[str] = []
+    for (group, dataset, split), scores in _scores(report, methods):
+        noise = _noise(table, group, dataset, split)
+        here = []
+        for second in others:
+            if not {first, second} <= set(scores.columns):
+                continue
+            comparison = _compare(scores, first, second, group, dataset, split, noise)
+            if comparison is None:
+                notes.append(_no_common_seeds(scores, first, second, group, dataset, split))
+            else:
+                here.append(comparison)
+        corrected = statistics.holm([comparison.test.p for comparison in here])
+        found += [
+            replace(comparison, corrected=p, comparisons=len(here))
+            for comparison, p in zip(here, corrected, strict=True)
+        ]
+    notes += _never_together(report, methods)
+    return Comparisons(tuple(found), tuple(map(printable, notes)))
+
+
+def blocks(report: Report, methods: Sequence[str], group: Group, dataset: str, split: str) -> pd.DataFrame:
+    """(seeds, methods) accuracies of the seeds that all of the methods have: the blocks of `ranks.rank`."""
+    for where, scores in _scores(report, methods):
+        if where == (group, dataset, split):
+            return scores.reindex(columns=list(methods)).dropna()
+    return pd.DataFrame(columns=list(methods), dtype=float)
+
+
+def _scores(report: Report, methods: Sequence[str]) -> Iterator[tuple[tuple[Group, str, str], pd.DataFrame]]:
+    """For each group, dataset and split in leaderboard order: accuracies (%) by seed (rows) and method (columns)."""
+    place = [*GROUP, "dataset", "split"]
+    rows = report.leaderboard
+    wanted = rows[(rows["selection"] == SELECTION) & rows["method"].isin(methods)]
+    finals = report.finals[(report.finals["selection"] == SELECTION) & report.finals["method"].isin(methods)]
+    found = dict(iter(finals.groupby(place)))
+    for key in wanted[place].drop_duplicates().itertuples(index=False, name=None):
+        *group, dataset, split = map(str, key)
+        yield (Group(*group), dataset, split), found[key].pivot(index="seed", columns="method", values="value")
+
+
+def _compare(
+    scores: pd.DataFrame, first: str, second: str, group: Group, dataset: str, split: str, noise: Noise | None
+) -> Comparison | None:
+    """None without a common seed."""
+    paired = scores[[first, second]].dropna().sort_index()
+    if paired.empty:
+        return None
+    ours, theirs = paired[[first]].to_numpy(), paired[[second]].to_numpy()
+    differences = (ours - theirs).round(9)  # equal accuracies are equal in spite of rounding errors
+    spread = statistics.summary(differences)
+    test = statistics.paired_test(ours, theirs)
+    return Comparison(
+        group=group,
+        dataset=dataset,
+        split=split,
+        first=first,
+        second=second,
+        seeds=tuple(map(int, paired.index)),
+        unpaired=(_only(scores, first, second), _only(scores, second, first)),
+        mean=spread.mean,
+        std=spread.std,
+        interval=statistics.interval(differences) if len(paired) > 1 else None,
+        better=int((differences > 0).sum()),
+        equal=int((differences == 0).sum()),
+        test=test,
+        corrected=test.p,
+        comparisons=1,
+        improvement=statistics.probability_of_improvement(ours, theirs),
+        noise=noise,
+    )
+
+
+def _only(scores: pd.DataFrame, one: str, other: str) -> tuple[int, ...]:
+    return tuple(sorted(map(int, scores.index[scores[one].notna() & scores[other].isna()])))
+
+
+def _noise(table: Table, group: Group, dataset: str, split: str) -> Noise | None:
+    if group.space != "nasbench201":
+        return None
+    known = [candidate for candidate in (split, "x-valid") if candidate in table.splits(dataset)]
+    return Noise(statistics.isomorphic_noise(table, dataset, known[0]), known[0]) if known else None
+
+
+def _check(report: Report, methods: Sequence[str]) -> None:
+    unknown = [method for method in methods if method not in report.methods]
+    if unknown:
+        there = ", ".join(report.methods) or "no methods"
+        raise ValueError(printable(f"no runs of {', '.join(unknown)} in these results; there are: {there}"))
+
+
+def _no_common_seeds(scores: pd.DataFrame, first: str, second: str, group: Group, dataset: str, split: str) -> str:
+    has = "; ".join(f"{method} has {_ranges(scores.index[scores[method].notna()])}" for method in (first, second))
+    where = f"{first} against {second} on {dataset} ({split}; {group.labelled_title})"
+    return f"{where}: no common seeds, so nothing is paired ({has})"
+
+
+def _never_together(report: Report, methods: Sequence[str]) -> Iterator[str]:
+    """A line for every pair without a place (group, dataset and split) where both have accuracies."""
+    places = {
+        method: {key for key, scores in _scores(report, [method]) if method in scores.columns} for method in methods
+    }
+    first, *others = methods
+    for second in others:
+        if not places[first] & places[second]:
+            has = "; ".join(f"{method}: {_groups(places[method])}" for method in (first, second))
+            yield f"{first} against {second}: no group, dataset and split where both have accuracies ({has})"
+
+
+def _groups(places: Iterable[tuple[Group, str, str]]) -> str:
+    return ", ".join(sorted({group.labelled_title for group, _, _ in places})) or "none anywhere"
+
+
+def _ranges(seeds: Iterable[int]) -> str:
+    """E.g. `0-3, 7`."""
+    runs: list[list[int]] = []
+    for seed in sorted(map(int, seeds)):
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def _seeds(n: int) -> str:
+    return "seed" if n == 1 else "seeds"
+
+
+def _p(p: float) -> str:
+    return "< 0.0001" if p < 1e-4 else f"= {p:.3g}"

@@ -1,0 +1,109 @@
+"""Which of several methods rank apart: Friedman's test, paired tests, and the critical-difference diagram."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy import stats  # type: ignore[import-untyped]
+
+from harness.report.figures import STYLE, Look
+from harness.report.statistics import ALPHA, holm, minimum_seeds, paired_test
+from harness.report.wording import printable
+
+FEWEST_BLOCKS = 11
+"""Friedman's p is a chi-square approximation for more than 10 blocks (Demšar, JMLR 2006, section 3.2.2)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Mean ranks of k methods, 1 the best, and which pairs differ."""
+
+    ranks: pd.Series
+    """(k,) mean rank by method, the best first."""
+    friedman: float
+    """p of Friedman's test that all methods rank alike."""
+    p_values: pd.DataFrame
+    """(k, k) Holm-corrected p of the paired test of every two methods; all 1 unless Friedman's test finds any."""
+    blocks: int
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """One line for each reason to distrust the ranking."""
+        pairs = len(self.ranks) * (len(self.ranks) - 1) // 2
+        needed = minimum_seeds(pairs)
+        lines = []
+        if self.blocks < FEWEST_BLOCKS:
+            lines.append(f"only {self.blocks} blocks: Friedman's p is reliable for more than {FEWEST_BLOCKS - 1}")
+        if self.blocks < needed:
+            lines.append(f"no two of {len(self.ranks)} methods can be told apart with fewer than {needed} blocks")
+        return tuple(lines)
+
+
+def rank(scores: pd.DataFrame) -> Ranking:
+    """Rank the columns (methods) in every row (a block: one seed on one task); higher is better, ties share ranks.
+
+    Which pairs differ is decided by Wilcoxon's signed-rank test with Holm's correction, not by Nemenyi's, whose verdict
+    on two methods hangs on the others (Benavoli et al., JMLR 2016). The test is `paired_test`: scikit-posthocs'
+    `posthoc_wilcoxon` gives NaN for methods that always find equal cells, which is common here. ValueError for fewer
+    than 3 methods or 2 blocks, or where a score is missing.
+    """
+    blocks, methods = scores.shape
+    if methods < 3 or blocks < 2:
+        raise ValueError(f"ranks need at least 3 methods and 2 blocks, got {methods} and {blocks}")
+    values = np.round(scores.to_numpy(dtype=float), 9)  # equal accuracies tie in spite of rounding errors
+    if np.isnan(values).any():
+        raise ValueError("ranks need every method's score in every block")
+    means = pd.Series(stats.rankdata(-values, axis=1).mean(axis=0), scores.columns).sort_values(kind="stable")
+    differ = (values != values[:, :1]).any()
+    friedman = float(stats.friedmanchisquare(*values.T).pvalue) if differ else 1.0
+    p_values = pd.DataFrame(1.0, scores.columns, scores.columns)
+    if friedman <= ALPHA:
+        pairs = list(combinations(scores.columns, 2))
+        found = holm([paired_test(scores[[one]], scores[[other]]).p for one, other in pairs])
+        for (one, other), p in zip(pairs, found, strict=True):
+            p_values.loc[one, other] = p_values.loc[other, one] = p
+    return Ranking(means, friedman, p_values, blocks)
+
+
+@matplotlib.rc_context(STYLE)
+def diagram(ranking: Ranking, title: str, looks: Mapping[str, Look]) -> Figure:
+    """Critical-difference diagram (Demšar, JMLR 2006): a bar joins methods that are not told apart at 0.05.
+
+    `looks` gives every method the colour that it has in the other figures (`figures.looks`).
+    """
+    from scikit_posthocs import critical_difference_diagram  # type: ignore[import-untyped]
+
+    names = {method: _label(str(method)) for method in ranking.ranks.index}
+    figure = Figure(figsize=(6.4, 1.5 + 0.24 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(False)
+    critical_difference_diagram(
+        ranking.ranks.rename(names),
+        ranking.p_values.rename(index=names, columns=names),
+        alpha=ALPHA,
+        ax=axes,
+        color_palette={names[method]: looks[method].color for method in names},
+        text_h_margin=0.03,
+        label_fmt_left="{label} ({rank:.2f})",
+        label_fmt_right="({rank:.2f}) {label}",
+    )
+    figure.suptitle(_label(title))
+    note = f"mean rank over {ranking.blocks} seeds, 1 is best; a bar joins methods that are not told apart"
+    tests = f"Friedman p {_p(ranking.friedman)}; Wilcoxon's signed-rank test with Holm's correction, level {ALPHA}"
+    figure.supxlabel("\n".join((note, tests, *(f"Caution: {line}" for line in ranking.cautions))), size=8)
+    return figure
+
+
+def _p(p: float) -> str:
+    return "< 0.0001" if p < 1e-4 else f"= {p:.3g}"
+
+
+def _label(text: str) -> str:
+    """Text that matplotlib draws as it is, without reading formulas between dollars."""
+    return printable(text).replace("$", r"\$")

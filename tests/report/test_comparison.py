@@ -1,0 +1,285 @@
+"""What is said of two methods, and that no more is said than the seeds give."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.oracles import open_table
+from harness.report import comparison, ranks
+from harness.report.comparison import LEGEND, blocks, compare, names
+from harness.report.content import Report
+from harness.report.groups import GROUP, Group
+from harness.report.leaderboard import COLUMNS
+
+PAPER = Group("nasbench201", "paper", "cifar10")
+
+
+def _compare(results, *methods):
+    return compare(results.report(), methods, open_table())
+
+
+def _remarks(found):
+    return "\n".join(found.lines[1:])
+
+
+def test_finding_in_plain_language(results):
+    results.runs_with("gaea-darts-erm", [91.0, 92.0, 93.0, 94.0])
+    results.runs_with("darts", [90.0, 90.0, 90.0, 90.0])
+    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    assert found.lines[0] == (
+        "gaea-darts-erm against darts on cifar10 (test, n = 4 paired seeds): +2.50 points on average, 95 % interval"
+        " [1.50, 3.50] (paired bootstrap, 10,000 resamples); better in 4 of 4 seeds"
+    )
+    assert found.lines[1] == (
+        "exact paired test p = 0.125; the smallest possible with 4 seeds: too few seeds to reach 0.05, at least 6 are"
+        " needed"
+    )
+    assert "relevant in practice: the whole interval lies beyond ±0.38 points" in _remarks(found)
+    assert "(of x-valid: the table lacks test)" in _remarks(found)
+    assert "tentative" in _remarks(found)
+    assert "with probability 1.00 (Cliff's delta +1.00, large)" in _remarks(found)
+
+
+def test_numbers_by_hand(results):
+    results.runs_with("darts", [91.0, 88.0, 93.0])
+    results.runs_with("gaea-darts-erm", [90.0, 90.0, 90.0])
+    (found,) = _compare(results, "darts", "gaea-darts-erm").found  # differences 1, -2, 3
+    assert found.mean == pytest.approx(2 / 3)
+    assert found.std == pytest.approx(np.sqrt(19 / 3))
+    assert (found.better, found.equal, len(found.seeds)) == (2, 0, 3)
+    assert found.test.p == pytest.approx(6 / 8)  # negative ranks sum to at most 2 for {}, {1}, {2}
+    assert found.improvement == pytest.approx(2 / 3)
+    assert "exact paired test p = 0.75; the smallest possible with 3 seeds is 0.25: too few" in found.lines[1]
+
+
+def test_turned_round_the_signs_change(results):
+    results.runs_with("darts", [91.0, 88.0, 93.0])
+    results.runs_with("gaea-darts-erm", [90.0, 90.0, 90.0])
+    (one,) = _compare(results, "darts", "gaea-darts-erm").found
+    (other,) = _compare(results, "gaea-darts-erm", "darts").found
+    assert one.mean == -other.mean
+    assert one.test.p == other.test.p
+    assert one.improvement == pytest.approx(1 - other.improvement)
+
+
+def test_pairs_are_by_seed_and_not_by_place(results):
+    for seed, method, accuracy in ((3, "darts", 80.0), (7, "darts", 60.0), (7, "gaea-darts-erm", 61.0)):
+        results.run(method, seed, cells=(f"{method}-{seed}",))
+        results.look_up({(f"{method}-{seed}", "cifar10", "test"): accuracy})
+    results.run("gaea-darts-erm", 8, cells=("gaea-darts-erm-7",))
+    results.run("gaea-darts-erm", 9, cells=("gaea-darts-erm-7",))
+    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    assert found.seeds == (7,)
+    assert found.mean == 1.0
+    assert found.lines[0].endswith("better in 1 of 1 seed; one seed gives neither an interval nor a test")
+    assert found.lines[-1] == "left out, not paired: seeds 8-9 (only gaea-darts-erm); 3 (only darts)"
+
+
+def test_failed_run_leaves_its_seed_out(results):
+    results.runs_with("darts", [90.0, 91.0, 92.0])
+    results.runs_with("gaea-darts-erm", [91.0, 92.0])
+    results.run("gaea-darts-erm", 2, failure="ValueError: no")
+    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    assert found.seeds == (0, 1)
+    assert found.lines[-1] == "left out, not paired: seeds 2 (only darts)"
+
+
+def test_enough_seeds_are_significant(results):
+    results.runs_with("gaea-darts-erm", [91.0 + 0.1 * seed for seed in range(12)])
+    results.runs_with("darts", [90.0] * 12)
+    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    assert found.significant
+    assert found.lines[1] == "exact paired test p = 0.000488: significant at 0.05"
+    assert "tentative" not in _remarks(found)
+    assert "these seeds suffice for 80 % power" in _remarks(found)
+
+
+def test_enough_seeds_without_a_difference_are_not(results):
+    results.runs_with("gaea-darts-erm", [90 + 0.1 * (-1) ** seed * (1 + seed) for seed in range(12)])
+    results.runs_with("darts", [90.0] * 12)
+    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    assert found.lines[1].endswith(": not significant at 0.05")
+    assert "paired seeds are needed for 80 % power" in _remarks(found)
+
+
+def test_small_differences_are_equivalent_however_significant(results):
+    results.runs_with("gaea-darts-erm", [90.1 + 0.001 * seed for seed in range(12)])
+    results.runs_with("darts", [90.0] * 12)
+    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    assert found.significant
+    assert "equivalent in practice: the whole interval lies within ±0.38 points" in _remarks(found)
+
+
+def test_equal_methods(results):
+    results.runs_with("gaea-darts-erm", [90.0, 91.0])
+    results.runs_with("darts", [90.0, 91.0])
+    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    assert found.lines[0].endswith("better in 0 of 2 seeds, equal in 2")
+    assert found.lines[1] == "equal in every seed: there is nothing to test"
+    assert "no number of seeds would show one" in _remarks(found)
+
+
+def test_seeds_that_differ_count(results):
+    results.runs_with("gaea-darts-erm", [90.0, 91.0, 92.0, 93.0])
+    results.runs_with("darts", [90.0, 90.0, 90.0, 90.0])
+    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    assert "p = 0.25; the smallest possible with 3 seeds that differ: too few seeds" in found.lines[1]
+
+
+def test_several_methods_are_corrected_by_holm(results):
+    results.runs_with("gaea-darts-erm", [91.0 + seed for seed in range(7)])
+    results.runs_with("darts", [90.0] * 7)
+    results.runs_with("gaea-darts-bilevel", [92.0 + seed + 0.1 * seed for seed in range(6)] + [90.0])
+    first, second = _compare(results, "gaea-darts-erm", "darts", "gaea-darts-bilevel").found
+    assert (first.second, second.second) == ("darts", "gaea-darts-bilevel")
+    assert first.test.p == pytest.approx(2**-6)
+    assert first.corrected == pytest.approx(2 * 2**-6)
+    assert second.corrected == pytest.approx(max(second.test.p, first.corrected))
+    assert "corrected for 2 comparisons p = 0.0312: significant" in first.lines[1]
+
+
+def test_every_dataset_and_split_of_every_group_has_its_own(results):
+    results.runs_with("gaea-darts-erm", [91.0, 92.0])
+    results.runs_with("darts", [90.0, 90.0])
+    cells = [f"{method}-{seed}" for method in ("gaea-darts-erm", "darts") for seed in (0, 1)]
+    results.look_up({(cell, "cifar100", "x-test"): 70.0 for cell in cells})
+    results.runs_with("gaea-darts-erm", [93.0], profile="controlled")  # which darts lacks
+    found = _compare(results, "gaea-darts-erm", "darts").found
+    assert [(each.group, each.dataset, each.split) for each in found] == [
+        (PAPER, "cifar10", "test"),
+        (PAPER, "cifar100", "x-test"),
+    ]
+
+
+def test_proxies_say_that_they_are(results):
+    for method, accuracies in (("gaea-darts-erm", [91.0, 92.0]), ("darts", [90.0, 90.0])):
+        results.runs_with(method, accuracies, profile="quick", dataset="digits")
+    lines = _compare(results, "gaea-darts-erm", "darts").lines
+    assert lines[0] == "nasbench201, quick profile, searched on digits"
+    assert lines[2].startswith("a proxy")
+    assert "(test, digits proxy, n = 2 paired seeds)" in lines[4]
+    assert lines[-1] == LEGEND
+
+
+def test_full_searches_do_not(results):
+    results.runs_with("gaea-darts-erm", [91.0, 92.0])
+    results.runs_with("darts", [90.0, 90.0])
+    assert not any("proxy" in line for line in _compare(results, "gaea-darts-erm", "darts").lines)
+
+
+def test_without_common_seeds_nothing_is_compared(results):
+    for seed, method in ((0, "gaea-darts-erm"), (1, "darts"), (2, "darts")):
+        results.run(method, seed, cells=("cell",))
+    results.look_up({("cell", "cifar10", "test"): 90.0})
+    found = _compare(results, "gaea-darts-erm", "darts")
+    assert found.found == ()
+    assert found.lines == [
+        "gaea-darts-erm against darts on cifar10 (test; nasbench201, paper profile, searched on cifar10): no common"
+        " seeds, so nothing is paired (gaea-darts-erm has 0; darts has 1-2)"
+    ]
+
+
+def test_methods_of_different_groups_are_not_compared(results):
+    results.runs_with("gaea-darts-erm", [91.0, 92.0])
+    results.runs_with("darts", [90.0, 90.0], profile="quick", dataset="digits")
+    found = _compare(results, "gaea-darts-erm", "darts")
+    assert found.found == ()
+    (line,) = found.lines
+    assert line.startswith("gaea-darts-erm against darts: no group, dataset and split where both have accuracies")
+    assert "darts: nasbench201, quick profile, searched on digits (digits proxy)" in line
+
+
+def test_methods_without_accuracies_are_named(results):
+    results.run("darts")
+    results.run("gaea-darts-erm")
+    (line,) = _compare(results, "gaea-darts-erm", "darts").lines
+    assert "darts: none anywhere" in line
+
+
+def test_unknown_method_is_answered_with_those_that_are_there(results):
+    results.runs_with("darts", [90.0])
+    with pytest.raises(ValueError, match=r"no runs of dart in these results; there are: darts$"):
+        _compare(results, "darts", "dart")
+
+
+def test_empty_results_say_so(results):
+    with pytest.raises(ValueError, match="there are: no methods"):
+        _compare(results, "darts", "gaea-darts-erm")
+
+
+def test_names_stand_between_commas_outside_of_brackets():
+    assert names("a, b [epochs=3, lr=0.1],c") == ["a", "b [epochs=3, lr=0.1]", "c"]
+
+
+@pytest.mark.parametrize("text", ["", "a", "a,", ",", "a,b,a"])
+def test_names_that_are_no_comparison(text):
+    with pytest.raises(ValueError, match=r"at least two methods|with itself"):
+        names(text)
+
+
+def test_changed_configurations_are_methods_of_their_own(results):
+    results.runs_with("darts", [90.0, 91.0])
+    results.run("darts", 0, cells=("darts-0",), epochs=3, changed={"epochs": 3})
+    (found,) = _compare(results, *names("darts,darts [epochs=3]")).found
+    assert found.second == "darts [epochs=3]"
+
+
+def test_lines_are_plain_whatever_a_method_is_called(results):
+    results.runs_with("evil\x1b[31m\nname", [90.0, 91.0])
+    results.runs_with("darts", [90.0, 92.0])
+    assert all(line.isprintable() for line in _compare(results, "darts", "evil\x1b[31m\nname").lines)
+
+
+def test_noise_is_that_of_the_split_where_the_table_has_it():
+    table = open_table()
+    assert comparison._noise(table, PAPER, "cifar10", "x-valid").split == "x-valid"
+    assert comparison._noise(table, PAPER, "cifar10", "test").split == "x-valid"
+    assert comparison._noise(table, PAPER._replace(space="darts"), "cifar10", "test") is None
+    assert comparison._noise(table, PAPER, "imagenet", "test") is None
+
+
+def test_unknown_noise_leaves_relevance_open(results):
+    results.runs_with("gaea-darts-erm", [91.0, 92.0], on=("imagenet", "test"))
+    results.runs_with("darts", [90.0, 90.0], on=("imagenet", "test"))
+    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    assert found.noise is None
+    assert "relevance unknown" in _remarks(found)
+
+
+def test_blocks_are_the_seeds_that_all_have(results):
+    results.runs_with("darts", [90.0, 91.0, 92.0])
+    results.runs_with("gaea-darts-erm", [91.0, 92.0])
+    results.runs_with("gaea-darts-bilevel", [92.0, 93.0, 94.0])
+    report = results.report()
+    found = blocks(report, ["gaea-darts-bilevel", "gaea-darts-erm", "darts"], PAPER, "cifar10", "test")
+    assert found.to_numpy().tolist() == [[92.0, 91.0, 90.0], [93.0, 92.0, 91.0]]
+    assert list(ranks.rank(found).ranks) == [1.0, 2.0, 3.0]
+    assert blocks(report, ["darts"], PAPER, "cifar100", "x-test").empty
+
+
+def test_hundreds_of_seeds_take_seconds():
+    """Six methods with 500 seeds on eight splits, as black-box methods have."""
+    methods = tuple("abcdef")
+    splits = [("cifar10", "test"), ("cifar10", "x-valid")]
+    splits += [
+        (dataset, split) for dataset in ("cifar100", "imagenet16-120") for split in ("x-test", "ori-test", "x-valid")
+    ]
+    rng = np.random.default_rng(0)
+    place = dict(zip(GROUP, PAPER, strict=True)) | {"selection": "last"}
+    rows = [
+        {"method": method, "dataset": dataset, "split": split, "seed": seed, "value": value, **place}
+        for method in methods
+        for dataset, split in splits
+        for seed, value in enumerate(rng.normal(90, 1, 500))
+    ]
+    finals = pd.DataFrame(rows)
+    board = finals.drop_duplicates(["method", "dataset", "split"]).reindex(columns=COLUMNS)
+    report = Report(board, finals, finals, finals, methods, {}, (), (), ())
+    table = open_table()
+    start = perf_counter()
+    assert len(compare(report, methods, table).lines) > 5 * len(splits)
+    assert perf_counter() - start < 20  # about 3 s on an idle core

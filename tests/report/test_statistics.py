@@ -1,0 +1,362 @@
+"""Statistics against cases worked out by hand, and against other implementations."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from math import exp, isnan, sqrt
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from harness.oracles import Metric, NotInTableError, Table, open_table
+from harness.oracles.table import Accuracies
+from harness.report import ranks
+from harness.report.figures import looks
+from harness.report.statistics import (
+    Interval,
+    cliffs_delta,
+    holm,
+    interval,
+    iqm,
+    isomorphic_noise,
+    magnitude,
+    minimum_seeds,
+    paired_test,
+    probability_of_improvement,
+    relevance,
+    seeds_needed,
+    summary,
+)
+from harness.spaces.nasbench201 import CELLS, all_cells, isomorphism_class
+
+SCORES = st.lists(st.integers(0, 5).map(float), min_size=1, max_size=6)
+
+
+def column(*values):
+    """One task."""
+    return np.array(values, dtype=float)[:, None]
+
+
+# One method -----------------------------------------------------------------------------------------------------------
+
+
+def test_summary_by_hand():
+    found = summary([[0, 8], [1, 7], [2, 4], [3, 100]])  # means of the runs: 4, 4, 3, 51.5
+    assert found.mean == 125 / 8
+    squares = 2 * 11.625**2 + 12.625**2 + 35.875**2
+    assert found.std == pytest.approx(sqrt(squares / 3))
+    assert found.population_std == pytest.approx(sqrt(squares / 4))
+    assert found.median == 3.5
+    assert found.iqm == (2 + 3 + 4 + 7) / 4
+
+
+def test_interquartile_mean_drops_whole_values_only():
+    assert iqm([0.0, 1.0, 5.0]) == 2.0  # a quarter of three is less than one
+    assert iqm([0.0, 1.0, 3.0, 9.0]) == 2.0
+
+
+def test_one_run_has_no_sample_deviation():
+    found = summary([[90.0]])
+    assert isnan(found.std)
+    assert found[:1] + found[2:] == (90.0, 0.0, 90.0, 90.0)
+
+
+@pytest.mark.parametrize("scores", [[1.0, 2.0], [[]], [[1.0], [np.nan]], np.zeros((2, 2, 2))])
+def test_scores_are_a_full_matrix(scores):
+    with pytest.raises(ValueError, match=r"\(runs, tasks\)|missing"):
+        summary(scores)
+
+
+def test_interval_has_the_quantiles_of_the_bootstrap_distribution():
+    # The mean of two draws from 0 and 1 is 0, 1/2 or 1 with probability 1/4, 1/2, 1/4.
+    assert interval(column(0, 1), confidence=0.95) == (0, 1)
+    assert interval(column(0, 1), confidence=0.4) == (0.5, 0.5)
+
+
+def test_interval_draws_each_task_on_its_own_unless_runs_are_whole():
+    scores = [[0, 1], [1, 0]]  # every row has the mean 1/2
+    assert interval(scores, whole_runs=True) == (0.5, 0.5)
+    assert interval(scores) == (0, 1)
+
+
+def test_interval_of_other_statistics_and_of_equal_scores():
+    assert interval(column(3, 3, 3)) == (3, 3)
+    outlier = column(*range(9), 100)
+    low, high = interval(outlier, iqm)
+    assert 0 <= low < 4.5 < high < interval(outlier).high
+
+
+def test_interval_is_seeded():
+    scores = np.random.default_rng(0).normal(size=(9, 2))
+    assert interval(scores) == interval(scores)
+    assert interval(scores) != interval(scores, seed=1)
+
+
+def test_interval_covers_the_mean_of_many_runs():
+    draws = np.random.default_rng(0).normal(size=(200, 30, 1))
+    covered = sum(low <= 0 <= high for low, high in (interval(sample, resamples=500) for sample in draws))
+    assert 0.88 < covered / 200 < 0.98
+
+
+def test_one_run_has_no_interval():
+    with pytest.raises(ValueError, match="two runs"):
+        interval([[90.0]])
+
+
+# Two methods ----------------------------------------------------------------------------------------------------------
+
+
+def test_probability_of_improvement_counts_ties_half():
+    x, y = column(1, 3), column(2, 3)  # of four pairs one is won, one tied
+    assert probability_of_improvement(x, y) == 1.5 / 4
+    assert cliffs_delta(x, y) == -0.25
+
+
+def test_probability_of_improvement_is_the_mean_over_tasks():
+    assert probability_of_improvement([[2, 1]], [[1, 1], [1, 1]]) == (1 + 0.5) / 2
+
+
+def test_rounding_errors_are_ties():
+    assert probability_of_improvement([[0.1 + 0.2]], [[0.3]]) == 0.5
+
+
+@given(SCORES, SCORES)
+def test_probability_of_improvement_is_mann_whitneys(x, y):
+    found = probability_of_improvement(column(*x), column(*y))
+    assert found == pytest.approx(1 - probability_of_improvement(column(*y), column(*x)))
+    if len({*x, *y}) > 1:  # its p-value warns otherwise
+        assert found == pytest.approx(stats.mannwhitneyu(x, y, method="asymptotic").statistic / (len(x) * len(y)))
+
+
+def test_effects_in_words():
+    assert [magnitude(delta) for delta in (0, -0.2, 0.33, 0.4, -1)] == [
+        "negligible",
+        "small",
+        "medium",
+        "medium",
+        "large",
+    ]
+
+
+@pytest.mark.parametrize(
+    "differences, p",
+    [
+        ([1, 2, 3, 4], 2 / 16),  # only one sign pattern is as extreme, and its mirror image
+        ([1, -2, 3, 4], 6 / 16),  # negative ranks sum to at most 2 for {}, {1}, {2}
+        ([1, 2, -3], 1.0),
+        ([1, 1, 1, -1], 10 / 16),  # ranks 2.5 each: at most one negative
+        ([0, 0, 1, 2, 3, 4], 2 / 16),  # equal pairs are left out
+        ([0.1 + 0.2 - 0.3, 1, 2, 3, 4], 2 / 16),  # and rounding errors are none
+        ([5], 1.0),
+        ([0, 0], 1.0),
+    ],
+)
+def test_paired_test_by_hand(differences, p):
+    found = paired_test(50 + column(*differences), np.full((len(differences), 1), 50.0))
+    assert found.p == pytest.approx(p)
+    assert found.exact
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 10])
+def test_nothing_is_below_the_smallest_p(n):
+    found = paired_test(column(*range(1, n + 1)), np.zeros((n, 1)))
+    assert found.p == pytest.approx(found.smallest)
+    assert found.smallest == 2 ** (1 - n)
+
+
+def test_paired_test_takes_the_mean_over_tasks():
+    assert paired_test([[3, 0], [0, 5]], [[0, 1], [1, 0]]) == paired_test(column(1, 2), column(0, 0))
+
+
+def test_paired_test_is_exact_for_few_pairs_only():
+    rng = np.random.default_rng(0)
+    assert paired_test(rng.normal(size=(50, 1)), np.zeros((50, 1))).exact
+    assert not paired_test(rng.normal(size=(51, 1)), np.zeros((51, 1))).exact
+    tied = rng.integers(1, 5, size=(14, 1)) * rng.choice([-1, 1], size=(14, 1))
+    assert paired_test(tied[:13], np.zeros((13, 1))).exact
+    assert not paired_test(tied, np.zeros((14, 1))).exact
+
+
+def test_scores_of_other_shapes_are_not_paired():
+    with pytest.raises(ValueError, match="not paired"):
+        paired_test(column(1, 2), column(1))
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.01, 0.2))
+def test_holm_rejects_step_by_step(p_values, level):
+    """Holm's procedure as he wrote it: go up the ordered p-values until the first that its level keeps."""
+    rejected = 0
+    for p in sorted(p_values):
+        if p * (len(p_values) - rejected) > level:
+            break
+        rejected += 1
+    assert sum(p <= level for p in holm(p_values)) == rejected
+
+
+def test_minimum_seeds_by_hand():
+    assert minimum_seeds() == 6  # 2 / 2^6 = 0.031, 2 / 2^5 = 0.063
+    assert minimum_seeds(comparisons=2) == 7
+    assert minimum_seeds(alpha=2**-4) == 5  # reached exactly
+
+
+@pytest.mark.parametrize("effect, n", [(0.2, 199), (0.5, 34), (0.8, 15)])
+def test_seeds_needed_are_those_of_the_paired_t_test(effect, n):
+    """The numbers for Cohen's small, medium and large effects, as tabulated for 80 % power at 0.05."""
+    assert seeds_needed(effect, 1.0) == n
+    assert seeds_needed(-3 * effect, 3.0) == n
+
+
+def test_seeds_needed_reach_what_the_exact_test_needs():
+    assert seeds_needed(100.0, 1.0) == 6
+    assert seeds_needed(1.0, 0.0) == 6
+    assert seeds_needed(100.0, 1.0, comparisons=3) == minimum_seeds(3)
+    assert seeds_needed(0.5, 1.0, comparisons=5) == seeds_needed(0.5, 1.0, alpha=0.01)
+
+
+def test_seeds_needed_for_next_to_nothing():
+    assert seeds_needed(0.01, 1.0) == 78_489  # ((1.95996 + 0.84162) / 0.01)^2
+    assert seeds_needed(0.0, 1.0) is None
+    assert seeds_needed(1.0, float("nan")) is None
+
+
+# Practical equivalence ------------------------------------------------------------------------------------------------
+
+
+def test_noise_pools_the_classes_by_hand():
+    names = pd.Series([isomorphism_class(cell) for cell in all_cells()])
+    pair = names.groupby(names).indices
+    one, other = next(cells for cells in pair.values() if len(cells) == 2)
+    accuracy = np.random.default_rng(0).uniform(20, 80, len(pair))[pd.factorize(names)[0]]  # equal within a class
+    accuracy[[one, other]] = 48.0, 52.0
+    table = Table("made up", {Metric("cifar10", "test", 200): Accuracies(accuracy[:, None])}, costs={})
+    assert isomorphic_noise(table, "cifar10", "test") == pytest.approx(sqrt((4 + 4) / (CELLS - 6466)))
+    with pytest.raises(NotInTableError):
+        isomorphic_noise(table, "cifar100", "x-test")
+
+
+def test_noise_of_the_bundled_table():
+    assert isomorphic_noise(open_table(), "cifar10", "x-valid") == pytest.approx(0.379, abs=5e-4)
+    assert isomorphic_noise(open_table(), "cifar100", "x-valid") == pytest.approx(0.419, abs=5e-4)
+    assert isomorphic_noise(open_table(), "imagenet16-120", "x-valid") == pytest.approx(0.583, abs=5e-4)
+
+
+def test_noise_with_the_benchmarks_own_classes(test_data: Path):
+    frame = pd.read_csv(test_data / "nasbench201" / "nasbench201.csv.gz")
+    frame["valid"] = frame[[f"cifar10_valid_200_t{trial}" for trial in range(3)]].mean(axis=1)
+    classes = frame.groupby("unique")
+    dispersion = {column: classes[column].var() * (classes.size() - 1) for column in ("valid", "cifar10_test_200")}
+    pooled = {column: sqrt(squares.sum() / (CELLS - len(classes))) for column, squares in dispersion.items()}
+    assert pooled["valid"] == pytest.approx(isomorphic_noise(open_table(), "cifar10", "x-valid"))
+    assert pooled["cifar10_test_200"] == pytest.approx(0.252, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    "low, high, finding",
+    [
+        (0.31, 9.0, "relevant"),
+        (-9.0, -0.31, "relevant"),
+        (-0.3, 0.3, "equivalent"),
+        (0.1, 0.2, "equivalent"),
+        (0.3, 9.0, "undecided"),
+        (-9.0, 9.0, "undecided"),
+    ],
+)
+def test_relevance_by_the_whole_interval(low, high, finding):
+    assert relevance(Interval(low, high), 0.3) == finding
+
+
+# Ranks ----------------------------------------------------------------------------------------------------------------
+
+
+def _agreeing(blocks):
+    """a before b before c in every block."""
+    shift = np.arange(1, blocks + 1)
+    return pd.DataFrame({"c": 50.0 - shift, "a": 70.0 + shift, "b": np.full(blocks, 60.0)})
+
+
+def test_ranking_by_hand():
+    found = ranks.rank(_agreeing(12))
+    assert found.ranks.to_dict() == {"a": 1.0, "b": 2.0, "c": 3.0}
+    assert list(found.ranks.index) == ["a", "b", "c"]
+    assert found.friedman == pytest.approx(
+        exp(-12)
+    )  # chi-square 12 * 12 / 12 * (1 + 0 + 1) = 24, two degrees of freedom
+    p = 3 * 2**-11
+    assert found.p_values.loc[["a", "b", "c"], ["a", "b", "c"]].to_numpy() == pytest.approx(
+        np.array([[1, p, p], [p, 1, p], [p, p, 1]])
+    )
+    assert found.cautions == ()
+
+
+def test_few_blocks_are_a_caution():
+    found = ranks.rank(_agreeing(4))
+    assert found.friedman == pytest.approx(exp(-4))
+    assert found.p_values.loc["a", "c"] == pytest.approx(3 / 8)
+    few, none = found.cautions
+    assert few.startswith("only 4 blocks")
+    assert "fewer than 7 blocks" in none  # 2^(1 - 7) <= 0.05 / 3 < 2^(1 - 6)
+    assert len(ranks.rank(_agreeing(10)).cautions) == 1
+
+
+def test_pairs_are_tested_only_after_friedman():
+    gains = np.array([10.0, 11, 12, 13, 14, 15, 16, 17, 18, -0.1, -0.2, -0.3])  # few losses, and small: p = 28 / 4096
+    elsewhere = np.resize([0.0, 100.0], 12)  # the best in every other block, else the worst
+    scores = pd.DataFrame({"a": 50 + gains, "b": 50.0, "c": elsewhere})
+    assert 3 * paired_test(scores[["a"]], scores[["b"]]).p == pytest.approx(3 * 28 / 4096)
+    found = ranks.rank(scores)
+    assert found.friedman == pytest.approx(exp(-0.75))  # chi-square 12 * 12 / 12 * (1/16 + 1/16) = 3/2
+    assert (found.p_values == 1).all(axis=None)
+
+
+def test_equal_scores_share_ranks():
+    scores = pd.DataFrame({"a": [0.1 + 0.2, 5.0], "b": [0.3, 5.0], "c": [0.3, 5.0]})
+    found = ranks.rank(scores)
+    assert set(found.ranks) == {2.0}
+    assert found.friedman == 1.0
+
+
+def test_ranks_need_three_methods_and_all_scores():
+    with pytest.raises(ValueError, match="at least 3 methods"):
+        ranks.rank(_agreeing(4)[["a", "b"]])
+    with pytest.raises(ValueError, match="every method's score"):
+        ranks.rank(_agreeing(4).replace(60.0, np.nan))
+
+
+def _bars(figure):
+    (axes,) = figure.axes
+    return [line for line in axes.lines if line.get_color() == "k"]
+
+
+def test_diagram_joins_what_is_not_told_apart():
+    colours = looks(["a", "b", "c"])
+    apart = ranks.diagram(ranks.rank(_agreeing(12)), "title", colours)
+    assert len(_bars(apart)) == 0
+    (bar,) = _bars(ranks.diagram(ranks.rank(_agreeing(4)), "title", colours))
+    assert (min(bar.get_xdata()), max(bar.get_xdata())) == (1.0, 3.0)
+
+
+def test_diagram_says_what_it_rests_on():
+    scores = _agreeing(4).rename(columns={"a": "$a$"})
+    figure = ranks.diagram(ranks.rank(scores), "title", looks(["$a$", "b", "c"]))
+    below = figure.get_supxlabel()
+    assert "4 seeds" in below
+    assert "Caution: only 4 blocks" in below
+    figure.draw_without_rendering()  # neither formulas nor warnings
+    assert any(r"\$a\$ (1.00)" in text.get_text() for text in figure.axes[0].texts)
+
+
+def test_reports_without_comparisons_load_no_statistics():
+    code = "import sys, harness.report; sys.exit(bool({'scipy.stats', 'scikit_posthocs'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
