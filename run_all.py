@@ -61,7 +61,7 @@ def _main(options: argparse.Namespace, console: Console) -> int:
         return _dry_run(options, store, console)
     if options.table:
         _look_up(options, store)
-    return _report(store, console)
+    return _report(options, store, console)
 
 
 def _search_and_report(options: argparse.Namespace, store: Store, console: Console) -> int:
@@ -88,7 +88,7 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
                 display.done(record, labels[record["key"]])
                 failed += record["status"] == "failed"
     runner.look_up(store, table)
-    return max(_report(store, console), int(failed > 0))
+    return max(_report(options, store, console), int(failed > 0))
 
 
 def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int:
@@ -221,12 +221,18 @@ def _version_control() -> tuple[str | None, bool | None]:
     return commit, bool(changes)
 
 
-def _report(store: Store, console: Console) -> int:
+def _report(options: argparse.Namespace, store: Store, console: Console) -> int:
     from harness import report
 
     if not store.folder.is_dir():
         raise ValueError(f"no results folder {store.folder}")
-    report.write(store, list(METHODS), PUBLISHED).show(console)
+    found = report.write(store, list(METHODS), PUBLISHED)
+    found.show(console)
+    if options.compare:
+        from harness.report import comparison
+
+        for line in comparison.compare(found, comparison.names(options.compare), _open_table(options)).lines:
+            console.print(line, markup=False, highlight=False)
     return 0
 
 

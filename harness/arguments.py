@@ -85,6 +85,9 @@ def parser() -> argparse.ArgumentParser:
     )
     other = result.add_argument_group("instead of running")
     other.add_argument("--list", action="store_true", help="list the methods")
+    other.add_argument(
+        "--compare", metavar="A,B", help="also say in words how the first method compares with each of the others"
+    )
     other.add_argument("--report-only", action="store_true", help="only report what is stored")
     return result
 

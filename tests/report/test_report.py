@@ -24,7 +24,7 @@ def test_second_report_has_the_same_bytes(results):
     results.write()
     first = _files(results.store.folder)
     results.write()
-    assert len(first) == 3 + 12
+    assert len(first) == 5 + 12
     assert _files(results.store.folder) == first
 
 
@@ -39,8 +39,7 @@ def test_folder_without_runs_has_empty_tables_and_says_so(tmp_path):
     assert written.leaderboard.empty
     assert written.notes == (report.content.NO_RUNS,)
     assert set(map(str, _files(tmp_path / "new"))) == {
-        f"tables/{name}"
-        for name in ("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "regret.csv", "runs.csv")
+        f"tables/{name}" for name in ("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "regret.csv", "runs.csv")
     }
 
 
