@@ -239,7 +239,7 @@ class _Search:
         return order, start, end - start
 
     def _hopeless(self) -> str:
-        return f"hopeless: {len(self.x)} different values, too many multisets of {self.n} to search; print more digits"
+        return f"hopeless: too many multisets of {self.n} among {len(self.x)} different values could fit"
 
 
 def _groups(values: Floats) -> Ints:
