@@ -11,7 +11,6 @@ import importlib.util
 import io
 import pickle
 from functools import cache
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -51,8 +50,8 @@ def bundled_table() -> Table:
         # Six digits, one per edge; edges and operations in our order.
         numbers = [int(digits, base=len(OPERATIONS)) for digits in entries]
         cells = list(entries.values())
-        trials = zip_longest(*(cell["val_acc"] for cell in cells), fillvalue=np.nan)
-        accuracies[Metric(dataset, "x-valid", 200)] = Accuracies(_in_order(np.array(list(trials)).T, numbers))
+        trials = {number: cell["val_acc"] for number, cell in zip(numbers, cells, strict=True)}
+        accuracies[Metric(dataset, "x-valid", 200)] = Accuracies.of_trials(trials)
         # All trials of a cell record the same seconds and latency.
         costs[Cost("train_seconds", dataset)] = _in_order([cell["train_time"][0] for cell in cells], numbers)
         costs[Cost("latency_seconds", dataset)] = _in_order([cell["latency"][0] for cell in cells], numbers)

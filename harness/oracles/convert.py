@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def read_source(source: str, trust: bool = False, sha256: str | None = None) -> tuple[Table, list[str]]:
     """The table from a source, and the columns of it that a table does not keep. TableError says what is wrong."""
-    if is_nats(source):
+    if source != "bundled" and is_nats(source):
         return read_nats(Path(source), trust, sha256), []
     if trust or sha256 is not None:
         raise TableError("--trust and --sha256 are for NATS-Bench files: nothing else runs code")

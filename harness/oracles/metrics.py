@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from harness.spaces.nasbench201 import CELLS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -71,6 +74,14 @@ class Accuracies:
     """(15625, T), NaN where missing: one column per trial, or T = 1 and the mean over `trials`."""
     trials: Ints | None = None
     """(15625,) over how many trials each value is a mean, 0 = unknown; None: the columns are the trials."""
+
+    @classmethod
+    def of_trials(cls, trials: Mapping[int, Sequence[float]]) -> Accuracies:
+        """From the number of a cell -> its trials; some cells may be missing, some may have fewer trials."""
+        values = np.full((CELLS, max(map(len, trials.values()))), np.nan)
+        for number, known in trials.items():
+            values[number, : len(known)] = known
+        return cls(values)
 
     @cached_property
     def mean(self) -> Floats:

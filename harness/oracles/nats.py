@@ -122,7 +122,7 @@ def _collect(cells: Iterator[tuple[str, Results]]) -> tuple[dict[Metric, Accurac
         for dataset in CLASSES:
             for cost, value in _costs(results, dataset, params[dataset][number]):
                 costs.setdefault(cost, np.full(CELLS, np.nan))[number] = value
-    return {metric: _columns(found) for metric, found in trials.items()}, costs
+    return {metric: Accuracies.of_trials(found) for metric, found in trials.items()}, costs
 
 
 def _trials(results: Results, epochs: int, trained_on: str) -> list[Any]:
@@ -143,11 +143,3 @@ def _costs(results: Results, dataset: str, params: float) -> Iterator[tuple[Cost
             yield Cost("latency_seconds", dataset), trial.get_latency()
     for trial in [trial for trial in trials if round(trial.params * 1e6) == params][:1]:
         yield Cost("flops_millions", dataset), trial.flop
-
-
-def _columns(trials: Mapping[int, list[float]]) -> Accuracies:
-    """(15625, T) with NaN for the cells and the trials that there are not."""
-    values = np.full((CELLS, max(map(len, trials.values()))), np.nan)
-    for number, found in trials.items():
-        values[number, : len(found)] = found
-    return Accuracies(values)

@@ -18,7 +18,7 @@ import pytest
 
 from harness.oracles import NotInTableError, Table, TableError, cell_numbers
 from harness.oracles.cells import cell_strings
-from harness.oracles.convert import main
+from harness.oracles.convert import main, read_source
 from harness.oracles.nats import checksum, read_nats
 
 ROOT = Path(__file__).parents[2]
@@ -272,6 +272,14 @@ def test_other_sources_do_without_the_package(tmp_path: Path) -> None:
         f"assert main(['bundled', {str(tmp_path / 'a.npz')!r}]) == 0; sys.exit('nats_bench' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False).returncode == 0
+
+
+def test_a_folder_called_bundled_does_not_stand_in_for_the_word(
+    bundled: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bundled").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert read_source("bundled")[0].sha256 == bundled.sha256
 
 
 def test_only_one_file_imports_the_package() -> None:
