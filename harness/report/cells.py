@@ -210,16 +210,12 @@ def _label(text: str) -> str:
 
 def _nasbench201(text: str) -> Graph:
     """E.g. `|skip_connect~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|avg_pool_3x3~2|`: one part per node."""
-    edges = []
-    for target, part in enumerate(text.split("+"), start=1):
-        found = re.findall(r"([a-z0-9_]+)~([0-9]+)\|", part)
-        if part != "|" + "".join(f"{name}~{source}|" for name, source in found) or len(found) != target:
-            raise ValueError(f"not a cell that can be drawn: {text[:200]!r}")
-        edges += [(int(source), target, name) for name, source in found]
-    nodes = ("in", *map(str, range(1, target)), "out")
-    if any(source >= target for source, target, _ in edges):
+    parts = [re.findall(r"([a-z0-9_]+)~([0-9])", part) for part in text.split("+")]
+    written = "+".join("|" + "".join(f"{name}~{source}|" for name, source in part) for part in parts)
+    edges = tuple((int(source), target, name) for target, part in enumerate(parts, 1) for name, source in part)
+    if written != text or [edge[:2] for edge in edges] != [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]:
         raise ValueError(f"not a cell that can be drawn: {text[:200]!r}")
-    return Graph("cell", nodes, tuple(edges))
+    return Graph("cell", ("in", "1", "2", "out"), edges)
 
 
 def _genotype(text: str) -> tuple[Graph, ...]:
@@ -229,7 +225,7 @@ def _genotype(text: str) -> tuple[Graph, ...]:
     """
     try:
         call = ast.parse(text, mode="eval").body
-        if not isinstance(call, ast.Call) or call.args:
+        if not isinstance(call, ast.Call) or call.args or not call.keywords:
             raise ValueError("not a genotype")
         fields = {keyword.arg: _literal(keyword.value) for keyword in call.keywords}
         types = [name for name in fields if name and not name.endswith("_concat")]
@@ -248,10 +244,14 @@ def _literal(node: ast.expr) -> list[Any]:
 
 
 def _darts(title: str, edges: list[tuple[str, int]], concat: list[int]) -> Graph:
-    inner = len(edges) // 2
+    inner, odd = divmod(len(edges), 2)
     output = 2 + inner
     chosen = [(int(source), 2 + place // 2, str(name)) for place, (name, source) in enumerate(edges)]
-    if any(not 0 <= source < target for source, target, _ in chosen) or not all(2 <= node < output for node in concat):
+    if (
+        odd
+        or any(not 0 <= source < target for source, target, _ in chosen)
+        or not all(2 <= node < output for node in concat)
+    ):
         raise ValueError("an edge from nowhere")
     nodes = ("k-2", "k-1", *map(str, range(inner)), "out")
     return Graph(title, nodes, (*chosen, *((node, output, "") for node in concat)))
