@@ -149,7 +149,7 @@ function tableRow(row, visible) {
   for (const column of visible) {
     const value = column.value(row);
     const text = value === null || value === undefined ? NOTHING : `${value}${column.mark?.(row) ?? ""}`;
-    if (column.heads) made.append(element("th", { scope: "row" }, text, proxyBadge(row.configuration)));
+    if (column.heads) made.append(element("th", { scope: "row" }, text, " ", proxyBadge(row.configuration)));
     else made.append(element("td", { "data-label": label(column), class: column.number ? "number" : null }, column.badge ? verdictBadge(value) : text));
   }
   const name = `Evidence: ${row.configuration.method}, ${row.dataset} ${row.split}, ${row.mean}`;
@@ -330,7 +330,7 @@ function methodCells(configuration) {
   const where = `${configuration.space}, ${configuration.profile} profile, searched on ${configuration.searched_on}`;
   const summary = `${where}: ${end - start} searches, ${counts.size} different cells`;
   return element("div", { class: "method-cells" },
-    element("h3", {}, configuration.method, proxyBadge(configuration)), element("p", { class: "faint" }, summary), element("div", { class: "drawings" }, ...figures));
+    element("h3", {}, configuration.method, " ", proxyBadge(configuration)), element("p", { class: "faint" }, summary), element("div", { class: "drawings" }, ...figures));
 }
 
 // Evidence ------------------------------------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ let opener = null;
 function openEvidence(row, button) {
   opener = button;
   const close = element("button", { type: "button", onclick: () => dialog.close() }, "Close");
-  const title = element("h2", { id: "evidence-heading" }, `${row.configuration.method}: ${row.mean}`, proxyBadge(row.configuration));
+  const title = element("h2", { id: "evidence-heading" }, `${row.configuration.method}: ${row.mean} `, proxyBadge(row.configuration));
   dialog.replaceChildren(element("header", {}, title, close), ...evidence(row));
   dialog.showModal();
   dialog.scrollTop = 0;
