@@ -224,7 +224,7 @@ def _accuracies(report: Report, cells: list[str]) -> dict[str, list[float | None
 
 def _number(value: float, sign: str = "") -> str | None:
     """Two decimals, as in all tables."""
-    return None if pd.isna(value) else f"{value:{sign}.2f}"
+    return None if pd.isna(value) else f"{round(value, 2) + 0.0:{sign}.2f}"  # + 0.0: no minus before a zero
 
 
 def _short(value: float | None) -> float | None:

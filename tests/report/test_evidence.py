@@ -161,3 +161,9 @@ def test_command_of_an_outside_method_names_a_file_to_fill_in(results):
     assert "FILE.py:Mine; rm -rf" in words
     assert words[-1] == "Mine; rm -rf.lr=0.1"
     assert configuration["source"] == "ab" * 32
+
+
+def test_no_minus_before_a_difference_of_zero(results):
+    results.runs_with("darts", [54.3 - 1e-9, 54.3 - 1e-9])  # as published, but for what floats cannot hold
+    found = collected(results)
+    assert row(found)["difference"] == "+0.00"

@@ -31,6 +31,10 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
+function button(text, onclick, attributes = {}) {
+  return element("button", { type: "button", onclick, ...attributes }, text);
+}
+
 function svg(name, attributes = {}, text = "") {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -48,6 +52,8 @@ function verdictBadge(verdict) {
 
 // The table -----------------------------------------------------------------------------------------------------------
 
+const recalled = (row) => (row.published?.recalled ? "\u2020" : "");
+const rank = (row) => Object.keys(VERDICTS).indexOf(row.verdict);
 const columns = [
   { title: "Method", value: (row) => row.configuration.method, heads: true },
   { title: "Family", value: (row) => row.configuration.family },
@@ -60,12 +66,12 @@ const columns = [
   { group: "Ours", title: "mean", number: true, value: (row) => row.mean },
   { group: "Ours", title: "std", number: true, value: (row) => row.std },
   { group: "Ours", title: "n", number: true, value: (row) => row.n },
-  { group: "Published", title: "mean", number: true, value: (row) => row.published?.mean, mark: (row) => (row.published?.recalled ? "\u2020" : "") },
+  { group: "Published", title: "mean", number: true, value: (row) => row.published?.mean, mark: recalled },
   { group: "Published", title: "std", number: true, value: (row) => row.published?.std },
   { group: "Published", title: "n", number: true, value: (row) => (row.published ? (row.published.n ?? "?") : null) },
   { group: "Published", title: "split", value: (row) => (row.published ? row.published.split || "not stated" : null) },
   { title: "Difference", number: true, value: (row) => row.difference },
-  { title: "Verdict", value: (row) => row.verdict, badge: true, rank: (row) => Object.keys(VERDICTS).indexOf(row.verdict) },
+  { title: "Verdict", value: (row) => row.verdict, badge: true, rank },
 ];
 const label = (column) => (column.group ? `${column.group}, ${column.title}` : column.title);
 
@@ -80,11 +86,8 @@ function head() {
     const before = groups.lastElementChild;
     if (before && column.group && before.textContent === column.group) before.colSpan += 1;
     else groups.append(element(column.group ? "th" : "td", column.group ? { scope: "colgroup" } : {}, column.group ?? ""));
-    column.head = element(
-      "th",
-      { scope: "col", class: column.number ? "number" : null },
-      element("button", { type: "button", "aria-label": `${label(column)}, sort`, "data-group": column.group ? `${column.group} ` : null, onclick: () => sortBy(column) }, column.title),
-    );
+    const attributes = { "aria-label": `${label(column)}, sort`, "data-group": column.group ? `${column.group} ` : null };
+    column.head = element("th", { scope: "col", class: column.number ? "number" : null }, button(column.title, () => sortBy(column), attributes));
     column.over = groups.lastElementChild;
     titles.append(column.head);
   }
@@ -132,9 +135,8 @@ function showRows() {
   state.sort?.head.setAttribute("aria-sort", state.descending ? "descending" : "ascending");
   body.replaceChildren(...shown.map((row) => tableRow(row, visible)));
   const left = state.found.length - shown.length;
-  document.getElementById("more").replaceChildren(
-    ...(left > 0 ? [element("button", { type: "button", onclick: showMore }, `Show ${Math.min(left, PER_PAGE)} more of ${left}`)] : []),
-  );
+  const more = left > 0 ? [button(`Show ${Math.min(left, PER_PAGE)} more of ${left}`, showMore)] : [];
+  document.getElementById("more").replaceChildren(...more);
 }
 
 function showMore() {
@@ -145,17 +147,19 @@ function showMore() {
 }
 
 function tableRow(row, visible) {
-  const made = element("tr");
-  for (const column of visible) {
-    const value = column.value(row);
-    const text = value === null || value === undefined ? NOTHING : `${value}${column.mark?.(row) ?? ""}`;
-    if (column.heads) made.append(element("th", { scope: "row" }, text, " ", proxyBadge(row.configuration)));
-    else made.append(element("td", { "data-label": label(column), class: column.number ? "number" : null }, column.badge ? verdictBadge(value) : text));
-  }
+  const made = element("tr", {}, ...visible.map((column) => tableCell(row, column)));
   const name = `Evidence: ${row.configuration.method}, ${row.dataset} ${row.split}, ${row.mean}`;
-  const button = element("button", { type: "button", "aria-label": name, "aria-haspopup": "dialog", onclick: () => openEvidence(row, button) }, "Evidence");
-  made.append(element("td", { class: "wide" }, button));
+  const open = button("Evidence", () => openEvidence(row), { "aria-label": name, "aria-haspopup": "dialog" });
+  made.append(element("td", { class: "wide" }, open));
   return made;
+}
+
+function tableCell(row, column) {
+  const value = column.value(row);
+  const text = value === null || value === undefined ? NOTHING : `${value}${column.mark?.(row) ?? ""}`;
+  if (column.heads) return element("th", { scope: "row" }, text, " ", proxyBadge(row.configuration));
+  const attributes = { "data-label": label(column), class: column.number ? "number" : null };
+  return element("td", attributes, column.badge ? verdictBadge(value) : text);
 }
 
 // Filters -------------------------------------------------------------------------------------------------------------
@@ -175,9 +179,10 @@ const search = element("input", { type: "search", id: "search", placeholder: "Me
 /** The cells of the last epoch; their test accuracies, or where there are none their validation accuracies. */
 function setDefaults() {
   for (const filter of filters) filter.select.value = "";
-  const has = (title, value) => [...filters.find((filter) => filter.title === title).select.options].some((option) => option.value === value);
+  const options = (title) => filters.find((filter) => filter.title === title).select;
+  const has = (title, value) => [...options(title).options].some((option) => option.value === value);
   const set = (title, value) => {
-    if (has(title, value)) filters.find((filter) => filter.title === title).select.value = value;
+    if (has(title, value)) options(title).value = value;
   };
   set("Selection", "last");
   set("Split", has("Split", "test_accuracy") ? "test_accuracy" : "valid_accuracy");
@@ -195,7 +200,7 @@ function makeFilters() {
     form.append(element("label", { hidden: choice ? null : "" }, filter.title, filter.select));
   }
   const reset = () => { setDefaults(); applyFilters(); };
-  form.append(element("label", {}, "Search", search), element("button", { type: "button", onclick: reset }, "Reset"));
+  form.append(element("label", {}, "Search", search), button("Reset", reset));
   form.addEventListener("input", applyFilters);
   form.addEventListener("submit", (event) => event.preventDefault());
   setDefaults();
@@ -216,13 +221,14 @@ function applyFilters() {
   for (const column of columns.filter((each) => each.varies)) {
     const values = new Set(state.found.map(column.value));
     column.hidden = values.size <= 1;
-    for (const value of column.hidden ? values : []) common.push(`${column.title.toLowerCase()}: ${data.selections[value] ?? value}`);
+    const shared = column.hidden ? [...values] : [];
+    common.push(...shared.map((value) => `${column.title.toLowerCase()}: ${data.selections[value] ?? value}`));
   }
   const sentences = [...new Set(state.found.map((row) => row.configuration.sentence))];
   const lines = sentences.length === 1 ? [...common, sentences[0]] : common;
   document.getElementById("common").textContent = lines.join(" \u00b7 ");
-  document.getElementById("shown").textContent =
-    `${state.found.length} of ${rows.length} results; accuracies in % after 200 epochs of training; \u2020: recalled, not verified`;
+  const units = "accuracies in % after 200 epochs of training; \u2020: recalled, not verified";
+  document.getElementById("shown").textContent = `${state.found.length} of ${rows.length} results; ${units}`;
   showRows();
   showCells();
 }
@@ -233,28 +239,32 @@ const looks = new Map(Object.entries(data.looks)); // operation -> label, colour
 
 /** [title, number of nodes, [[source, target, operation], ...]] of every cell type; empty if the string is no cell. */
 function graphs(text) {
-  if (text.startsWith("|")) {
-    const parts = text.split("+");
-    const edges = parts.flatMap((part, place) => [...part.matchAll(/([a-z0-9_]+)~(\d+)\|/g)].map((found) => [Number(found[2]), place + 1, found[1]]));
-    return checked([["cell", parts.length + 1, edges]]);
-  }
   const types = [...text.matchAll(/(\w+)=\[((?:\('\w+', \d+\)(?:, )?)+)\]/g)];
-  return checked(types.map(([, title, list]) => {
-    const edges = [...list.matchAll(/\('(\w+)', (\d+)\)/g)].map((found, place) => [Number(found[2]), 2 + Math.floor(place / 2), found[1]]);
-    const output = 2 + edges.length / 2;
-    return [title, output + 1, [...edges, ...concatenated(text, title).map((node) => [node, output, ""])]];
-  }));
+  const found = text.startsWith("|") ? [nasbench201(text)] : types.map(([, title, list]) => darts(text, title, list));
+  const good = ([, nodes, edges]) => edges.length && edges.every(([source, target]) => source < target && target < nodes);
+  return found.every(good) ? found : [];
+}
+
+function nasbench201(text) {
+  const edges = text.split("+").flatMap((part, node) =>
+    [...part.matchAll(/([a-z0-9_]+)~(\d+)\|/g)].map(([, operation, source]) => [Number(source), node + 1, operation]),
+  );
+  return ["cell", 4, edges];
+}
+
+function darts(text, title, list) {
+  const edges = [...list.matchAll(/\('(\w+)', (\d+)\)/g)].map(([, operation, source], number) => {
+    return [Number(source), 2 + Math.floor(number / 2), operation]; // two inputs, then two edges into every node
+  });
+  const output = 2 + edges.length / 2;
+  return [title, output + 1, [...edges, ...concatenated(text, title).map((node) => [node, output, ""])]];
 }
 
 function concatenated(text, title) {
-  const range = text.match(new RegExp(`${title}_concat=range\\((\\d+), (\\d+)\\)`));
-  if (range) return Array.from({ length: Math.min(100, range[2] - range[1]) }, (_, place) => Number(range[1]) + place);
-  return [...(text.match(new RegExp(`${title}_concat=\\[([\\d, ]*)\\]`))?.[1].matchAll(/\d+/g) ?? [])].map(Number);
-}
-
-function checked(found) {
-  const good = found.every(([, nodes, edges]) => edges.length && edges.every(([source, target]) => source < target && target < nodes));
-  return good ? found : [];
+  const [, start, stop] = text.match(new RegExp(`${title}_concat=range\\((\\d+), (\\d+)\\)`)) ?? [];
+  if (start) return Array.from({ length: Math.min(100, stop - start) }, (_, node) => Number(start) + node);
+  const [, list] = text.match(new RegExp(`${title}_concat=\\[([\\d, ]*)\\]`)) ?? [];
+  return (list?.match(/\d+/g) ?? []).map(Number);
 }
 
 function place(nodes, node) {
@@ -265,7 +275,8 @@ function place(nodes, node) {
 /** Drawings of a cell, one per cell type; null if the string is no cell. */
 function drawings(text) {
   const found = graphs(text);
-  return found.length ? element("div", {}, ...found.map((graph) => drawing(...graph))) : null;
+  const name = (title) => (found.length > 1 ? element("p", { class: "faint" }, title) : "");
+  return found.length ? element("div", {}, ...found.flatMap((graph) => [name(graph[0]), drawing(...graph)])) : null;
 }
 
 function drawing(title, nodes, edges) {
@@ -274,49 +285,50 @@ function drawing(title, nodes, edges) {
     const [x, y] = place(nodes, node);
     return [22 + x * (width - 44), height - 16 - y * (height - 32)];
   };
-  const description = edges.filter(([, , operation]) => operation).map(([source, target, operation]) => `${source} to ${target} ${operation}`);
-  const picture = svg("svg", { class: "cell", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}: ${description.join(", ")}` });
-  const labels = [];
-  const drawn = new Map();
-  for (const [source, target, operation] of edges) {
-    const look = looks.get(operation) ?? [operation, "#666666", "#aaaaaa", []];
-    const color = `light-dark(${look[1]}, ${look[2]})`;
-    const [[x0, y0], [x1, y1]] = [at(source), at(target)];
-    const key = `${source} ${target}`;
-    const bend = 26 * (drawn.get(key) ?? 0); // a second edge between the same nodes takes a bow
-    drawn.set(key, (drawn.get(key) ?? 0) + 1);
-    const length = Math.hypot(x1 - x0, y1 - y0);
-    const [ux, uy] = [(x1 - x0) / length, (y1 - y0) / length];
-    const end = [x1 - 13 * ux, y1 - 13 * uy];
-    const middle = [(x0 + x1) / 2 - bend * uy, (y0 + y1) / 2 + bend * ux];
-    const head = `M${[end[0] - 6 * ux - 3.5 * uy, end[1] - 6 * uy + 3.5 * ux]} L${end} L${[end[0] - 6 * ux + 3.5 * uy, end[1] - 6 * uy - 3.5 * ux]}`;
-    const line = svg("path", { d: `M${[x0, y0]} Q${middle} ${end}`, "stroke-dasharray": look[3].join(" ") });
-    const arrow = svg("path", { d: head });
-    line.style.stroke = arrow.style.stroke = color;
-    picture.append(line, arrow);
-    const share = nodes <= 4 ? 0.5 : 0.62; // near the target, where fewer edges meet
-    const text = svg("text", { class: "operation", x: x0 + share * (x1 - x0) - (bend / 2) * uy, y: y0 + share * (y1 - y0) + (bend / 2) * ux }, look[0]);
-    text.style.fill = color;
-    labels.push(text);
-  }
+  const named = edges.filter(([, , operation]) => operation).map(([source, target, operation]) => `${source} to ${target} ${operation}`);
+  const attributes = { class: "cell", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}: ${named.join(", ")}` };
+  const picture = svg("svg", attributes);
+  const drawn = new Map(); // "source target" -> edges so far
+  const arrows = edges.map(([source, target, operation]) => {
+    const before = drawn.get(`${source} ${target}`) ?? 0;
+    drawn.set(`${source} ${target}`, before + 1);
+    return arrow(at(source), at(target), 26 * before, nodes <= 4 ? 0.5 : 0.62, operation);
+  });
+  picture.append(...arrows.flatMap(([lines]) => lines), ...arrows.map(([, text]) => text));
   for (let node = 0; node < nodes; node += 1) {
     const [cx, cy] = at(node);
-    const name = nodes <= 4 ? (node ? (node < nodes - 1 ? node : "out") : "in") : node < 2 ? `k\u2212${2 - node}` : node < nodes - 1 ? node - 2 : "out";
-    labels.push(svg("circle", { cx, cy, r: 12 }), svg("text", { class: "node", x: cx, y: cy }, String(name)));
+    picture.append(svg("circle", { cx, cy, r: 12 }), svg("text", { class: "node", x: cx, y: cy }, nodeName(node, nodes)));
   }
-  picture.append(...labels);
   return picture;
+}
+
+/** The lines of an edge, which bows by `bend`, and its label at a share of its way. */
+function arrow([x0, y0], [x1, y1], bend, share, operation) {
+  const [name, light, dark, dashes] = looks.get(operation) ?? [operation, "#666666", "#aaaaaa", []];
+  const length = Math.hypot(x1 - x0, y1 - y0);
+  const [ux, uy] = [(x1 - x0) / length, (y1 - y0) / length];
+  const point = (along, aside) => [x0 + along * ux - aside * uy, y0 + along * uy + aside * ux];
+  const end = length - 13; // at the rim of the node
+  const line = svg("path", { d: `M${x0},${y0} Q${point(length / 2, bend)} ${point(end, 0)}`, "stroke-dasharray": dashes.join(" ") });
+  const head = svg("path", { d: `M${point(end - 6, 3.5)} L${point(end, 0)} L${point(end - 6, -3.5)}` });
+  const [x, y] = point(share * length, bend / 2);
+  const text = svg("text", { class: "operation", x, y }, name);
+  line.style.stroke = head.style.stroke = text.style.fill = `light-dark(${light}, ${dark})`;
+  return [[line, head], text];
+}
+
+function nodeName(node, nodes) {
+  if (node === nodes - 1) return "out";
+  if (nodes <= 4) return node ? String(node) : "in";
+  return node < 2 ? `k\u2212${2 - node}` : String(node - 2);
 }
 
 function showCells() {
   const methods = [...new Set(state.found.map((row) => row.configuration))];
   const shown = methods.slice(0, state.cells).map(methodCells);
   const left = methods.length - shown.length;
-  const more = () => { state.cells += METHODS; showCells(); };
-  document.getElementById("cells").replaceChildren(
-    ...shown,
-    ...(left > 0 ? [element("p", {}, element("button", { type: "button", onclick: more }, `Show more of ${left} methods`))] : []),
-  );
+  const more = button(`Show more of ${left} methods`, () => { state.cells += METHODS; showCells(); });
+  document.getElementById("cells").replaceChildren(...shown, ...(left > 0 ? [element("p", {}, more)] : []));
 }
 
 function methodCells(configuration) {
@@ -324,23 +336,28 @@ function methodCells(configuration) {
   const counts = new Map();
   for (const cell of data.searches.last.slice(start, end)) counts.set(data.cells[cell], (counts.get(data.cells[cell]) ?? 0) + 1);
   const ordered = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).slice(0, CELLS);
-  const figures = ordered.map(([cell, count]) =>
-    element("figure", { class: "drawing" }, drawings(cell),
-      element("figcaption", {}, `found by ${count} of ${end - start}`, element("details", {}, element("summary", {}, "string"), element("span", { class: "string" }, cell)))));
   const where = `${configuration.space}, ${configuration.profile} profile, searched on ${configuration.searched_on}`;
-  const summary = `${where}: ${end - start} searches, ${counts.size} different cells`;
-  return element("div", { class: "method-cells" },
-    element("h3", {}, configuration.method, " ", proxyBadge(configuration)), element("p", { class: "faint" }, summary), element("div", { class: "drawings" }, ...figures));
+  return element(
+    "div",
+    { class: "method-cells" },
+    element("h3", {}, configuration.method, " ", proxyBadge(configuration)),
+    element("p", { class: "faint" }, `${where}; searches: ${end - start}, different cells: ${counts.size}`),
+    element("div", { class: "drawings" }, ...ordered.map(([cell, count]) => cellFigure(cell, `found by ${count} of ${end - start}`))),
+  );
+}
+
+function cellFigure(cell, caption) {
+  const string = element("details", {}, element("summary", {}, "string"), element("span", { class: "string" }, cell));
+  return element("figure", { class: "drawing" }, drawings(cell), element("figcaption", {}, caption, string));
 }
 
 // Evidence ------------------------------------------------------------------------------------------------------------
 
 const dialog = document.getElementById("evidence");
-let opener = null;
 
-function openEvidence(row, button) {
-  opener = button;
-  const close = element("button", { type: "button", onclick: () => dialog.close() }, "Close");
+/** The browser closes the dialog on Escape, and returns the focus to where it was. */
+function openEvidence(row) {
+  const close = button("Close", () => dialog.close());
   const title = element("h2", { id: "evidence-heading" }, `${row.configuration.method}: ${row.mean} `, proxyBadge(row.configuration));
   dialog.replaceChildren(element("header", {}, title, close), ...evidence(row));
   dialog.showModal();
@@ -348,13 +365,14 @@ function openEvidence(row, button) {
   close.focus();
 }
 
-dialog.addEventListener("close", () => { opener?.focus(); dialog.replaceChildren(); });
+dialog.addEventListener("close", () => dialog.replaceChildren());
 dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
 function evidence(row) {
   const configuration = row.configuration;
   const [list, machines] = searches(row);
-  const about = `${row.dataset} ${row.split}, accuracy in % after 200 epochs of training; ${data.selections[row.selection] ?? row.selection}. ${configuration.sentence}.`;
+  const selection = data.selections[row.selection] ?? row.selection;
+  const about = `${row.dataset} ${row.split}, accuracy in % after 200 epochs of training; ${selection}. ${configuration.sentence}.`;
   return [
     element("p", {}, about),
     section("Ours and published", comparison(row)),
@@ -376,65 +394,84 @@ function facts(values, nothing) {
   const entries = Object.entries(values).filter(([, value]) => value !== null && value !== undefined);
   if (!entries.length) return element("p", { class: "faint" }, nothing);
   const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
-  const line = (name, value) => element("div", { class: value.length > 24 ? "long" : null }, element("dt", {}, name), element("dd", {}, value));
-  return element("dl", {}, ...entries.map(([name, value]) => line(name, text(value))));
+  const lines = entries.map(([name, value]) => {
+    const said = text(value);
+    return element("div", { class: said.length > 24 ? "long" : null }, element("dt", {}, name), element("dd", {}, said));
+  });
+  return element("dl", {}, ...lines);
 }
 
 /** Both sides line by line; a line is marked where a difference keeps them from being compared. */
 function comparison(row) {
   const { configuration, published } = row;
   if (!published) return element("p", { class: "faint" }, "No published value is known for this method, dataset and metric.");
-  const configured = Object.keys(configuration.changed).length ? `${configuration.profile}, changed` : configuration.profile;
+  const changed = Object.keys(configuration.changed).length > 0;
+  const ownProtocol = configuration.profile === "paper" && !changed && ["direct", "transfer"].includes(published.protocol);
+  const elsewhere = configuration.searched_on !== published.searched_on;
   const lines = [
     ["mean", row.mean, published.mean],
     ["std", row.std, published.std],
     ["searches (n)", row.n, published.n],
     ["split", row.split, published.split || "not stated", row.split !== published.split],
-    ["searched on", configuration.searched_on, published.searched_on || "not stated", configuration.searched_on !== published.searched_on],
+    ["searched on", configuration.searched_on, published.searched_on || "not stated", elsewhere],
     ["cell", data.selections[row.selection] ?? row.selection, "as published", row.selection !== "last"],
-    ["protocol", `${configured} profile`, published.protocol || "not stated", configured !== "paper" || !["direct", "transfer"].includes(published.protocol)],
+    ["protocol", `${configuration.profile} profile${changed ? ", changed" : ""}`, published.protocol || "not stated", !ownProtocol],
     ["how known", "searches below", published.status],
     ["source", `table ${row.table}`, published.source],
   ];
-  const head = ["", "ours", "published"].map((title) => element("th", { scope: "col" }, title));
-  const made = lines.map(([title, ours, theirs, unlike]) =>
-    element("tr", { class: unlike ? "unlike" : null }, element("th", { scope: "row" }, unlike ? `\u2260 ${title}` : title), element("td", {}, String(ours ?? NOTHING)), element("td", {}, String(theirs ?? NOTHING))));
-  return element("div", { class: "scroll" },
-    element("p", {}, verdictBadge(row.verdict), row.difference === null ? "" : ` difference ${row.difference}`),
-    element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...made)));
+  const made = lines.map(([title, ours, theirs, unlike]) => {
+    const heading = element("th", { scope: "row" }, unlike ? `\u2260 ${title}` : title);
+    const sides = [ours, theirs].map((side) => element("td", {}, String(side ?? NOTHING)));
+    return element("tr", { class: unlike ? "unlike" : null }, heading, ...sides);
+  });
+  const verdict = element("p", {}, verdictBadge(row.verdict), row.difference === null ? "" : ` difference ${row.difference}`);
+  return element("div", { class: "scroll" }, verdict, plainTable(["", "ours", "published"], element("tbody", {}, ...made)));
+}
+
+function plainTable(titles, lines, attributes = {}) {
+  const head = element("tr", {}, ...titles.map((title) => element("th", { scope: "col" }, title)));
+  return element("table", attributes, element("thead", {}, head), lines);
 }
 
 /** The searches behind a number as a table, and what they ran on. */
 function searches(row) {
-  const { searches: [start, end], failed } = row.configuration;
+  const { searches: [start, end], failed, kind } = row.configuration;
   const accuracies = data.accuracies[`${row.dataset} ${row.split}`];
-  const column = (name) => data.searches[name].slice(start, end);
-  const all = column("seed").map((seed, place) => ({ seed, cell: data.searches[row.selection][start + place], at: start + place }));
-  const counted = all.filter(({ cell }) => cell !== null && accuracies[cell] !== null);
-  const kinds = [...new Set(column("provenance"))];
-  const blackBox = row.configuration.kind === "black-box";
-  const titles = ["seed", "accuracy", "cell", blackBox ? "queries" : "best epoch", ...(blackBox ? ["simulated s"] : []), "seconds", "memory MB", ...(kinds.length > 1 ? ["machine"] : []), "record"];
-  const line = ({ seed, cell, at }) => {
-    const value = (name) => String(data.searches[name][at] ?? NOTHING);
-    const string = data.cells[cell];
-    const entries = [seed, accuracies[cell], element("div", {}, drawings(string), element("span", { class: "string" }, string)), value(blackBox ? "queries" : "best_epoch")];
-    entries.push(...(blackBox ? [value("simulated")] : []), value("seconds"), value("memory"), ...(kinds.length > 1 ? [kinds.indexOf(data.searches.provenance[at]) + 1] : []), element("code", {}, value("key")));
-    return element("tr", {}, ...entries.map((entry) => element("td", {}, entry)));
-  };
+  const places = Array.from({ length: end - start }, (_, number) => start + number);
+  const cell = (place) => data.searches[row.selection][place];
+  const counted = places.filter((place) => cell(place) !== null && accuracies[cell(place)] !== null);
+  const kinds = [...new Set(data.searches.provenance.slice(start, end))];
+  const recorded = (name) => (place) => String(data.searches[name][place] ?? NOTHING);
+  const columns = [
+    ["seed", recorded("seed")],
+    ["accuracy", (place) => accuracies[cell(place)]],
+    ["cell", (place) => drawnWithString(data.cells[cell(place)])],
+    ...(kind === "black-box"
+      ? [["queries", recorded("queries")], ["simulated s", recorded("simulated")]]
+      : [["best epoch", recorded("best_epoch")]]),
+    ["seconds", recorded("seconds")],
+    ["memory MB", recorded("memory")],
+    ...(kinds.length > 1 ? [["machine", (place) => kinds.indexOf(data.searches.provenance[place]) + 1]] : []),
+    ["record", (place) => element("code", {}, recorded("key")(place))],
+  ];
+  const line = (place) => element("tr", {}, ...columns.map(([, value]) => element("td", {}, value(place))));
   const lines = element("tbody", {}, ...counted.slice(0, SEARCHES).map(line));
-  const table = element("table", { class: "searches" }, element("thead", {}, element("tr", {}, ...titles.map((title) => element("th", { scope: "col" }, title)))), lines);
+  const table = plainTable(columns.map(([title]) => title), lines, { class: "searches" });
   const rest = counted.slice(SEARCHES);
-  const more = element("button", { type: "button", onclick: () => { lines.append(...rest.map(line)); more.remove(); } }, `Show the other ${rest.length}`);
-  const left = all.length - counted.length;
+  const more = button(`Show the other ${rest.length}`, () => { lines.append(...rest.map(line)); more.remove(); });
+  const left = places.length - counted.length;
   const remarks = [
     `mean ${row.mean}, std ${row.std ?? NOTHING}, n ${row.n}; a record is runs/<digits\u2026>.json`,
     left ? `${left} finished without such a cell or without its accuracy in the table: not counted` : "",
     failed ? `${failed} failed: not counted` : "",
-  ];
-  return [
-    [element("p", { class: "faint" }, remarks.filter(Boolean).join("; ")), element("div", { class: "scroll", tabindex: "0" }, table), rest.length ? more : null].filter(Boolean),
-    kinds.map((kind, place) => machine(data.provenances[kind], kinds.length > 1 ? `machine ${place + 1}` : null)),
-  ];
+  ].filter(Boolean);
+  const scrolled = element("div", { class: "scroll", tabindex: "0" }, table);
+  const machines = kinds.map((place, number) => machine(data.provenances[place], kinds.length > 1 ? `machine ${number + 1}` : null));
+  return [[element("p", { class: "faint" }, remarks.join("; ")), scrolled, ...(rest.length ? [more] : [])], machines];
+}
+
+function drawnWithString(cell) {
+  return element("div", {}, drawings(cell), element("span", { class: "string" }, cell));
 }
 
 function machine({ versions, ...provenance }, title) {
@@ -444,7 +481,10 @@ function machine({ versions, ...provenance }, title) {
 function commandNotes(configuration) {
   const notes = [];
   if (configuration.source) notes.push(`The method came from a file with the SHA-256 ${configuration.source}.`);
-  if (configuration.table) notes.push(`TABLE is the table with the SHA-256 ${configuration.table}; its cells were scored after ${configuration.signal_epochs} epochs of training.`);
+  if (configuration.table) {
+    const signal = `its cells were scored after ${configuration.signal_epochs} epochs of training`;
+    notes.push(`TABLE is the table with the SHA-256 ${configuration.table}; ${signal}.`);
+  }
   return notes.map((note) => element("p", { class: "faint" }, note));
 }
 
