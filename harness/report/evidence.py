@@ -36,7 +36,7 @@ ROW = [
 ]
 
 _KEY_DIGITS = 12
-_PROVENANCE = ("commit", "dirty", "versions", "device", "threads", "precision")
+_OF_ONE_RUN = ("started", "seconds", "peak_memory_mb")  # in its provenance; the rest is the same for many
 
 
 def collect(report: Report) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def collect(report: Report) -> dict[str, Any]:
 def command(record: Record, seeds: Iterable[int]) -> str:
     """The command that repeats the searches of one configuration, of which `record` is one.
 
-    A method from outside stands as FILE.py:Class: its record holds the digest of the file, not its place.
+    A method or optimizer from outside stands as FILE.py:Class: records hold the digest of the file, not its place.
     """
     asked = record["asked"]
     name = asked["method"]
@@ -74,8 +74,10 @@ def command(record: Record, seeds: Iterable[int]) -> str:
         words += ["--dataset", asked["dataset"], "--device", device if device in ("cpu", "mps") else "cuda"]
         words += ["--threads", str(record["provenance"].get("threads") or 1)]
     for setting, value in sorted((record.get("changed") or {}).items()):
-        if setting in asked["settings"] or setting in asked["protocol"]:  # the rest follows from the table
+        if setting in asked["settings"] or setting in asked["protocol"]:
             words += ["--set", f"{name}.{setting}={_value(value)}"]
+        elif setting == "optimizer":  # what else can be changed follows from the table
+            words += ["--set", f"{name}.optimizer=FILE.py:{value}"]
     return shlex.join(["python", "run_all.py", *words])
 
 
@@ -144,6 +146,7 @@ class _Searches:
                 "protocol": asked["protocol"],
                 "changed": first.get("changed") or {},
                 "source": asked.get("source"),
+                "optimizer": asked.get("optimizer_sha256"),
                 "data": asked.get("data_sha256"),
                 "table": asked.get("table"),
                 "signal_epochs": asked.get("signal_epochs"),
@@ -163,7 +166,9 @@ class _Searches:
             "best-valid": None if best is None else self.cells.place(best),
             "best_epoch": cells.get("best_valid_epoch"),
             "key": record["key"][:_KEY_DIGITS],
-            "provenance": self.provenances.place({name: provenance.get(name) for name in _PROVENANCE}),
+            "provenance": self.provenances.place(
+                {name: value for name, value in provenance.items() if name not in _OF_ONE_RUN}
+            ),
             "seconds": _short(provenance.get("seconds")),
             "memory": _short(provenance.get("peak_memory_mb")),
             "queries": record.get("queries"),

@@ -117,7 +117,8 @@ def test_proxies_are_labelled(results):
 
 @given(st.sets(st.integers(0, 60), min_size=1))
 def test_seed_ranges_are_read_back_by_the_command_line(seeds):
-    assert run_all.seeds(evidence.seed_ranges(seeds)) == sorted(seeds)
+    words = ["--seeds", evidence.seed_ranges(seeds)]
+    assert run_all.parser().parse_args(words).seeds == sorted(seeds)
 
 
 @pytest.mark.parametrize(
@@ -167,3 +168,9 @@ def test_no_minus_before_a_difference_of_zero(results):
     results.runs_with("darts", [54.3 - 1e-9, 54.3 - 1e-9])  # as published, but for what floats cannot hold
     found = collected(results)
     assert row(found)["difference"] == "+0.00"
+
+
+def test_command_of_an_exchanged_optimizer(results):
+    results.run("darts", changed={"optimizer": "Mine", "something else": 1})
+    (configuration,) = collected(results)["configurations"]
+    assert shlex.split(configuration["command"])[-2:] == ["--set", "darts.optimizer=FILE.py:Mine"]

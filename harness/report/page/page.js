@@ -481,6 +481,7 @@ function machine({ versions, ...provenance }, title) {
 function commandNotes(configuration) {
   const notes = [];
   if (configuration.source) notes.push(`The method came from a file with the SHA-256 ${configuration.source}.`);
+  if (configuration.optimizer) notes.push(`The optimizer came from a file with the SHA-256 ${configuration.optimizer}.`);
   if (configuration.table) {
     const signal = `its cells were scored after ${configuration.signal_epochs} epochs of training`;
     notes.push(`TABLE is the table with the SHA-256 ${configuration.table}; ${signal}.`);
