@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.report import latex, markdown, tables
+from harness.report import cells, latex, markdown, page, tables
 from harness.report.content import Report, gather
+from harness.report.page import Picture
 from harness.store import Store, write_atomically
 
 __all__ = ["Report", "gather", "write"]
 
 
 def write(store: Store, order: Sequence[str], published: Path) -> Report:
-    """Write `tables/` and `figures/` of a results folder, and return what they say.
+    """Write `tables/`, `figures/` and `leaderboard.html` of a results folder, and return what they say.
 
     `order` lists the methods as the leaderboard is to have them; `published` is the file of published results.
     The same records and look-ups give the same bytes. OSError if the folder cannot be written or `published` not be
@@ -24,7 +25,8 @@ def write(store: Store, order: Sequence[str], published: Path) -> Report:
     """
     report = gather(store, order, published)
     _write_tables(report, store.folder / "tables")
-    _write_figures(report, store, store.folder / "figures")
+    pictures = _write_figures(report, store, store.folder / "figures")
+    write_atomically(store.folder / "leaderboard.html", page.render(report, pictures).encode())
     return report
 
 
@@ -40,11 +42,17 @@ def _write_tables(report: Report, folder: Path) -> None:
     write_atomically(folder / "regret.csv", tables.regret_csv(report).encode())
 
 
-def _write_figures(report: Report, store: Store, folder: Path) -> None:
+def _write_figures(report: Report, store: Store, folder: Path) -> list[Picture]:
+    """Returns the figures as they stand in the page, which draws the cells itself."""
     if (report.runs["failure"] != "").all():  # none is done; of no runs at all this holds as well
-        return
+        return []
     from harness.report import gallery, saving
 
     folder.mkdir(parents=True, exist_ok=True)
+    pictures = []
     for name, figure in gallery.draw(report, store):
         saving.save(figure, folder, name)
+        pictures.append(Picture.of(figure, (folder / f"{name}.png").read_bytes()))
+    for name, figure in cells.draw(report):
+        saving.save(figure, folder, name)
+    return pictures

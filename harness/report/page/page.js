@@ -1,0 +1,532 @@
+"use strict";
+
+// Everything shown comes from the JSON in the page and is set as text: no string is ever read as HTML.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const rows = data.rows.map((values) => {
+  const row = Object.fromEntries(data.row.map((name, place) => [name, values[place]]));
+  row.configuration = data.configurations[row.configuration];
+  row.published = row.published === null ? null : data.published[row.published];
+  return row;
+});
+
+const PER_PAGE = 200; // rows of the leaderboard, so that a sort stays quick however many there are
+const SEARCHES = 40; // searches that the evidence lists at first
+const METHODS = 10; // methods whose cells are drawn at first
+const CELLS = 3; // cells drawn of each
+const NOTHING = "\u2013";
+const VERDICTS = {
+  "reproduced": "\u2713", "differs": "\u2717", "spread unknown": "?", "not comparable": "\u2260", "no published value": "",
+};
+
+// Elements ------------------------------------------------------------------------------------------------------------
+
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key === "onclick") made.addEventListener("click", value);
+    else if (value !== null && value !== false) made.setAttribute(key, value);
+  }
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
+
+function button(text, onclick, attributes = {}) {
+  return element("button", { type: "button", onclick, ...attributes }, text);
+}
+
+function svg(name, attributes = {}, text = "") {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text) made.textContent = text;
+  return made;
+}
+
+function proxyBadge(configuration) {
+  return configuration.proxy ? element("span", { class: "proxy", title: configuration.sentence }, configuration.proxy) : null;
+}
+
+function verdictBadge(verdict) {
+  return element("span", { class: `verdict ${verdict.replaceAll(" ", "-")}` }, `${VERDICTS[verdict] ?? ""} ${verdict}`.trim());
+}
+
+// The table -----------------------------------------------------------------------------------------------------------
+
+const recalled = (row) => (row.published?.recalled ? "\u2020" : "");
+const rank = (row) => Object.keys(VERDICTS).indexOf(row.verdict);
+const columns = [
+  { title: "Method", value: (row) => row.configuration.method, heads: true },
+  { title: "Family", value: (row) => row.configuration.family },
+  { title: "Space", value: (row) => row.configuration.space, varies: true },
+  { title: "Profile", value: (row) => row.configuration.profile, varies: true },
+  { title: "Searched on", value: (row) => row.configuration.searched_on, varies: true },
+  { title: "Selection", value: (row) => row.selection, varies: true },
+  { title: "Dataset", value: (row) => row.dataset },
+  { title: "Split", value: (row) => row.split },
+  { group: "Ours", title: "mean", number: true, value: (row) => row.mean },
+  { group: "Ours", title: "std", number: true, value: (row) => row.std },
+  { group: "Ours", title: "n", number: true, value: (row) => row.n },
+  { group: "Published", title: "mean", number: true, value: (row) => row.published?.mean, mark: recalled },
+  { group: "Published", title: "std", number: true, value: (row) => row.published?.std },
+  { group: "Published", title: "n", number: true, value: (row) => (row.published ? (row.published.n ?? "?") : null) },
+  { group: "Published", title: "split", value: (row) => (row.published ? row.published.split || "not stated" : null) },
+  { title: "Difference", number: true, value: (row) => row.difference },
+  { title: "Verdict", value: (row) => row.verdict, badge: true, rank },
+];
+const label = (column) => (column.group ? `${column.group}, ${column.title}` : column.title);
+
+const state = { sort: null, descending: false, limit: PER_PAGE, cells: METHODS, found: [] };
+const table = document.getElementById("leaderboard");
+const body = element("tbody");
+
+function head() {
+  const groups = element("tr");
+  const titles = element("tr");
+  for (const column of columns) {
+    const before = groups.lastElementChild;
+    if (before && column.group && before.textContent === column.group) before.colSpan += 1;
+    else groups.append(element(column.group ? "th" : "td", column.group ? { scope: "colgroup" } : {}, column.group ?? ""));
+    const attributes = { "aria-label": `${label(column)}, sort`, "data-group": column.group ? `${column.group} ` : null };
+    column.head = element("th", { scope: "col", class: column.number ? "number" : null }, button(column.title, () => sortBy(column), attributes));
+    column.over = groups.lastElementChild;
+    titles.append(column.head);
+  }
+  groups.append(element("td"));
+  titles.append(element("th", { scope: "col", class: "plain" }, "Evidence"));
+  table.append(
+    element("caption", { class: "unseen" }, "Accuracies in % of found cells, ours beside published ones"),
+    element("thead", {}, groups, titles),
+    body,
+  );
+}
+
+function sortBy(column) {
+  state.descending = state.sort === column ? !state.descending : Boolean(column.number);
+  state.sort = column;
+  showRows();
+}
+
+function sortKey(column, row) {
+  const value = column.rank ? column.rank(row) : column.value(row);
+  return column.number && typeof value === "string" ? Number.parseFloat(value) : value;
+}
+
+function sorted(found) {
+  if (!state.sort) return found;
+  const sign = state.descending ? -1 : 1;
+  const missing = (key) => key === null || key === undefined || Number.isNaN(key);
+  return found
+    .map((row) => [sortKey(state.sort, row), row])
+    .sort(([a], [b]) => {
+      if (missing(a) || missing(b)) return missing(a) - missing(b); // at the end, whatever the direction
+      return a < b ? -sign : a > b ? sign : 0;
+    })
+    .map(([, row]) => row);
+}
+
+function showRows() {
+  const shown = sorted(state.found).slice(0, state.limit);
+  const visible = columns.filter((column) => !column.hidden);
+  for (const column of columns) {
+    column.head.hidden = Boolean(column.hidden);
+    if (!column.group) column.over.hidden = Boolean(column.hidden);
+    column.head.removeAttribute("aria-sort");
+  }
+  state.sort?.head.setAttribute("aria-sort", state.descending ? "descending" : "ascending");
+  body.replaceChildren(...shown.map((row) => tableRow(row, visible)));
+  const left = state.found.length - shown.length;
+  const more = left > 0 ? [button(`Show ${Math.min(left, PER_PAGE)} more of ${left}`, showMore)] : [];
+  document.getElementById("more").replaceChildren(...more);
+}
+
+function showMore() {
+  const first = state.limit;
+  state.limit += PER_PAGE;
+  showRows();
+  body.children[first]?.querySelector("button").focus();
+}
+
+function tableRow(row, visible) {
+  const made = element("tr", {}, ...visible.map((column) => tableCell(row, column)));
+  const name = `Evidence: ${row.configuration.method}, ${row.dataset} ${row.split}, ${row.mean}`;
+  const open = button("Evidence", () => openEvidence(row), { "aria-label": name, "aria-haspopup": "dialog" });
+  made.append(element("td", { class: "wide" }, open));
+  return made;
+}
+
+function tableCell(row, column) {
+  const value = column.value(row);
+  const text = value === null || value === undefined ? NOTHING : `${value}${column.mark?.(row) ?? ""}`;
+  if (column.heads) return element("th", { scope: "row" }, text, " ", proxyBadge(row.configuration));
+  const attributes = { "data-label": label(column), class: column.number ? "number" : null };
+  return element("td", attributes, column.badge ? verdictBadge(value) : text);
+}
+
+// Filters -------------------------------------------------------------------------------------------------------------
+
+const METRICS = { test_accuracy: "all test accuracies", valid_accuracy: "validation accuracies" };
+const filters = [
+  { title: "Space", value: (row) => row.configuration.space },
+  { title: "Profile", value: (row) => row.configuration.profile },
+  { title: "Searched on", value: (row) => row.configuration.searched_on },
+  { title: "Selection", value: (row) => row.selection, names: data.selections },
+  { title: "Dataset", value: (row) => row.dataset },
+  { title: "Split", value: (row) => row.split, also: (row) => row.metric, names: METRICS },
+  { title: "Family", value: (row) => row.configuration.family },
+];
+const search = element("input", { type: "search", id: "search", placeholder: "Method" });
+
+/** The cells of the last epoch; their test accuracies, or where there are none their validation accuracies. */
+function setDefaults() {
+  for (const filter of filters) filter.select.value = "";
+  const options = (title) => filters.find((filter) => filter.title === title).select;
+  const has = (title, value) => [...options(title).options].some((option) => option.value === value);
+  const set = (title, value) => {
+    if (has(title, value)) options(title).value = value;
+  };
+  set("Selection", "last");
+  set("Split", has("Split", "test_accuracy") ? "test_accuracy" : "valid_accuracy");
+  search.value = "";
+  state.sort = null;
+}
+
+function makeFilters() {
+  const form = document.getElementById("filters");
+  for (const filter of filters) {
+    const values = [...new Set([...rows.map((row) => filter.also?.(row)), ...rows.map(filter.value)])].filter(Boolean);
+    const options = values.map((value) => element("option", { value }, filter.names?.[value] ?? value));
+    filter.select = element("select", {}, element("option", { value: "" }, "all"), ...options);
+    const choice = new Set(rows.map(filter.value)).size > 1;
+    form.append(element("label", { hidden: choice ? null : "" }, filter.title, filter.select));
+  }
+  const reset = () => { setDefaults(); applyFilters(); };
+  form.append(element("label", {}, "Search", search), button("Reset", reset));
+  form.addEventListener("input", applyFilters);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  setDefaults();
+}
+
+function applyFilters() {
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const chosen = filters.filter((filter) => filter.select.value);
+  state.found = rows.filter(
+    (row) =>
+      chosen.every((filter) => [filter.value(row), filter.also?.(row)].includes(filter.select.value)) &&
+      words.every((word) => row.configuration.method.toLowerCase().includes(word)),
+  );
+  state.limit = PER_PAGE;
+  state.cells = METHODS;
+  // What all rows share stands above the table once, and not in a column.
+  const common = [];
+  for (const column of columns.filter((each) => each.varies)) {
+    const values = new Set(state.found.map(column.value));
+    column.hidden = values.size <= 1;
+    const shared = column.hidden ? [...values] : [];
+    common.push(...shared.map((value) => `${column.title.toLowerCase()}: ${data.selections[value] ?? value}`));
+  }
+  const sentences = [...new Set(state.found.map((row) => row.configuration.sentence))];
+  const lines = sentences.length === 1 ? [...common, sentences[0]] : common;
+  document.getElementById("common").textContent = lines.join(" \u00b7 ");
+  const units = "accuracies in % after 200 epochs of training; \u2020: recalled, not verified";
+  document.getElementById("shown").textContent = `${state.found.length} of ${rows.length} results; ${units}`;
+  showRows();
+  showCells();
+}
+
+// Cells ---------------------------------------------------------------------------------------------------------------
+
+const looks = new Map(Object.entries(data.looks)); // operation -> label, colour, colour in the dark, dashes
+
+/** [title, number of nodes, [[source, target, operation], ...]] of every cell type; empty if the string is no cell. */
+function graphs(text) {
+  const types = [...text.matchAll(/(\w+)=\[((?:\('\w+', \d+\)(?:, )?)+)\]/g)];
+  const found = text.startsWith("|") ? [nasbench201(text)] : types.map(([, title, list]) => darts(text, title, list));
+  const good = ([, nodes, edges]) => edges.length && edges.every(([source, target]) => source < target && target < nodes);
+  return found.every(good) ? found : [];
+}
+
+function nasbench201(text) {
+  const edges = text.split("+").flatMap((part, node) =>
+    [...part.matchAll(/([a-z0-9_]+)~(\d+)\|/g)].map(([, operation, source]) => [Number(source), node + 1, operation]),
+  );
+  return ["cell", 4, edges];
+}
+
+function darts(text, title, list) {
+  const edges = [...list.matchAll(/\('(\w+)', (\d+)\)/g)].map(([, operation, source], number) => {
+    return [Number(source), 2 + Math.floor(number / 2), operation]; // two inputs, then two edges into every node
+  });
+  const output = 2 + edges.length / 2;
+  return [title, output + 1, [...edges, ...concatenated(text, title).map((node) => [node, output, ""])]];
+}
+
+function concatenated(text, title) {
+  const [, start, stop] = text.match(new RegExp(`${title}_concat=range\\((\\d+), (\\d+)\\)`)) ?? [];
+  if (start) return Array.from({ length: Math.min(100, stop - start) }, (_, node) => Number(start) + node);
+  const [, list] = text.match(new RegExp(`${title}_concat=\\[([\\d, ]*)\\]`)) ?? [];
+  return (list?.match(/\d+/g) ?? []).map(Number);
+}
+
+function place(nodes, node) {
+  const angle = Math.PI * (1 - (2 * node) / nodes);
+  return data.layouts[nodes]?.[node] ?? [0.5 + Math.cos(angle) / 2, 0.5 + Math.sin(angle) / 2];
+}
+
+/** Drawings of a cell, one per cell type; null if the string is no cell. */
+function drawings(text) {
+  const found = graphs(text);
+  const name = (title) => (found.length > 1 ? element("p", { class: "faint" }, title) : "");
+  return found.length ? element("div", {}, ...found.flatMap((graph) => [name(graph[0]), drawing(...graph)])) : null;
+}
+
+function drawing(title, nodes, edges) {
+  const [width, height] = nodes <= 4 ? [300, 150] : [400, 230];
+  const at = (node) => {
+    const [x, y] = place(nodes, node);
+    return [22 + x * (width - 44), height - 16 - y * (height - 32)];
+  };
+  const named = edges.filter(([, , operation]) => operation).map(([source, target, operation]) => `${source} to ${target} ${operation}`);
+  const attributes = { class: "cell", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}: ${named.join(", ")}` };
+  const picture = svg("svg", attributes);
+  const drawn = new Map(); // "source target" -> edges so far
+  const arrows = edges.map(([source, target, operation]) => {
+    const before = drawn.get(`${source} ${target}`) ?? 0;
+    drawn.set(`${source} ${target}`, before + 1);
+    return arrow(at(source), at(target), 26 * before, nodes <= 4 ? 0.5 : 0.62, operation);
+  });
+  picture.append(...arrows.flatMap(([lines]) => lines), ...arrows.map(([, text]) => text));
+  for (let node = 0; node < nodes; node += 1) {
+    const [cx, cy] = at(node);
+    picture.append(svg("circle", { cx, cy, r: 12 }), svg("text", { class: "node", x: cx, y: cy }, nodeName(node, nodes)));
+  }
+  return picture;
+}
+
+/** The lines of an edge, which bows by `bend`, and its label at a share of its way. */
+function arrow([x0, y0], [x1, y1], bend, share, operation) {
+  const [name, light, dark, dashes] = looks.get(operation) ?? [operation, "#666666", "#aaaaaa", []];
+  const length = Math.hypot(x1 - x0, y1 - y0);
+  const [ux, uy] = [(x1 - x0) / length, (y1 - y0) / length];
+  const point = (along, aside) => [x0 + along * ux - aside * uy, y0 + along * uy + aside * ux];
+  const end = length - 13; // at the rim of the node
+  const line = svg("path", { d: `M${x0},${y0} Q${point(length / 2, bend)} ${point(end, 0)}`, "stroke-dasharray": dashes.join(" ") });
+  const head = svg("path", { d: `M${point(end - 6, 3.5)} L${point(end, 0)} L${point(end - 6, -3.5)}` });
+  const [x, y] = point(share * length, bend / 2);
+  const text = svg("text", { class: "operation", x, y }, name);
+  line.style.stroke = head.style.stroke = text.style.fill = `light-dark(${light}, ${dark})`;
+  return [[line, head], text];
+}
+
+function nodeName(node, nodes) {
+  if (node === nodes - 1) return "out";
+  if (nodes <= 4) return node ? String(node) : "in";
+  return node < 2 ? `k\u2212${2 - node}` : String(node - 2);
+}
+
+function showCells() {
+  const methods = [...new Set(state.found.map((row) => row.configuration))];
+  const shown = methods.slice(0, state.cells).map(methodCells);
+  const left = methods.length - shown.length;
+  const more = button(`Show more of ${left} methods`, () => { state.cells += METHODS; showCells(); });
+  document.getElementById("cells").replaceChildren(...shown, ...(left > 0 ? [element("p", {}, more)] : []));
+}
+
+function methodCells(configuration) {
+  const [start, end] = configuration.searches;
+  const counts = new Map();
+  for (const cell of data.searches.last.slice(start, end)) counts.set(data.cells[cell], (counts.get(data.cells[cell]) ?? 0) + 1);
+  const ordered = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).slice(0, CELLS);
+  const where = `${configuration.space}, ${configuration.profile} profile, searched on ${configuration.searched_on}`;
+  return element(
+    "div",
+    { class: "method-cells" },
+    element("h3", {}, configuration.method, " ", proxyBadge(configuration)),
+    element("p", { class: "faint" }, `${where}; searches: ${end - start}, different cells: ${counts.size}`),
+    element("div", { class: "drawings" }, ...ordered.map(([cell, count]) => cellFigure(cell, `found by ${count} of ${end - start}`))),
+  );
+}
+
+function cellFigure(cell, caption) {
+  const string = element("details", {}, element("summary", {}, "string"), element("span", { class: "string" }, cell));
+  return element("figure", { class: "drawing" }, drawings(cell), element("figcaption", {}, caption, string));
+}
+
+// Evidence ------------------------------------------------------------------------------------------------------------
+
+const dialog = document.getElementById("evidence");
+
+/** The browser closes the dialog on Escape, and returns the focus to where it was. */
+function openEvidence(row) {
+  const close = button("Close", () => dialog.close());
+  const title = element("h2", { id: "evidence-heading" }, `${row.configuration.method}: ${row.mean} `, proxyBadge(row.configuration));
+  dialog.replaceChildren(element("header", {}, title, close), ...evidence(row));
+  dialog.showModal();
+  dialog.scrollTop = 0;
+  close.focus();
+}
+
+dialog.addEventListener("close", () => dialog.replaceChildren());
+dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+
+function evidence(row) {
+  const configuration = row.configuration;
+  const [list, machines] = searches(row);
+  const selection = data.selections[row.selection] ?? row.selection;
+  const about = `${row.dataset} ${row.split}, accuracy in % after 200 epochs of training; ${selection}. ${configuration.sentence}.`;
+  return [
+    element("p", {}, about),
+    section("Ours and published", comparison(row)),
+    section("Searches", ...list),
+    section("Command", element("pre", { tabindex: "0" }, configuration.command), ...commandNotes(configuration)),
+    section("Changed with --set", facts(configuration.changed, "nothing")),
+    section("Settings of the method", facts(configuration.settings, "none")),
+    section("Protocol", facts(configuration.protocol, "none")),
+    section("Machine and versions", ...machines),
+    section("Data", facts(dataFacts(row), "none")),
+  ];
+}
+
+function section(title, ...children) {
+  return element("section", {}, element("h3", {}, title), ...children);
+}
+
+function facts(values, nothing) {
+  const entries = Object.entries(values).filter(([, value]) => value !== null && value !== undefined);
+  if (!entries.length) return element("p", { class: "faint" }, nothing);
+  const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+  const lines = entries.map(([name, value]) => {
+    const said = text(value);
+    return element("div", { class: said.length > 24 ? "long" : null }, element("dt", {}, name), element("dd", {}, said));
+  });
+  return element("dl", {}, ...lines);
+}
+
+/** Both sides line by line; a line is marked where a difference keeps them from being compared. */
+function comparison(row) {
+  const { configuration, published } = row;
+  if (!published) return element("p", { class: "faint" }, "No published value is known for this method, dataset and metric.");
+  const changed = Object.keys(configuration.changed).length > 0;
+  const ownProtocol = configuration.profile === "paper" && !changed && ["direct", "transfer"].includes(published.protocol);
+  const elsewhere = configuration.searched_on !== published.searched_on;
+  const lines = [
+    ["mean", row.mean, published.mean],
+    ["std", row.std, published.std],
+    ["searches (n)", row.n, published.n],
+    ["split", row.split, published.split || "not stated", row.split !== published.split],
+    ["searched on", configuration.searched_on, published.searched_on || "not stated", elsewhere],
+    ["cell", data.selections[row.selection] ?? row.selection, "as published", row.selection !== "last"],
+    ["protocol", `${configuration.profile} profile${changed ? ", changed" : ""}`, published.protocol || "not stated", !ownProtocol],
+    ["how known", "searches below", published.status],
+    ["source", `table ${row.table}`, published.source],
+  ];
+  const made = lines.map(([title, ours, theirs, unlike]) => {
+    const heading = element("th", { scope: "row" }, unlike ? `\u2260 ${title}` : title);
+    const sides = [ours, theirs].map((side) => element("td", {}, String(side ?? NOTHING)));
+    return element("tr", { class: unlike ? "unlike" : null }, heading, ...sides);
+  });
+  const verdict = element("p", {}, verdictBadge(row.verdict), row.difference === null ? "" : ` difference ${row.difference}`);
+  return element("div", { class: "scroll" }, verdict, plainTable(["", "ours", "published"], element("tbody", {}, ...made)));
+}
+
+function plainTable(titles, lines, attributes = {}) {
+  const head = element("tr", {}, ...titles.map((title) => element("th", { scope: "col" }, title)));
+  return element("table", attributes, element("thead", {}, head), lines);
+}
+
+/** The searches behind a number as a table, and what they ran on. */
+function searches(row) {
+  const { searches: [start, end], failed, kind } = row.configuration;
+  const accuracies = data.accuracies[`${row.dataset} ${row.split}`];
+  const places = Array.from({ length: end - start }, (_, number) => start + number);
+  const cell = (place) => data.searches[row.selection][place];
+  const counted = places.filter((place) => cell(place) !== null && accuracies[cell(place)] !== null);
+  const kinds = [...new Set(data.searches.provenance.slice(start, end))];
+  const recorded = (name) => (place) => String(data.searches[name][place] ?? NOTHING);
+  const columns = [
+    ["seed", recorded("seed")],
+    ["accuracy", (place) => accuracies[cell(place)]],
+    ["cell", (place) => drawnWithString(data.cells[cell(place)])],
+    ...(kind === "black-box"
+      ? [["queries", recorded("queries")], ["simulated s", recorded("simulated")]]
+      : [["best epoch", recorded("best_epoch")]]),
+    ["seconds", recorded("seconds")],
+    ["memory MB", recorded("memory")],
+    ...(kinds.length > 1 ? [["machine", (place) => kinds.indexOf(data.searches.provenance[place]) + 1]] : []),
+    ["record", (place) => element("code", {}, recorded("key")(place))],
+  ];
+  const line = (place) => element("tr", {}, ...columns.map(([, value]) => element("td", {}, value(place))));
+  const lines = element("tbody", {}, ...counted.slice(0, SEARCHES).map(line));
+  const table = plainTable(columns.map(([title]) => title), lines, { class: "searches" });
+  const rest = counted.slice(SEARCHES);
+  const more = button(`Show the other ${rest.length}`, () => { lines.append(...rest.map(line)); more.remove(); });
+  const left = places.length - counted.length;
+  const remarks = [
+    `mean ${row.mean}, std ${row.std ?? NOTHING}, n ${row.n}; a record is runs/<digits\u2026>.json`,
+    left ? `${left} finished without such a cell or without its accuracy in the table: not counted` : "",
+    failed ? `${failed} failed: not counted` : "",
+  ].filter(Boolean);
+  const scrolled = element("div", { class: "scroll", tabindex: "0" }, table);
+  const machines = kinds.map((place, number) => machine(data.provenances[place], kinds.length > 1 ? `machine ${number + 1}` : null));
+  return [[element("p", { class: "faint" }, remarks.join("; ")), scrolled, ...(rest.length ? [more] : [])], machines];
+}
+
+function drawnWithString(cell) {
+  return element("div", {}, drawings(cell), element("span", { class: "string" }, cell));
+}
+
+function machine({ versions, ...provenance }, title) {
+  return element("div", {}, title ? element("p", {}, title) : null, facts({ ...provenance, ...versions }, "not recorded"));
+}
+
+function commandNotes(configuration) {
+  const notes = [];
+  if (configuration.source) notes.push(`The method came from a file with the SHA-256 ${configuration.source}.`);
+  if (configuration.optimizer) notes.push(`The optimizer came from a file with the SHA-256 ${configuration.optimizer}.`);
+  if (configuration.table) {
+    const signal = `its cells were scored after ${configuration.signal_epochs} epochs of training`;
+    notes.push(`TABLE is the table with the SHA-256 ${configuration.table}; ${signal}.`);
+  }
+  return notes.map((note) => element("p", { class: "faint" }, note));
+}
+
+function dataFacts(row) {
+  const { data: digest, started } = row.configuration;
+  return {
+    "table, SHA-256": `${row.table}\u2026`,
+    "source of the table": data.tables[row.table],
+    "search data, SHA-256": digest,
+    "searches started": started.length ? started.join(" to ") : null,
+  };
+}
+
+// Theme ---------------------------------------------------------------------------------------------------------------
+
+const THEMES = { "system": "light dark", "light": "light", "dark": "dark" };
+const themeButton = document.getElementById("theme");
+
+function setTheme(name) {
+  document.documentElement.style.colorScheme = THEMES[name];
+  themeButton.textContent = `Theme: ${name}`;
+  themeButton.value = name;
+}
+
+function nextTheme() {
+  const names = Object.keys(THEMES);
+  setTheme(names[(names.indexOf(themeButton.value) + 1) % names.length]);
+  try { localStorage.setItem("theme", themeButton.value); } catch { /* a page from disk may have no storage */ }
+}
+
+function savedTheme() {
+  try { return localStorage.getItem("theme"); } catch { return null; }
+}
+
+setTheme(Object.keys(THEMES).find((name) => name === savedTheme()) ?? "system");
+themeButton.hidden = false;
+themeButton.addEventListener("click", nextTheme);
+if (rows.length) {
+  head();
+  makeFilters();
+  applyFilters();
+} else {
+  document.getElementById("shown").textContent = "No accuracies yet; see the notes below.";
+}

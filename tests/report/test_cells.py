@@ -1,0 +1,162 @@
+"""Cells as graphs: what their strings say, where nodes stand, and what a figure tells of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations
+from math import dist
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.report import cells
+from harness.spaces import NASBench201
+from tests.report.conftest import CELLS
+
+SPACE = NASBench201()
+
+GENOTYPE = (
+    "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_5x5', 1), ('skip_connect', 0), ('dil_conv_3x3', 2),"
+    " ('max_pool_3x3', 3), ('sep_conv_3x3', 1), ('avg_pool_3x3', 2), ('dil_conv_5x5', 4)],"
+    " normal_concat=range(2, 6), reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 0), ('skip_connect', 2),"
+    " ('max_pool_3x3', 1), ('max_pool_3x3', 0), ('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)],"
+    " reduce_concat=[4, 5])"
+)
+
+
+@given(st.lists(st.sampled_from(SPACE.operations), min_size=6, max_size=6).map(tuple))
+def test_graph_of_a_nasbench201_cell_has_its_edges(arch):
+    (graph,) = cells.graphs(SPACE.to_string(arch))
+    assert graph.nodes == ("in", "1", "2", "out")
+    assert graph.edges == tuple(
+        (source, target, name) for (target, source), name in zip(SPACE.edges, arch, strict=True)
+    )
+
+
+def test_graphs_of_a_genotype():
+    normal, reduce = cells.graphs(GENOTYPE)
+    assert (normal.title, reduce.title) == ("normal", "reduce")
+    assert normal.nodes == reduce.nodes == ("k-2", "k-1", "0", "1", "2", "3", "out")
+    assert normal.edges[:8] == (
+        (0, 2, "sep_conv_3x3"), (1, 2, "sep_conv_5x5"), (0, 3, "skip_connect"), (2, 3, "dil_conv_3x3"),
+        (3, 4, "max_pool_3x3"), (1, 4, "sep_conv_3x3"), (2, 5, "avg_pool_3x3"), (4, 5, "dil_conv_5x5"),
+    )  # fmt: skip
+    assert normal.edges[8:] == ((2, 6, ""), (3, 6, ""), (4, 6, ""), (5, 6, ""))
+    assert reduce.edges[8:] == ((4, 6, ""), (5, 6, ""))
+
+
+def test_only_edges_between_the_same_nodes_are_bent():
+    _, reduce = cells.graphs(GENOTYPE)
+    assert [bend for *_, bend, _ in cells.bent(reduce)] == [-0.25, 0.25] + [0] * 8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "darts-0",
+        "|none~0|",
+        "|none~0|+|none~0|none~2|",
+        "|none~0|+|none~0|",
+        "|none~0|+|none~0|none~1|junk",
+        "Genotype(",
+        "Genotype(normal=[('skip_connect', 9), ('skip_connect', 0)], normal_concat=[2])",
+        "Genotype(normal=[('skip_connect', 0), ('skip_connect', 1)], normal_concat=[7])",
+        "Genotype(normal=[('skip_connect', 0), ('skip_connect', 1)])",
+        "Genotype(normal=[('skip_connect', 0), ('skip_connect', 1)], normal_concat=range(2, 10**9))",
+        "Genotype(normal=__import__('os').getcwd(), normal_concat=[2])",
+        "Genotype(" + "(" * 5000,
+        "Genotype()",
+        "Genotype(normal=[('skip_connect', 0)], normal_concat=[2])",
+    ],
+)
+def test_what_is_no_cell_is_refused(text):
+    with pytest.raises(ValueError, match="not a cell that can be drawn"):
+        cells.graphs(text)
+
+
+@pytest.mark.parametrize("nodes", [4, 6, 7, 9])
+def test_no_edge_passes_a_third_node(nodes):
+    places = cells.layout(nodes)
+    assert len(set(places)) == nodes
+    assert all(-1e-9 <= value <= 1 + 1e-9 for place in places for value in place)
+    for start, end in combinations(places, 2):
+        for other in set(places) - {start, end}:
+            assert _distance(other, start, end) > 0.02
+
+
+def _distance(point, start, end):
+    """From a point to the segment between two others."""
+    point, start, end = map(np.array, (point, start, end))
+    along = np.clip(np.dot(point - start, end - start) / dist(start, end) ** 2, 0, 1)
+    return np.linalg.norm(point - start - along * (end - start))
+
+
+def _texts(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def _captions(figure):
+    return [axes.get_title() for axes in figure.axes if axes.get_title()]
+
+
+def test_figure_counts_the_searches_of_each_cell():
+    figure = cells.figure({"darts": Counter({CELLS[0]: 1, CELLS[1]: 3})}, "title")
+    assert _captions(figure) == ["cell: 3 of 4", "cell: 1 of 4"]
+    drawn = [[text.get_text() for text in axes.texts] for axes in figure.axes]
+    assert "skip" in drawn[0]  # the last operation but one of CELLS[1]
+    assert drawn[0].count("conv 3×3") == drawn[1].count("conv 3×3") - 1
+
+
+def test_figure_of_genotypes_has_both_cell_types_of_each_cell():
+    other = GENOTYPE.replace("'sep_conv_3x3', 0", "'sep_conv_5x5', 0")
+    figure = cells.figure({"darts": Counter({GENOTYPE: 2, other: 1})}, "title")
+    assert _captions(figure) == ["normal: 2 of 3", "reduce: 2 of 3", "normal: 1 of 3", "reduce: 1 of 3"]
+    assert {"sep 3×3", "dil 5×5", "max pool", "k-2", "out"} <= set(_texts(figure))
+
+
+def test_methods_with_names_that_matplotlib_would_read_are_drawn(tmp_path):
+    figure = cells.figure({"$x_{$ <b>": Counter({CELLS[0]: 1})}, "_$")
+    figure.savefig(tmp_path / "figure.png", dpi=20)
+    assert r"\$x_{\$ <b>" in _texts(figure)
+
+
+def test_operations_of_no_known_look_are_drawn_under_their_own_name():
+    text = "|my_own_op~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+    assert "my_own_op" in _texts(cells.figure({"method": Counter({text: 1})}, "title"))
+
+
+def test_figures_of_a_report(results):
+    results.run("darts", 0)
+    results.run("darts", 1)
+    results.run("gaea-darts-erm", 0, profile="quick", dataset="digits")
+    results.run("outside", 0, cells=("what is this",))
+    results.run("darts", 2, failure="ValueError: no")
+    drawn = dict(cells.draw(results.report()))
+    assert list(drawn) == ["cells-nasbench201-paper-cifar10", "cells-nasbench201-quick-digits"]
+    assert _captions(drawn["cells-nasbench201-paper-cifar10"]) == ["cell: 2 of 2"]
+    assert drawn["cells-nasbench201-quick-digits"].get_suptitle().endswith("(digits proxy)")
+    assert "outside" not in _texts(drawn["cells-nasbench201-paper-cifar10"])
+
+
+def test_a_figure_draws_so_many_methods_and_says_so(results):
+    for number in range(cells.METHODS + 1):
+        results.run(f"method-{number}")
+    ((_, figure),) = cells.draw(results.report())
+    assert len(_captions(figure)) == cells.METHODS
+    assert figure.get_suptitle().endswith(f"the first {cells.METHODS} of {cells.METHODS + 1} methods")
+
+
+def test_same_figure_has_the_same_bytes(results, tmp_path):
+    from harness.report import saving
+
+    results.run("darts", 0)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for name, figure in cells.draw(results.report()):
+            saving.save(figure, tmp_path / folder, name)
+    first, second = (sorted((tmp_path / folder).iterdir()) for folder in ("a", "b"))
+    assert len(first) == 2
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]

@@ -1,0 +1,176 @@
+"""The evidence of every number: the searches behind it, and the command that repeats them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from statistics import mean, stdev
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import run_all
+from harness import plan
+from harness.oracles import open_table
+from harness.registry import select
+from harness.report import evidence
+from methods import FAMILIES, METHODS
+
+
+def collected(results):
+    found = evidence.collect(results.report())
+    assert json.loads(json.dumps(found, allow_nan=False)) is not None
+    return found
+
+
+def row(found, **wanted):
+    """The one row with these values, its configuration in place of the number."""
+    rows = [dict(zip(found["row"], values, strict=True)) for values in found["rows"]]
+    (match,) = [each for each in rows if all(each[name] == value for name, value in wanted.items())]
+    return {**match, "configuration": found["configurations"][match["configuration"]]}
+
+
+def accuracies(found, chosen):
+    """Per seed, as the page reads them."""
+    start, end = chosen["configuration"]["searches"]
+    values = found["accuracies"][f"{chosen['dataset']} {chosen['split']}"]
+    cells = found["searches"][chosen["selection"]][start:end]
+    seeds = found["searches"]["seed"][start:end]
+    return {seed: values[cell] for seed, cell in zip(seeds, cells, strict=True) if cell is not None}
+
+
+def test_searches_behind_a_row_give_its_mean_and_spread(results):
+    results.runs_with("darts", [50.0, 60.5, 61.25])
+    results.runs_with("gaea-darts-erm", [94.0, 94.2])
+    found = collected(results)
+    assert len(found["rows"]) == 2
+    for values in found["rows"]:
+        chosen = row(found, configuration=values[0])
+        behind = list(accuracies(found, chosen).values())
+        assert chosen["n"] == len(behind)
+        assert chosen["mean"] == f"{mean(behind):.2f}"
+        assert chosen["std"] == f"{stdev(behind):.2f}"
+
+
+def test_searches_are_sorted_by_seed_whatever_their_keys(results):
+    results.runs_with("darts", [float(value) for value in range(12)])
+    found = collected(results)
+    assert accuracies(found, row(found)) == {seed: float(seed) for seed in range(12)}
+    assert found["searches"]["seed"] == list(range(12))
+
+
+def test_selections_have_their_own_cells_and_single_level_runs_have_none(results):
+    results.run("darts", 0, cells=("early", "late"), best_valid="early")
+    results.run("darts", 1, cells=("early", "late"))
+    results.look_up({("early", "cifar10", "test"): 10.0, ("late", "cifar10", "test"): 20.0})
+    found = collected(results)
+    assert accuracies(found, row(found, selection="last")) == {0: 20.0, 1: 20.0}
+    assert accuracies(found, row(found, selection="best-valid")) == {0: 10.0}
+
+
+def test_shared_things_stand_once(results):
+    for seed in range(5):
+        results.run("darts", seed, cells=("same",))
+    results.look_up({("same", "cifar10", "test"): 10.0})
+    found = collected(results)
+    assert found["cells"] == ["same"]
+    assert len(found["provenances"]) == 1
+    assert found["searches"]["last"] == [0] * 5
+
+
+def test_published_value_stands_with_its_own_row(results):
+    results.runs_with("nobody", [50.0])
+    results.runs_with("gaea-darts-erm", [94.0, 94.2])
+    found = collected(results)
+    for values in found["rows"]:
+        chosen = row(found, configuration=values[0])
+        if chosen["configuration"]["method"] == "nobody":
+            assert chosen["published"] is None
+        else:
+            value = found["published"][chosen["published"]]
+            assert (value["mean"], value["n"], value["split"]) == ("94.10", 4, "test")
+            assert value["source"]
+
+
+def test_failed_runs_are_counted_and_not_listed(results):
+    results.runs_with("darts", [50.0])
+    results.run("darts", 7, failure="ValueError: no")
+    results.run("never", 0, failure="ValueError: no")
+    found = collected(results)
+    assert [configuration["failed"] for configuration in found["configurations"]] == [1]
+    assert found["searches"]["seed"] == [0]
+
+
+def test_proxies_are_labelled(results):
+    results.run("darts", profile="quick", dataset="digits")
+    results.run("darts", profile="quick")
+    results.run("darts", profile="controlled")
+    labels = {(c["profile"], c["searched_on"]): c["proxy"] for c in collected(results)["configurations"]}
+    assert labels == {
+        ("controlled", "cifar10"): "",
+        ("quick", "cifar10"): "quick proxy",
+        ("quick", "digits"): "digits proxy",
+    }
+
+
+@given(st.sets(st.integers(0, 60), min_size=1))
+def test_seed_ranges_are_read_back_by_the_command_line(seeds):
+    words = ["--seeds", evidence.seed_ranges(seeds)]
+    assert run_all.parser().parse_args(words).seeds == sorted(seeds)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--methods", "darts", "--seeds", "3-3"],
+        ["--methods", "gaea-darts-bilevel", "--set", "lr=0.05", "--set", "epochs=3", "--seeds", "0,2,5-7"],
+        ["--methods", "darts", "--set", "nesterov=false", "--set", "weight_decay=1e-7", "--precision", "bf16"],
+        ["--methods", "bohb", "--profile", "paper", "--set", "budget_seconds=500"],
+    ],
+)
+def test_command_asks_for_the_very_runs(words):
+    asked = planned(run_all.parser().parse_args(words))
+    first = asked[0]
+    record = {
+        "asked": first.asked,
+        "changed": first.changed,
+        "kind": "black-box" if first.black_box else "one-shot",
+        "provenance": {"device": "cpu", "threads": 1},
+    }
+    command = shlex.split(evidence.command(record, [run.asked["seed"] for run in asked]))
+    assert command[:2] == ["python", "run_all.py"]
+    again = planned(run_all.parser().parse_args(command[2:]))
+    assert [run.key for run in again] == [run.key for run in asked]
+
+
+def planned(options):
+    overrides = [*options.set, *([f"precision={options.precision}"] if options.precision else [])]
+    entries = select(options.methods, options.space, METHODS, FAMILIES).entries
+    datasets = options.dataset or ["digits"]
+    table = open_table(None)
+    return plan.plan(
+        entries, options.space, options.profile, datasets, options.seeds, overrides, Path("nowhere"), table
+    )
+
+
+def test_command_of_an_outside_method_names_a_file_to_fill_in(results):
+    results.run("Mine; rm -rf", source="ab" * 32, settings={"lr": 0.1}, changed={"lr": 0.1})
+    (configuration,) = collected(results)["configurations"]
+    words = shlex.split(configuration["command"])
+    assert "FILE.py:Mine; rm -rf" in words
+    assert words[-1] == "Mine; rm -rf.lr=0.1"
+    assert configuration["source"] == "ab" * 32
+
+
+def test_no_minus_before_a_difference_of_zero(results):
+    results.runs_with("darts", [54.3 - 1e-9, 54.3 - 1e-9])  # as published, but for what floats cannot hold
+    found = collected(results)
+    assert row(found)["difference"] == "+0.00"
+
+
+def test_command_of_an_exchanged_optimizer(results):
+    results.run("darts", changed={"optimizer": "Mine", "something else": 1})
+    (configuration,) = collected(results)["configurations"]
+    assert shlex.split(configuration["command"])[-2:] == ["--set", "darts.optimizer=FILE.py:Mine"]
