@@ -109,7 +109,9 @@ def test_published_cells_have_their_sizes():
         with torch.device("meta"):
             small = DARTSNetwork(arch, 36, 20, classes=10)
             large = DARTSNetwork(arch, 48, 14, classes=1000, dataset="imagenet")
-        assert (parameter_count(small), parameter_count(large), multiply_adds(large, 224)) == (cifar, imagenet, adds)
+        assert (parameter_count(small), parameter_count(large)) == (cifar, imagenet)
+        large.to_empty(device="cpu")  # quicker to run than on the meta device
+        assert multiply_adds(large, 224) == adds
         assert large.training
 
 
