@@ -288,7 +288,8 @@ class Outgoing(nn.Module):
         terms: list[tuple[int, Tensor]] = []
         for edges, outputs in together.items():
             weights = torch.stack([leaving.weights[name] for name, _ in outputs], dim=1)
-            terms += zip(edges, mix(weights[list(edges)], [y for _, y in outputs]), strict=True)
+            weights = weights if len(edges) == self.edges else weights[list(edges)]
+            terms += zip(edges, mix(weights, [y for _, y in outputs]), strict=True)
         return terms
 
     def _parameter_free(self, name: str, x: Tensor) -> Tensor:

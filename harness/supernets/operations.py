@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -135,57 +136,52 @@ def scaled_norm(
 
 def depthwise(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> Tensor:
     """Depthwise convolution that keeps the resolution (divides it by the stride). weight: (C, 1, k, k), k odd."""
-    if x.device.type == "cpu" and weight.shape[-1] == 5 and dilation == 1:
-        if torch.is_autocast_enabled("cpu"):
-            x, weight = x.to(torch.get_autocast_dtype("cpu")), weight.to(torch.get_autocast_dtype("cpu"))
-        return cast(Tensor, _Depthwise5x5.apply(x, weight, stride))  # type: ignore[no-untyped-call]
-    padding = dilation * (weight.shape[-1] // 2)
-    return F.conv2d(x, weight, stride=stride, padding=padding, dilation=dilation, groups=len(weight))
+    convolve = partial(
+        F.conv2d, stride=stride, padding=dilation * (weight.shape[-1] // 2), dilation=dilation, groups=len(weight)
+    )
+    slow = x.device.type == "cpu" and weight.shape[-1] == 5 and dilation == 1
+    if not (slow and weight.requires_grad and torch.is_grad_enabled()):
+        return convolve(x, weight)
+    y = convolve(x, weight.detach())
+    return y.add_(_Zero5x5.apply(x.detach().to(y.dtype), weight, y.shape, stride))  # type: ignore[no-untyped-call]
 
 
-class _Depthwise5x5(torch.autograd.Function):
-    """The CPU kernel for weight gradients is quick only up to a width of 3 (5 to 20 times), so the gradient of a 5x5
-    kernel is put together from those of its first and its last three columns."""
+class _Zero5x5(torch.autograd.Function):
+    """Zero, with the weight's gradient of a 5x5 depthwise convolution: added to one whose weight is detached.
+
+    The CPU kernel for weight gradients is quick only up to a width of 3 (4 to 5 times), so the gradient is put together
+    from those of the first and the last three columns. It is apart from the gradient of `x` so that autograd leaves it
+    out where only the architecture's gradient is asked for.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, shape: torch.Size, stride: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
-        return F.conv2d(x, weight, stride=stride, padding=2, groups=len(weight))
+        return x.new_zeros(()).expand(shape)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, *gradients: Any) -> tuple[None, Tensor, None, None]:
         x, weight = ctx.saved_tensors
-        gradient, of_x, of_weight = gradients[0], None, None
-        if ctx.needs_input_grad[0]:
-            of_x = _convolution_gradients(gradient, x, weight, ctx.stride, (2, 2))[0]
-        if ctx.needs_input_grad[1]:
-            columns = weight[..., :3].contiguous()
-            first, last = (
-                _convolution_gradients(gradient, F.pad(x, sides), columns, ctx.stride, (2, 0), of_weight=True)[1]
-                for sides in ((2, 0), (0, 2))
-            )
-            of_weight = torch.cat([first, last[..., 1:]], dim=-1)
-        return of_x, of_weight, None
-
-
-def _convolution_gradients(
-    gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: tuple[int, int], of_weight: bool = False
-) -> Any:
-    """(of x, of the weight): the one that is asked for, of a depthwise convolution."""
-    return torch.ops.aten.convolution_backward(
-        gradient,
-        x,
-        weight,
-        None,
-        [stride] * 2,
-        padding,
-        [1, 1],
-        False,
-        [0, 0],
-        len(weight),
-        [not of_weight, of_weight, False],
-    )
+        columns = weight[..., :3].to(x.dtype).contiguous()
+        only_of_weight = [False, True, False]
+        first, last = (
+            torch.ops.aten.convolution_backward(
+                gradients[0],
+                F.pad(x, sides),
+                columns,
+                bias_sizes=None,
+                stride=[ctx.stride, ctx.stride],
+                padding=[2, 0],
+                dilation=[1, 1],
+                transposed=False,
+                output_padding=[0, 0],
+                groups=len(weight),
+                output_mask=only_of_weight,
+            )[1]
+            for sides in ((2, 0), (0, 2))
+        )
+        return None, torch.cat([first, last[..., 1:]], dim=-1).to(weight.dtype), None, None
 
 
 def average_pool(x: Tensor, stride: int) -> Tensor:
