@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
 import torch
@@ -29,14 +30,14 @@ from harness.spaces.darts import CELL_EDGES, DARTS, STATES
 from harness.supernets.operations import (
     Convolution,
     FactorizedReduction,
+    Projection,
     Separable,
     average_pool,
-    from_phases,
+    batch_norm,
     mix,
-    plain_norm,
     scaled_norm,
     shuffle_channels,
-    to_phases,
+    undilated,
 )
 
 SEPARABLE = {"sep_conv_3x3": 3, "sep_conv_5x5": 5}
@@ -176,8 +177,8 @@ class SearchCell(nn.Module):
             [
                 FactorizedReduction(inputs[0], channels, track_statistics=track_statistics)
                 if reduced
-                else Projection(inputs[0], channels, track_statistics),
-                Projection(inputs[1], channels, track_statistics),
+                else Projection(inputs[0], channels, track_statistics=track_statistics),
+                Projection(inputs[1], channels, track_statistics=track_statistics),
             ]
         )
         self.outgoing = nn.ModuleList(
@@ -219,19 +220,6 @@ class SearchCell(nn.Module):
         return node
 
 
-class Projection(nn.Module):
-    """1x1 convolution and batch norm."""
-
-    def __init__(self, inputs: int, outputs: int, track_statistics: bool) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(inputs, outputs, 1, bias=False)
-        self.norm = plain_norm(outputs, track_statistics)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: activated."""
-        return cast(Tensor, self.norm(self.convolution(x)))
-
-
 class Outgoing(nn.Module):
     """All candidate operations on the edges that leave one state.
 
@@ -245,52 +233,50 @@ class Outgoing(nn.Module):
         self.channels, self.edges, self.stride = channels, edges, stride
         self.convolutions = nn.ModuleDict()
         self.norms = nn.ModuleDict()
+        track = {"track_statistics": track_statistics}
         for name in operations:
             if name in POOLS:
-                self.norms[name] = plain_norm(channels, track_statistics)
+                self.norms[name] = batch_norm(channels, affine=False, **track)
             elif name in SEPARABLE:
-                self.convolutions[name] = Separable(channels, edges, SEPARABLE[name], stride, track_statistics)
+                self.convolutions[name] = Separable(channels, edges, SEPARABLE[name], stride, **track)
             elif name in DILATED:
-                self.convolutions[name] = Convolution(channels, edges, DILATED[name], track_statistics=track_statistics)
+                self.convolutions[name] = Convolution(channels, edges, DILATED[name], **track)
             elif name == "skip_connect" and stride == 2:
-                self.convolutions[name] = FactorizedReduction(channels, channels, edges, track_statistics)
+                self.convolutions[name] = FactorizedReduction(channels, channels, edges, **track)
 
     def forward(self, x: Tensor, leaving: Leaving) -> list[tuple[int, Tensor]]:
         """x: (B, C, H, W). Returns terms (edge, (B, C, H / stride, W / stride)); an edge can have several or none."""
         return [*self._convolved(x, leaving), *self._linear(x, leaving)]
 
     def _convolved(self, x: Tensor, leaving: Leaving) -> Iterable[tuple[int, Tensor]]:
-        ordinary: dict[tuple[int, ...], list[Tensor]] = {}
-        dilated: dict[tuple[int, ...], list[Tensor]] = {}
-        names = [name for name in self.convolutions if leaving.edges[name]]
-        if not names:
-            return []
+        """Operations with weights; those that run on the same edges are summed before they are taken apart."""
         x = F.relu(x)
-        phased = self.stride == 1 and x.shape[2] % 2 == 0 and x.shape[3] % 2 == 0
+        names = [name for name in self.convolutions if leaving.edges[name]]
+        sums = self._summed([name for name in names if name not in DILATED], x, leaving)
         if any(name in DILATED for name in names):
-            # With stride 2 a kernel of dilation 2 sees pixels of even row and column only.
-            sparse = to_phases(x) if phased else x[:, :, ::2, ::2] if self.stride == 2 else x
-        for name in names:
-            edges = leaving.edges[name]
-            scale = leaving.weights[name]
-            some = None
-            if len(edges) < self.edges:
-                scale, some = scale[list(edges)], edges
-            operation = self.convolutions[name]
-            if name in DILATED:
-                dilation = 1 if phased or self.stride == 2 else 2
-                y = operation(repeated(sparse, len(edges)), some, scale, dilation)
-                (dilated if phased else ordinary).setdefault(edges, []).append(y)
-            else:
-                y = operation(x if name == "skip_connect" else repeated(x, len(edges)), some, scale)
-                ordinary.setdefault(edges, []).append(y)
-        for edges, terms in dilated.items():
-            ordinary.setdefault(edges, []).append(from_phases(_sum(terms)))
+            sparse, dilation, put_in_place = undilated(x, self.stride)
+            dilated = self._summed([name for name in names if name in DILATED], sparse, leaving, dilation)
+            for edges, y in dilated.items():
+                y = put_in_place(y)
+                sums[edges] = sums[edges] + y if edges in sums else y
         return [
             (edge, part)
-            for edges, terms in ordinary.items()
-            for edge, part in zip(edges, _sum(terms).split(self.channels, dim=1), strict=True)
+            for edges, y in sums.items()
+            for edge, part in zip(edges, y.split(self.channels, dim=1), strict=True)
         ]
+
+    def _summed(self, names: list[str], x: Tensor, leaving: Leaving, *dilation: int) -> dict[tuple[int, ...], Tensor]:
+        """edges -> sum over the operations that run on just these, side by side."""
+        side_by_side = cache(lambda times: torch.cat([x] * times, dim=1))
+        sums: dict[tuple[int, ...], Tensor] = {}
+        for name in names:
+            edges, scale, some = leaving.edges[name], leaving.weights[name], None
+            if len(edges) < self.edges:
+                scale, some = scale[list(edges)], edges
+            wide = x if name == "skip_connect" else side_by_side(len(edges))
+            y = self.convolutions[name](wide, some, scale, *dilation)
+            sums[edges] = sums[edges] + y if edges in sums else y
+        return sums
 
     def _linear(self, x: Tensor, leaving: Leaving) -> Iterable[tuple[int, Tensor]]:
         """Poolings, each with its batch norm, and with stride 1 the identity; the zero operation adds nothing."""
@@ -302,7 +288,8 @@ class Outgoing(nn.Module):
         terms: list[tuple[int, Tensor]] = []
         for edges, outputs in together.items():
             weights = torch.stack([leaving.weights[name] for name, _ in outputs], dim=1)
-            terms += zip(edges, mix(weights[list(edges)], [y for _, y in outputs]), strict=True)
+            weights = weights if len(edges) == self.edges else weights[list(edges)]
+            terms += zip(edges, mix(weights, [y for _, y in outputs]), strict=True)
         return terms
 
     def _parameter_free(self, name: str, x: Tensor) -> Tensor:
@@ -310,10 +297,6 @@ class Outgoing(nn.Module):
             return x
         pooled = F.max_pool2d(x, 3, self.stride, 1) if name == "max_pool_3x3" else average_pool(x, self.stride)
         return scaled_norm(pooled, cast(nn.BatchNorm2d, self.norms[name]))
-
-
-def repeated(x: Tensor, times: int) -> Tensor:
-    return torch.cat([x] * times, dim=1)
 
 
 def _sum(terms: list[Tensor]) -> Tensor:

@@ -7,7 +7,8 @@ side by side, the kernels of edge e in rows e * C to (e + 1) * C of every parame
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -19,15 +20,17 @@ Edges = Sequence[int] | None
 
 
 class Convolution(nn.Module):
-    """Depthwise convolution, pointwise convolution, batch norm without affine parameters; on `edges` edges."""
+    """Depthwise convolution, pointwise convolution, batch norm; on `edges` edges."""
 
-    def __init__(self, channels: int, edges: int, size: int, stride: int = 1, track_statistics: bool = True) -> None:
+    def __init__(
+        self, channels: int, edges: int, size: int, stride: int = 1, affine: bool = False, track_statistics: bool = True
+    ) -> None:
         super().__init__()
         self.edges = edges
         self.stride = stride
         self.depthwise = nn.Parameter(kernels(edges * channels, 1, size))
         self.pointwise = nn.Parameter(kernels(edges * channels, channels, 1))
-        self.norm = plain_norm(edges * channels, track_statistics)
+        self.norm = batch_norm(edges * channels, affine, track_statistics)
 
     def forward(self, x: Tensor, edges: Edges = None, scale: Tensor | None = None, dilation: int = 1) -> Tensor:
         """x: (B, e * C, H, W), activated; scale (e,): factor of every edge's output."""
@@ -40,25 +43,42 @@ class Convolution(nn.Module):
 class Separable(nn.Module):
     """Two convolutions with a ReLU between them; the stride is that of the first (sep_conv)."""
 
-    def __init__(self, channels: int, edges: int, size: int, stride: int, track_statistics: bool) -> None:
+    def __init__(
+        self, channels: int, edges: int, size: int, stride: int = 1, affine: bool = False, track_statistics: bool = True
+    ) -> None:
         super().__init__()
-        self.first = Convolution(channels, edges, size, stride, track_statistics)
-        self.second = Convolution(channels, edges, size, 1, track_statistics)
+        self.first = Convolution(channels, edges, size, stride, affine, track_statistics)
+        self.second = Convolution(channels, edges, size, 1, affine, track_statistics)
 
     def forward(self, x: Tensor, edges: Edges = None, scale: Tensor | None = None) -> Tensor:
         return cast(Tensor, self.second(F.relu_(self.first(x, edges)), edges, scale))
 
 
+class Projection(nn.Module):
+    """1x1 convolution and batch norm."""
+
+    def __init__(self, inputs: int, outputs: int, affine: bool = False, track_statistics: bool = True) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.norm = batch_norm(outputs, affine, track_statistics)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: activated."""
+        return cast(Tensor, self.norm(self.convolution(x)))
+
+
 class FactorizedReduction(nn.Module):
     """Halves the resolution without losing a pixel: two strided 1x1 convolutions, one of them a pixel further."""
 
-    def __init__(self, inputs: int, outputs: int, edges: int = 1, track_statistics: bool = True) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, edges: int = 1, affine: bool = False, track_statistics: bool = True
+    ) -> None:
         super().__init__()
         self.edges = edges
         half = outputs // 2
         self.even = nn.Parameter(kernels(edges * half, inputs, 1))
         self.odd = nn.Parameter(kernels(edges * (outputs - half), inputs, 1))
-        self.norm = plain_norm(edges * outputs, track_statistics)
+        self.norm = batch_norm(edges * outputs, affine, track_statistics)
 
     def forward(self, x: Tensor, edges: Edges = None, scale: Tensor | None = None) -> Tensor:
         """x: (B, C, H, W), activated, H and W even; returns (B, e * outputs, H / 2, W / 2)."""
@@ -79,8 +99,8 @@ def kernels(outputs: int, inputs: int, size: int) -> Tensor:
     return torch.empty(outputs, inputs, size, size).uniform_(-bound, bound)
 
 
-def plain_norm(channels: int, track_statistics: bool) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, affine=False, track_running_stats=track_statistics)
+def batch_norm(channels: int, affine: bool, track_statistics: bool) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, affine=affine, track_running_stats=track_statistics)
 
 
 def rows(tensor: Tensor, edges: Edges, count: int) -> Tensor:
@@ -91,7 +111,7 @@ def rows(tensor: Tensor, edges: Edges, count: int) -> Tensor:
 def scaled_norm(
     x: Tensor, norm: nn.BatchNorm2d, scale: Tensor | None = None, edges: Edges = None, count: int = 1
 ) -> Tensor:
-    """Batch norm without affine parameters; the output of every edge times its `scale`.
+    """Batch norm; where it has no affine parameters, the output of every edge can be multiplied by its `scale`.
 
     The scale is handed over as the batch norm's weight, which must be contiguous: torch's CPU kernel ignores the stride
     of an expanded one.
@@ -102,7 +122,8 @@ def scaled_norm(
         means, variances = rows(means, edges, count), rows(variances, edges, count)
         if norm.training:
             cast(Tensor, norm.num_batches_tracked).add_(1)
-    weight = bias = None
+    weight: Tensor | None = norm.weight
+    bias: Tensor | None = norm.bias
     if scale is not None:
         weight = scale[:, None].expand(-1, x.shape[1] // len(scale)).reshape(-1).contiguous()
         bias = torch.zeros_like(weight)
@@ -115,63 +136,70 @@ def scaled_norm(
 
 def depthwise(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> Tensor:
     """Depthwise convolution that keeps the resolution (divides it by the stride). weight: (C, 1, k, k), k odd."""
-    if torch.is_autocast_enabled(x.device.type):
-        dtype = torch.get_autocast_dtype(x.device.type)
-        x, weight = x.to(dtype), weight.to(dtype)
-    if x.device.type == "cpu" and weight.shape[-1] == 5 and dilation == 1:
-        return cast(Tensor, _Depthwise5x5.apply(x, weight, stride))  # type: ignore[no-untyped-call]
-    padding = dilation * (weight.shape[-1] // 2)
-    return F.conv2d(x, weight, stride=stride, padding=padding, dilation=dilation, groups=len(weight))
+    convolve = partial(
+        F.conv2d, stride=stride, padding=dilation * (weight.shape[-1] // 2), dilation=dilation, groups=len(weight)
+    )
+    slow = x.device.type == "cpu" and weight.shape[-1] == 5 and dilation == 1
+    if not (slow and weight.requires_grad and torch.is_grad_enabled()):
+        return convolve(x, weight)
+    y = convolve(x, weight.detach())
+    return y.add_(_Zero5x5.apply(x.detach().to(y.dtype), weight, y.shape, stride))  # type: ignore[no-untyped-call]
 
 
-class _Depthwise5x5(torch.autograd.Function):
-    """The CPU kernel for weight gradients is quick only up to a width of 3 (5 to 20 times), so the gradient of a 5x5
-    kernel is put together from those of its first and its last three columns."""
+class _Zero5x5(torch.autograd.Function):
+    """Zero, with the weight's gradient of a 5x5 depthwise convolution: added to one whose weight is detached.
+
+    The CPU kernel for weight gradients is quick only up to a width of 3 (4 to 5 times), so the gradient is put together
+    from those of the first and the last three columns. It is apart from the gradient of `x` so that autograd leaves it
+    out where only the architecture's gradient is asked for.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, shape: torch.Size, stride: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
-        return F.conv2d(x, weight, stride=stride, padding=2, groups=len(weight))
+        return x.new_zeros(()).expand(shape)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, *gradients: Any) -> tuple[None, Tensor, None, None]:
         x, weight = ctx.saved_tensors
-        gradient, of_x, of_weight = gradients[0], None, None
-        if ctx.needs_input_grad[0]:
-            of_x = _convolution_gradients(gradient, x, weight, ctx.stride, (2, 2))[0]
-        if ctx.needs_input_grad[1]:
-            columns = weight[..., :3].contiguous()
-            first, last = (
-                _convolution_gradients(gradient, F.pad(x, sides), columns, ctx.stride, (2, 0), of_weight=True)[1]
-                for sides in ((2, 0), (0, 2))
-            )
-            of_weight = torch.cat([first, last[..., 1:]], dim=-1)
-        return of_x, of_weight, None
-
-
-def _convolution_gradients(
-    gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: tuple[int, int], of_weight: bool = False
-) -> Any:
-    """(of x, of the weight): the one that is asked for, of a depthwise convolution."""
-    return torch.ops.aten.convolution_backward(
-        gradient,
-        x,
-        weight,
-        None,
-        [stride] * 2,
-        padding,
-        [1, 1],
-        False,
-        [0, 0],
-        len(weight),
-        [not of_weight, of_weight, False],
-    )
+        columns = weight[..., :3].to(x.dtype).contiguous()
+        only_of_weight = [False, True, False]
+        first, last = (
+            torch.ops.aten.convolution_backward(
+                gradients[0],
+                F.pad(x, sides),
+                columns,
+                bias_sizes=None,
+                stride=[ctx.stride, ctx.stride],
+                padding=[2, 0],
+                dilation=[1, 1],
+                transposed=False,
+                output_padding=[0, 0],
+                groups=len(weight),
+                output_mask=only_of_weight,
+            )[1]
+            for sides in ((2, 0), (0, 2))
+        )
+        return None, torch.cat([first, last[..., 1:]], dim=-1).to(weight.dtype), None, None
 
 
 def average_pool(x: Tensor, stride: int) -> Tensor:
     """3x3 average pooling, padding not counted."""
     return F.avg_pool2d(x, 3, stride, padding=1, count_include_pad=False)
+
+
+def undilated(x: Tensor, stride: int) -> tuple[Tensor, int, Callable[[Tensor], Tensor]]:
+    """How to run a convolution of dilation 2 quickly: (its input, the dilation left, what puts its output in place).
+
+    With stride 2 such a kernel sees pixels of even row and column only; with stride 1 the four phases of `x` do not
+    meet. A side of odd length leaves it as it is.
+    """
+    if stride == 2:
+        return x[:, :, ::2, ::2], 1, lambda y: y
+    if x.shape[2] % 2 or x.shape[3] % 2:
+        return x, 2, lambda y: y
+    return to_phases(x), 1, from_phases
 
 
 def to_phases(x: Tensor) -> Tensor:
@@ -194,12 +222,11 @@ def from_phases(x: Tensor) -> Tensor:
 def mix(weights: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
     """n weighted sums of k tensors of one shape, as one matrix product. weights: (n, k)."""
     pixels = [x.permute(0, 2, 3, 1) for x in tensors]
-    sums: Tensor = weights @ torch.stack([x.flatten() for x in pixels])
+    sums = weights @ torch.stack([x.flatten() for x in pixels])
     return [y.view(pixels[0].shape).permute(0, 3, 1, 2) for y in sums.unbind()]
 
 
 def shuffle_channels(x: Tensor, groups: int) -> Tensor:
     """Channel j of group i becomes channel i of block j (ShuffleNet)."""
-    pixels = x.permute(0, 2, 3, 1).unflatten(3, (groups, -1)).transpose(3, 4)
-    shuffled: Tensor = pixels.flatten(3).permute(0, 3, 1, 2)
-    return shuffled
+    pixels: Tensor = x.permute(0, 2, 3, 1).unflatten(3, (groups, -1)).transpose(3, 4)
+    return pixels.flatten(3).permute(0, 3, 1, 2)

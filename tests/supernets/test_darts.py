@@ -254,6 +254,7 @@ def test_the_gradients_of_a_wide_depthwise_convolution_are_torchs(stride, size):
     ours = depthwise(x, weight, stride)
     theirs = F.conv2d(x, weight, stride=stride, padding=2, groups=3)
     assert torch.equal(ours, theirs)
+    assert torch.equal(depthwise(x.detach(), weight.detach(), stride), theirs)
     above = torch.randn_like(ours)
     gradients = zip(*(torch.autograd.grad(y, [x, weight], above) for y in (ours, theirs)), strict=True)
     for of_ours, of_theirs in gradients:
