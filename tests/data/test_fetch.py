@@ -26,6 +26,7 @@ class Server(ThreadingHTTPServer):
     content = b""
     knows_range = True
     breaks_after: int | None = None
+    starts_late = 0
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -42,7 +43,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.send_response(206 if start else 200)
         if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            self.send_header(
+                "Content-Range", f"bytes {start + self.server.starts_late}-{len(content) - 1}/{len(content)}"
+            )
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         self.wfile.write(content[start:][: self.server.breaks_after])
@@ -54,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(tmp_path):
     with Server() as server:
-        server.content = archive(tmp_path / "served", cifar100_files()).read_bytes()
+        server.content = archive(tmp_path / "served", cifar100_files(20, 20)).read_bytes()
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
@@ -81,9 +84,9 @@ def console():
 
 def assert_complete(folder):
     assert sorted(path.name for path in folder.iterdir()) == ["cifar-100-python", NAME]
-    for name, content in cifar100_files().items():
+    for name, content in cifar100_files(20, 20).items():
         assert (folder / name).read_bytes() == content
-    assert len(load("cifar100", folder).train) == 200
+    assert len(load("cifar100", folder).train) == 20
 
 
 def test_fetch_downloads_checks_and_unpacks(files, folder, console, server):
@@ -129,6 +132,15 @@ def test_a_broken_download_goes_on(files, folder, console, server, knows_range):
     fetch(files, folder, console)
     assert_complete(folder)
     assert server.ranges == [None, "bytes=1000-"]
+
+
+def test_another_part_than_the_one_asked_for_is_not_appended(files, folder, console, server):
+    folder.mkdir()
+    (folder / f"{NAME}.part").write_bytes(server.content[:1_000])
+    server.starts_late = 1
+    with pytest.raises(OSError, match="the server's answer 206 is not the file"):
+        fetch(files, folder, console)
+    assert (folder / f"{NAME}.part").read_bytes() == server.content[:1_000]
 
 
 def test_a_complete_partial_file_is_only_checked(files, folder, console, server):
