@@ -125,7 +125,7 @@ def test_an_archive_of_another_content_is_neither_used_nor_removed(files, folder
 @pytest.mark.parametrize("knows_range", [True, False])
 def test_a_broken_download_goes_on(files, folder, console, server, knows_range):
     server.breaks_after, server.knows_range = 1_000, knows_range
-    with pytest.raises(OSError, match=r"call again to go on, or put the official cifar-100-python.tar.gz"):
+    with pytest.raises(OSError, match=r"call again to go on, or put or unpack the official cifar-100-python.tar.gz"):
         fetch(files, folder, console)
     assert (folder / f"{NAME}.part").stat().st_size == 1_000
     server.breaks_after = None
@@ -231,7 +231,7 @@ def test_command_without_network_says_what_to_put_where(server, files, folder, m
     assert main(["fetch", "cifar100", "--data", str(folder)]) == 2
     line = capsys.readouterr().err
     assert line.count("\n") == 1
-    assert f"put the official {NAME} (md5 {files.download.md5}), or the folder cifar-100-python" in line
+    assert f"put or unpack the official {NAME} (md5 {files.download.md5}) into" in line
     assert line.endswith(f"into {folder}\n")
 
 
