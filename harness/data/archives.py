@@ -71,11 +71,10 @@ class BatchFiles:
 
     def wanted(self, folder: Path) -> str:
         """What to put where."""
-        files = f"{self.train[0]} to {self.train[-1]}" if len(self.train) > 1 else self.train[0]
-        unpacked = f"the folder {self.folder} with the official files {files} and {self.test[0]}"
-        if self.download is None:
-            return f"put {unpacked} into {folder}"
-        return f"put the official {self.download.file} (md5 {self.download.md5}), or {unpacked}, into {folder}"
+        if self.download:
+            return f"put or unpack the official {self.download.file} (md5 {self.download.md5}) into {folder}"
+        files = f"{self.train[0]} to {self.train[-1]} and {self.test[0]}"
+        return f"put the folder {self.folder} with the official files {files} into {folder}"
 
     def _contents(self, folder: Path) -> Iterator[tuple[str, str, bytes]]:
         """Name of the file, where it is for messages, and its content, file by file."""
@@ -98,7 +97,8 @@ class BatchFiles:
                     return
             raise ValueError(f"{archive} has no file {self.folder}/{min(names)}")
         else:
-            raise FileNotFoundError(f"no {self.folder} in {folder} (--data): {self.wanted(folder)}")
+            fetch = ", or run python -m harness.data fetch" if self.download else ""
+            raise FileNotFoundError(f"no folder {self.folder} in {folder} (--data): {self.wanted(folder)}{fetch}")
 
     def _kept(self, batch: Pixels) -> Pixels:
         pixels, labels = batch

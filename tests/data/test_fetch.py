@@ -26,6 +26,7 @@ class Server(ThreadingHTTPServer):
     content = b""
     knows_range = True
     breaks_after: int | None = None
+    starts_late = 0
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -42,7 +43,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.send_response(206 if start else 200)
         if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            self.send_header(
+                "Content-Range", f"bytes {start + self.server.starts_late}-{len(content) - 1}/{len(content)}"
+            )
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         self.wfile.write(content[start:][: self.server.breaks_after])
@@ -54,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(tmp_path):
     with Server() as server:
-        server.content = archive(tmp_path / "served", cifar100_files()).read_bytes()
+        server.content = archive(tmp_path / "served", cifar100_files(20, 20)).read_bytes()
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
@@ -81,9 +84,9 @@ def console():
 
 def assert_complete(folder):
     assert sorted(path.name for path in folder.iterdir()) == ["cifar-100-python", NAME]
-    for name, content in cifar100_files().items():
+    for name, content in cifar100_files(20, 20).items():
         assert (folder / name).read_bytes() == content
-    assert len(load("cifar100", folder).train) == 200
+    assert len(load("cifar100", folder).train) == 20
 
 
 def test_fetch_downloads_checks_and_unpacks(files, folder, console, server):
@@ -122,13 +125,22 @@ def test_an_archive_of_another_content_is_neither_used_nor_removed(files, folder
 @pytest.mark.parametrize("knows_range", [True, False])
 def test_a_broken_download_goes_on(files, folder, console, server, knows_range):
     server.breaks_after, server.knows_range = 1_000, knows_range
-    with pytest.raises(OSError, match=r"call again to go on, or put the official cifar-100-python.tar.gz"):
+    with pytest.raises(OSError, match=r"call again to go on, or put or unpack the official cifar-100-python.tar.gz"):
         fetch(files, folder, console)
     assert (folder / f"{NAME}.part").stat().st_size == 1_000
     server.breaks_after = None
     fetch(files, folder, console)
     assert_complete(folder)
     assert server.ranges == [None, "bytes=1000-"]
+
+
+def test_another_part_than_the_one_asked_for_is_not_appended(files, folder, console, server):
+    folder.mkdir()
+    (folder / f"{NAME}.part").write_bytes(server.content[:1_000])
+    server.starts_late = 1
+    with pytest.raises(OSError, match="the server's answer 206 is not the file"):
+        fetch(files, folder, console)
+    assert (folder / f"{NAME}.part").read_bytes() == server.content[:1_000]
 
 
 def test_a_complete_partial_file_is_only_checked(files, folder, console, server):
@@ -219,7 +231,7 @@ def test_command_without_network_says_what_to_put_where(server, files, folder, m
     assert main(["fetch", "cifar100", "--data", str(folder)]) == 2
     line = capsys.readouterr().err
     assert line.count("\n") == 1
-    assert f"put the official {NAME} (md5 {files.download.md5}), or the folder cifar-100-python" in line
+    assert f"put or unpack the official {NAME} (md5 {files.download.md5}) into" in line
     assert line.endswith(f"into {folder}\n")
 
 
