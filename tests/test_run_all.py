@@ -64,7 +64,7 @@ def test_results_are_complete_and_labelled(finished):
     assert {row["n"] for row in found} == {"2"}
     assert {row["verdict"] for row in found} == {"not comparable"}
     assert "proxy" in (finished / "tables" / "leaderboard.md").read_text()
-    assert len(list((finished / "figures").glob("*.png"))) == len(list((finished / "figures").glob("*.pdf"))) == 3
+    assert len(list((finished / "figures").glob("*.png"))) == len(list((finished / "figures").glob("*.pdf"))) == 4
     assert not list((finished / "checkpoints").iterdir())
 
 

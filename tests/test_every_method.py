@@ -1,0 +1,78 @@
+"""Every weight-sharing method from the command line on CIFAR-10 images, killed and continued."""
+
+import pickle
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import run_all
+from harness.store import Store
+from methods import METHODS
+from tests.test_run_all import ROOT, contents
+
+ONE_SHOT = [name for name, entry in METHODS.items() if entry.kind != "black box"]
+FEW = 40
+"""Images of every batch file."""
+
+
+@pytest.fixture(scope="module")
+def images(test_data, tmp_path_factory):
+    """A folder with the first images of each official batch file."""
+    folder = tmp_path_factory.mktemp("data")
+    target = folder / "cifar-10-batches-py"
+    target.mkdir()
+    for source in sorted((test_data / "cifar" / "cifar-10-batches-py").iterdir()):
+        if "batch" in source.name and source.suffix != ".meta":
+            with source.open("rb") as file:
+                batch = pickle.load(file, encoding="bytes")
+            few = {b"data": batch[b"data"][:FEW], b"labels": batch[b"labels"][:FEW]}
+            (target / source.name).write_bytes(pickle.dumps(few, protocol=2))
+    return folder
+
+
+def arguments(space, names, folder, results):
+    small = {"channels": 4, "cells": 1 if space == "nasbench201" else 3, "epochs": 3, "batch_size": 25}
+    settings = [word for name, value in small.items() for word in ("--set", f"{name}={value}")]
+    for name in set(names) & {"enas", "setn", "random-search-ws"}:
+        settings += ["--set", f"{name}.candidates=3"]
+    if "enas" in names:
+        settings += ["--set", "enas.steps=2", "--set", "enas.samples=3", "--set", "enas.last_candidates=4"]
+    words = ["--space", space, "--methods", ",".join(names), "--seeds", "1", "--jobs", "1", "--dataset", "cifar10"]
+    return [*words, *settings, "--data", str(folder), "--results", str(results)]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("space", ["nasbench201", "darts"])
+def test_every_method_runs_on_images_and_continues_bit_for_bit_after_kills(images, tmp_path, space):
+    names = [name for name in ONE_SHOT if space in METHODS[name].spaces]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert run_all.main(arguments(space, names, images, whole)) == 0
+    kill_once_in_every_run(arguments(space, names, images, killed), killed, len(names))
+    assert run_all.main(arguments(space, names, images, killed)) == 0
+    assert len(Store(killed).records()) == len(names)
+    assert contents(killed) == contents(whole)
+
+
+def kill_once_in_every_run(words, results, runs):
+    """Kill the process, in each run anew, as soon as that run has a checkpoint.."""
+    killed = set()
+    while len(killed) < runs - 1:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "run_all.py"), *words], cwd=ROOT, stdout=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            fresh = {path.stem for path in results.glob("checkpoints/*.pt")} - killed
+            if fresh:
+                process.send_signal(signal.SIGKILL)
+                killed |= fresh
+                break
+            time.sleep(0.002)
+        process.wait(timeout=60)
+        if process.returncode != -signal.SIGKILL:
+            break  # the last runs were quicker than we looked
+    assert len(killed) > runs / 2
+    assert list((results / "checkpoints").iterdir())
