@@ -4,12 +4,13 @@ Dong and Yang, "NAS-Bench-201" (ICLR 2020), Section 3.1 and Figure 1: a 3x3 stem
 block to 2C with stride 2, N cells, a residual block to 4C, N cells, then batch norm, ReLU, global average pooling and
 a linear classifier. Node i of a cell is the sum over its inputs j of sum over operations o of weight[ij, o] * o(x_j).
 
-The same function as one module per candidate operation, written with fewer passes over memory:
+The same function as one module per candidate operation, in fewer calls and fewer passes over memory:
 - channels-last layout throughout;
-- one ReLU per node, and one convolution per node and kernel size for all edges that leave the node;
-- averaging and identity are linear, so a node's inputs are mixed first and pooled once;
+- one ReLU and one pooling per node, and one convolution per node and kernel size for all edges that leave the node;
 - the batch norms of the cells have no affine parameters, so the mixture weight is their scale;
-- a bias in front of a batch norm cancels, so the convolutions have none.
+- a bias in front of a batch norm cancels, so the convolutions have none;
+- the statistics behind a 1x1 convolution follow from those of its input (`mixing.FoldedPointwise`);
+- on small tensors, where the number of calls counts, one convolution and one norm serve both kernel sizes.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.spaces import NASBench201
+from harness.supernets.mixing import average, folded_pointwise, is_small, scaled_norm, spread
 
 KERNEL_SIZES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 NODES = 4
+TARGET, SOURCE = zip(*NASBench201.edges, strict=True)
+EDGES_FROM = [[edge for edge, source in enumerate(SOURCE) if source == node] for node in range(NODES - 1)]
 
 
 class NASBench201Supernet(nn.Module):
@@ -48,6 +52,7 @@ class NASBench201Supernet(nn.Module):
         super().__init__()
         if partial_channels < 1 or channels % partial_channels:
             raise ValueError(f"partial_channels = {partial_channels} does not divide {channels} channels")
+        self.space = space
         self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
         self.stages = nn.ModuleList()
         for stage in range(3):
@@ -65,7 +70,7 @@ class NASBench201Supernet(nn.Module):
         Gradient may flow to all entries of such a row (straight-through estimators). As in the code of GDAS (Dong
         and Yang, CVPR 2019), each weight that was not chosen is then added to every element of the edge's output.
         """
-        mixture = Mixture.of(weights, edge_weights, sampled)
+        mixture = Choice.of(weights, edge_weights) if sampled else Mixture.of(weights, edge_weights, self.space)
         x = self.stem(images.contiguous(memory_format=torch.channels_last))
         for stage in self.stages:
             for block in cast(nn.ModuleList, stage):
@@ -76,165 +81,187 @@ class NASBench201Supernet(nn.Module):
 
 @dataclass(frozen=True)
 class Mixture:
-    """How the operations of every edge are mixed, the same in all cells."""
+    """How the operations of every edge are mixed, the same in all cells; lists by the node that the edges leave."""
 
-    weights: Tensor
-    """(E, K), times the edge weights."""
     edge_weights: Tensor
     """(E,)."""
-    chosen: list[int] | None = None
-    """(E,) the only operation of each edge; None: all run."""
-    offsets: Tensor | None = None
-    """(E,) the sum of an edge's weights that were not chosen, times its edge weight: zero in value."""
+    scales: list[Tensor]
+    """(J*T,) the weights of the convolutions: all T edges that leave a node, for each of J kernel sizes."""
+    linear: list[Tensor]
+    """(T, 2) the weights of identity and pooling, zero where the space has no such operation."""
+    factors: list[list[list[float]]]
+    """The numbers in `linear`."""
 
     @staticmethod
-    def of(weights: Tensor, edge_weights: Tensor, sampled: bool) -> Mixture:
+    def of(weights: Tensor, edge_weights: Tensor, space: NASBench201) -> Mixture:
+        columns = dict(zip(space.operations, (weights * edge_weights[:, None]).unbind(dim=1), strict=True))
+        zero = torch.zeros_like(edge_weights)
+        linear = torch.stack([columns.get(name, zero) for name in ("skip_connect", "avg_pool_3x3")], dim=1)
+        convolutions = torch.stack([columns[name] for name in KERNEL_SIZES if name in columns] or [zero])
+        numbers = linear.tolist()
+        return Mixture(
+            edge_weights,
+            scales=[convolutions[:, edges].flatten() for edges in EDGES_FROM],
+            linear=[linear[edges] for edges in EDGES_FROM],
+            factors=[[numbers[edge] for edge in edges] for edges in EDGES_FROM],
+        )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One operation per edge, the same in all cells."""
+
+    edge_weights: Tensor
+    """(E,)."""
+    operations: list[int]
+    """(E,) columns of the weights."""
+    weights: list[Tensor]
+    """(E,) scalars: the weights of these operations, times the edge weights."""
+    offsets: list[Tensor] | None
+    """(E,) scalars: the sum of an edge's other weights, times its edge weight: zero in value. None: no gradient."""
+
+    @staticmethod
+    def of(weights: Tensor, edge_weights: Tensor) -> Choice:
         product = weights * edge_weights[:, None]
-        if not sampled:
-            return Mixture(product, edge_weights)
-        chosen = weights.detach().argmax(dim=1)
+        chosen = weights.detach().argmax(dim=1, keepdim=True)
         offsets = None
         if weights.requires_grad and torch.is_grad_enabled():
-            offsets = product.scatter(1, chosen[:, None], 0).sum(dim=1)
-        return Mixture(product, edge_weights, chosen.tolist(), offsets)
+            offsets = list(product.scatter(1, chosen, 0).sum(dim=1).unbind())
+        return Choice(edge_weights, chosen.flatten().tolist(), list(product.gather(1, chosen).unbind()), offsets)
 
 
 class SearchCell(nn.Module):
-    """Four nodes; every candidate operation of every edge."""
+    """Four nodes; every candidate operation of every edge.
+
+    The kernels of all T edges that leave a node are one tensor (T*C, C, k, k) per kernel size, in the order of
+    EDGES_FROM; the node's batch norm has J*T*C channels, kernel size by kernel size.
+    """
 
     def __init__(self, space: NASBench201, channels: int, track_statistics: bool, partial_channels: int = 1) -> None:
         super().__init__()
         self.partial_channels = partial_channels
         self.channels = channels // partial_channels
         self.operations = space.operations
-        self.columns = {name: k for k, name in enumerate(space.operations)}
-        self.edges_from = [[e for e, (_, j) in enumerate(space.edges) if j == node] for node in range(NODES)]
-        self.edges_into = [[e for e, (i, _) in enumerate(space.edges) if i == node] for node in range(NODES)]
-        self.target, self.source = zip(*space.edges, strict=True)
-        self.kernels = [name for name in KERNEL_SIZES if name in self.columns]
+        self.kernels = [name for name in KERNEL_SIZES if name in space.operations]
         self.convolutions = nn.ModuleDict()
-        self.norms = nn.ModuleDict()
+        widths = [len(edges) * self.channels for edges in EDGES_FROM]
         for name in self.kernels:
             size = KERNEL_SIZES[name]
-            widths = [len(edges) * self.channels for edges in self.edges_from[:-1]]
             self.convolutions[name] = nn.ModuleList(
                 nn.Conv2d(self.channels, width, size, padding=size // 2, bias=False) for width in widths
             )
-            self.norms[name] = nn.ModuleList(
-                nn.BatchNorm2d(width, affine=False, track_running_stats=track_statistics) for width in widths
-            )
+        self.norms = nn.ModuleList(
+            nn.BatchNorm2d(len(self.kernels) * width, affine=False, track_running_stats=track_statistics)
+            for width in widths
+        )
 
-    def forward(self, x: Tensor, mixture: Mixture) -> Tensor:
+    def forward(self, x: Tensor, mixture: Mixture | Choice) -> Tensor:
         """(B, C, H, W) -> the same shape; the operations see the first C / partial_channels channels of each node."""
+        self._count_batch()
         nodes, heads = [x], [self._head(x)]
         arriving: list[list[Tensor]] = [[] for _ in range(NODES)]
-        for node in range(1, NODES):
-            if mixture.chosen is None:
-                for target, term in self._convolved(heads[-1], node - 1, mixture):
-                    arriving[target].append(term)
-                terms = arriving[node] + self._linear(heads, node, mixture)
+        for node in range(NODES - 1):
+            if isinstance(mixture, Mixture):
+                leaving = self._mixed(heads[node], node, mixture)
             else:
-                terms = self._chosen(heads, node, mixture, mixture.chosen)
-            mixed = sum(terms[1:], start=terms[0]) if terms else torch.zeros_like(heads[0])
-            nodes.append(self._with_untouched(mixed, nodes, node, mixture))
+                leaving = self._chosen(heads[node], node, mixture)
+            for edge, term in zip(EDGES_FROM[node], leaving, strict=True):
+                arriving[TARGET[edge]] += term
+            mixed = arriving[node + 1]
+            total = sum(mixed[1:], start=mixed[0]) if mixed else torch.zeros_like(heads[0])
+            nodes.append(self._with_untouched(total, nodes, node + 1, mixture.edge_weights))
             heads.append(self._head(nodes[-1]))
         return nodes[-1]
+
+    def _count_batch(self) -> None:
+        for norm in cast(list[nn.BatchNorm2d], self.norms):
+            if norm.training and norm.num_batches_tracked is not None:
+                norm.num_batches_tracked.add_(1)
 
     def _head(self, x: Tensor) -> Tensor:
         if self.partial_channels == 1:
             return x
         return x[:, : self.channels].contiguous(memory_format=torch.channels_last)
 
-    def _with_untouched(self, mixed: Tensor, nodes: list[Tensor], node: int, mixture: Mixture) -> Tensor:
+    def _with_untouched(self, mixed: Tensor, nodes: list[Tensor], node: int, edge_weights: Tensor) -> Tensor:
         """Append the weighted channels that pass by the operations, then interleave the two kinds (channel shuffle)."""
         if self.partial_channels == 1:
             return mixed
-        edges = self.edges_into[node]
-        factors = mixture.edge_weights[edges].unbind()
-        untouched = sum(f * nodes[self.source[e]][:, self.channels :] for e, f in zip(edges, factors, strict=True))
+        edges = [edge for edge, target in enumerate(TARGET) if target == node]
+        factors = edge_weights[edges].unbind()
+        untouched = sum(f * nodes[SOURCE[e]][:, self.channels :] for e, f in zip(edges, factors, strict=True))
         joined = torch.cat([mixed, cast(Tensor, untouched)], dim=1)
         return F.channel_shuffle(joined, self.partial_channels).contiguous(memory_format=torch.channels_last)
 
     # All operations ------------------------------------------------------------------------------------------------
 
-    def _convolved(self, x: Tensor, node: int, mixture: Mixture) -> list[tuple[int, Tensor]]:
-        """The weighted convolutions of all edges that leave a node, as (target node, term)."""
-        edges = self.edges_from[node]
-        activated = F.relu(x)
-        terms = []
+    def _mixed(self, x: Tensor, node: int, mixture: Mixture) -> list[list[Tensor]]:
+        """The mixed operations of each edge that leaves a node."""
+        scales = mixture.scales[node].repeat_interleave(self.channels)
+        if not self.kernels:
+            convolved = x.new_zeros(1).expand(len(x), len(scales), *x.shape[2:])
+        elif is_small(x):
+            convolved = self._convolved_at_once(F.relu(x), node, scales)
+        else:
+            convolved = self._convolved(F.relu(x), node, scales)
+        return [[term] for term in spread(convolved, x, mixture.linear[node], mixture.factors[node])]
+
+    def _convolved(self, activated: Tensor, node: int, scales: Tensor) -> Tensor:
+        """(B, T*C, H, W): the weighted convolutions, summed over kernel sizes."""
+        total: Tensor | None = None
+        for position, name in reversed(list(enumerate(self.kernels))):
+            convolution, norm = self._layers(name, node)
+            width = convolution.out_channels
+            rows = slice(position * width, (position + 1) * width)
+            if KERNEL_SIZES[name] == 1:
+                term = folded_pointwise(activated, convolution.weight, scales[rows], norm, rows)
+            else:
+                term = scaled_norm(convolution(activated), norm, scales[rows], rows)
+            total = term if total is None else total.add_(term)
+        return cast(Tensor, total)
+
+    def _convolved_at_once(self, activated: Tensor, node: int, scales: Tensor) -> Tensor:
+        """(B, J*T*C, H, W): the weighted convolutions of every kernel size, small kernels inside large ones."""
+        largest = max(KERNEL_SIZES[name] for name in self.kernels)
+        kernels = []
         for name in self.kernels:
-            outputs = cast(nn.ModuleList, self.convolutions[name])[node](activated)
-            norm = cast(nn.ModuleList, self.norms[name])[node]
-            scale = mixture.weights[edges, self.columns[name]].repeat_interleave(self.channels)
-            terms += list(zip(edges, scaled_norm(outputs, norm, scale).split(self.channels, dim=1), strict=True))
-        return [(self.target[edge], term) for edge, term in terms]
+            convolution, norm = self._layers(name, node)
+            margin = (largest - KERNEL_SIZES[name]) // 2
+            kernels.append(F.pad(convolution.weight, [margin] * 4) if margin else convolution.weight)
+        output = F.conv2d(activated, torch.cat(kernels), padding=largest // 2)
+        return scaled_norm(output, norm, scales)
 
-    def _linear(self, nodes: list[Tensor], node: int, mixture: Mixture) -> list[Tensor]:
-        """The weighted identities and average poolings of all edges into a node; the zero operation adds nothing."""
-        terms = []
-        if "skip_connect" in self.columns:
-            terms += self._weighted(nodes, node, mixture, "skip_connect")
-        if "avg_pool_3x3" in self.columns:
-            terms.append(average(cast(Tensor, sum(self._weighted(nodes, node, mixture, "avg_pool_3x3")))))
-        return terms
-
-    def _weighted(self, nodes: list[Tensor], node: int, mixture: Mixture, operation: str) -> list[Tensor]:
-        edges = self.edges_into[node]
-        factors = mixture.weights[edges[0] : edges[-1] + 1, self.columns[operation]].unbind()
-        return [factor * nodes[self.source[edge]] for edge, factor in zip(edges, factors, strict=True)]
+    def _layers(self, name: str, node: int) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+        """The convolution of one kernel size along all edges that leave a node, and the node's norm."""
+        convolutions = cast(nn.ModuleList, self.convolutions[name])
+        return cast(nn.Conv2d, convolutions[node]), cast(nn.BatchNorm2d, self.norms[node])
 
     # The chosen operations only ------------------------------------------------------------------------------------
 
-    def _chosen(self, nodes: list[Tensor], node: int, mixture: Mixture, chosen: list[int]) -> list[Tensor]:
-        """The weighted chosen operation of every edge into a node, and the offsets of the others."""
+    def _chosen(self, x: Tensor, node: int, choice: Choice) -> list[list[Tensor]]:
+        """For each edge that leaves a node: the weighted chosen operation, unless zero, and the offset."""
+        return [self._chosen_along(edge, t, x, node, choice) for t, edge in enumerate(EDGES_FROM[node])]
+
+    def _chosen_along(self, edge: int, t: int, x: Tensor, node: int, choice: Choice) -> list[Tensor]:
+        name, weight = self.operations[choice.operations[edge]], choice.weights[edge]
         terms = []
-        for edge in self.edges_into[node]:
-            name, weight, x = (
-                self.operations[chosen[edge]],
-                mixture.weights[edge, chosen[edge]],
-                nodes[self.source[edge]],
-            )
-            if name in self.kernels:
-                terms.append(self._convolved_along(edge, name, x, weight))
-            elif name == "skip_connect":
-                terms.append(weight * x)
-            elif name == "avg_pool_3x3":
-                terms.append(weight * average(x))
-            if mixture.offsets is not None:
-                terms.append(mixture.offsets[edge].expand_as(x))
+        if name in self.kernels:
+            terms.append(self._convolved_along(t, name, x, node, weight))
+        elif name == "skip_connect":
+            terms.append(weight * x)
+        elif name == "avg_pool_3x3":
+            terms.append(weight * average(x))
+        if choice.offsets is not None:
+            terms.append(choice.offsets[edge].expand_as(x))
         return terms
 
-    def _convolved_along(self, edge: int, name: str, x: Tensor, weight: Tensor) -> Tensor:
-        node = self.source[edge]
-        position = self.edges_from[node].index(edge)
-        rows = slice(position * self.channels, (position + 1) * self.channels)
-        kernel = cast(nn.ModuleList, self.convolutions[name])[node].weight[rows]
-        output = F.conv2d(F.relu(x), kernel, padding=KERNEL_SIZES[name] // 2)
-        norm = cast(nn.ModuleList, self.norms[name])[node]
-        return scaled_norm(output, norm, weight.repeat(self.channels), rows)
-
-
-def average(x: Tensor) -> Tensor:
-    """3x3 average pooling that does not count the padding."""
-    return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
-
-
-def scaled_norm(x: Tensor, norm: nn.Module, scale: Tensor, rows: slice = slice(None)) -> Tensor:
-    """Batch norm without affine parameters, times `scale` (C,); `rows`: the channels of `norm` that x holds."""
-    norm = cast(nn.BatchNorm2d, norm)
-    tracked = norm.running_mean is not None
-    if norm.training and tracked:
-        cast(Tensor, norm.num_batches_tracked).add_(1)
-    return F.batch_norm(
-        x,
-        norm.running_mean[rows] if norm.running_mean is not None else None,
-        norm.running_var[rows] if norm.running_var is not None else None,
-        weight=scale,
-        bias=torch.zeros_like(scale),
-        training=norm.training or not tracked,
-        momentum=cast(float, norm.momentum),
-        eps=norm.eps,
-    )
+    def _convolved_along(self, t: int, name: str, x: Tensor, node: int, weight: Tensor) -> Tensor:
+        """The weighted convolution along the t-th edge that leaves a node."""
+        convolution, norm = self._layers(name, node)
+        own = slice(t * self.channels, (t + 1) * self.channels)
+        first = self.kernels.index(name) * convolution.out_channels
+        output = F.conv2d(F.relu(x), convolution.weight[own], padding=convolution.padding)
+        return scaled_norm(output, norm, weight.repeat(self.channels), slice(first + own.start, first + own.stop))
 
 
 class ResidualBlock(nn.Module):

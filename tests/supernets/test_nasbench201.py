@@ -10,11 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.spaces import NASBench201
+from harness.supernets import mixing
 from harness.supernets.nasbench201 import NASBench201Supernet
 from tests.supernets.textbook import TextbookSupernet, official_names
 
 FULL = NASBench201()
 ONES = torch.ones(6, dtype=torch.float64)
+
+
+@pytest.fixture(autouse=True, scope="module", params=["small", "large"])
+def size(request):
+    """Every test runs with the formulation for small tensors and with the one for large tensors."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mixing, "SMALL", {"small": 2**62, "large": 0}[request.param])
+        yield
 
 
 def build(space, channels=4, cells=1, track=True, seed=0, partial_channels=1):
@@ -108,7 +117,8 @@ def test_sampled_weights_that_were_not_chosen_are_added_to_the_output(seed):
     network = build(FULL)
     textbook = TextbookSupernet(FULL.operations, 4, 1, track=True).double()
     share_weights(network, textbook, FULL, cells=1)
-    one_hot = torch.as_tensor(FULL.one_hot(FULL.random(np.random.default_rng(seed))))
+    arch = FULL.random(np.random.default_rng(seed)) if seed else ("nor_conv_3x3",) * 6
+    one_hot = torch.as_tensor(FULL.one_hot(arch))
     weights = (one_hot + 0.1 * torch.rand(FULL.shape)).requires_grad_()
     inputs = torch.randn(4, 3, 8, 8).double().requires_grad_(), weights, torch.rand(6).double().requires_grad_()
     assert_same_function(

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.spaces import NASBench201
+from harness.supernets.nasbench201 import EDGES_FROM
 
 
 class NormalisedConvolution(nn.Module):
@@ -142,16 +143,18 @@ def official_names(network: nn.Module, space: NASBench201, cells: int) -> dict[s
             number, ours = number + 1, 1
         for _ in range(cells):
             cell = network.get_submodule(f"stages.{stage}.{ours}")
-            for name in cell.kernels:
-                op = space.operations.index(name)
-                for source, edges in enumerate(cell.edges_from):
-                    for position, edge in enumerate(edges):
-                        rows = slice(position * cell.channels, (position + 1) * cell.channels)
-                        i, j = space.edges[edge]
-                        official = f"cells.{number}.edges.{i}<-{j}.{op}.op"
+            for source, edges in enumerate(EDGES_FROM):
+                width = len(edges) * cell.channels
+                for position, edge in enumerate(edges):
+                    i, j = space.edges[edge]
+                    for block, name in enumerate(cell.kernels):
+                        first = position * cell.channels
+                        rows = slice(first, first + cell.channels)
+                        norm_rows = slice(block * width + first, block * width + first + cell.channels)
+                        official = f"cells.{number}.edges.{i}<-{j}.{space.operations.index(name)}.op"
                         prefix = f"stages.{stage}.{ours}"
                         names[f"{official}.1.weight"] = (f"{prefix}.convolutions.{name}.{source}.weight", rows)
                         for statistic in ("running_mean", "running_var"):
-                            names[f"{official}.2.{statistic}"] = (f"{prefix}.norms.{name}.{source}.{statistic}", rows)
+                            names[f"{official}.2.{statistic}"] = (f"{prefix}.norms.{source}.{statistic}", norm_rows)
             number, ours = number + 1, ours + 1
     return names
