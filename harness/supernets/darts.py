@@ -47,7 +47,7 @@ SOURCES = range(5)
 LEAVING = [[e for e, (_, source) in enumerate(CELL_EDGES) if source == state] for state in SOURCES]
 """Rows of a cell's 14 edges that leave each state, in the order of the nodes they enter."""
 INPUTS = list(STATES)
-"""Number of edges into each node: node k has k."""
+"""Number of edges into each node, in the order of a cell's 14 edges: node k has k."""
 
 
 @dataclass(frozen=True)
@@ -188,24 +188,30 @@ class SearchCell(nn.Module):
 
     def forward(self, before_last: Tensor, last: Tensor, mixture: Mixture) -> Tensor:
         states = [self.preprocess[0](F.relu(before_last)), self.preprocess[1](F.relu(last))]
-        arriving: list[list[Tensor]] = [[] for _ in (*SOURCES, SOURCES.stop)]
-        bypassing: list[list[Tensor]] = [[] for _ in (*SOURCES, SOURCES.stop)]
-        for state in SOURCES:
-            if state >= STATES.start:
+        arriving: list[list[Tensor]] = [[] for _ in range(STATES.stop)]
+        bypassing: list[list[Tensor]] = [[] for _ in range(STATES.stop)]
+        for state in range(STATES.stop):
+            if state in STATES:
                 states.append(self._node(state, states[0], arriving[state], bypassing[state], mixture))
-            targets = [CELL_EDGES[edge][0] for edge in LEAVING[state]]
-            x, leaving = states[state], mixture.leaving[state]
-            if self.partial_channels > 1:
-                x, others = x.split([self.active, x.shape[1] - self.active], dim=1)
-                x = x.contiguous(memory_format=torch.channels_last)
-                others = F.max_pool2d(others, 2, 2) if self.reduces and state < 2 else others
-                for target, term in zip(targets, mix(leaving.bypass[:, None], [others]), strict=True):
-                    bypassing[target].append(term)
-            for edge, term in self.outgoing[state](x, leaving):
-                arriving[targets[edge]].append(term)
-        final = STATES.stop - 1
-        states.append(self._node(final, states[0], arriving[final], bypassing[final], mixture))
+            if state in SOURCES:
+                targets = [CELL_EDGES[edge][0] for edge in LEAVING[state]]
+                seen, others = self._parts(state, states[state])
+                for edge, term in self.outgoing[state](seen, mixture.leaving[state]):
+                    arriving[targets[edge]].append(term)
+                if others is not None:
+                    terms = mix(mixture.leaving[state].bypass[:, None], [others])
+                    for target, term in zip(targets, terms, strict=True):
+                        bypassing[target].append(term)
         return torch.cat(states[STATES.start :], dim=1)
+
+    def _parts(self, state: int, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The channels that the operations see, and those that bypass them, pooled where the operations stride."""
+        if self.partial_channels == 1:
+            return x, None
+        seen, others = x.split([self.active, x.shape[1] - self.active], dim=1)
+        if self.reduces and state not in STATES:
+            others = F.max_pool2d(others, 2, 2)
+        return seen.contiguous(memory_format=torch.channels_last), others
 
     def _node(self, state: int, x: Tensor, arriving: list[Tensor], bypassing: list[Tensor], mixture: Mixture) -> Tensor:
         """The sum of what arrives at a node. x: a state before the cell's stride, for the shape of an empty sum."""

@@ -27,6 +27,8 @@ from harness.supernets.operations import (
 
 NODES = 4
 AUXILIARY_STRIDE = {"cifar": 3, "imagenet": 2}
+SIDE = {"cifar": 32, "imagenet": 224}
+"""Of the images, in pixels, that the auxiliary classifier is made for."""
 
 
 class DARTSNetwork(nn.Module):
@@ -44,15 +46,19 @@ class DARTSNetwork(nn.Module):
         super().__init__()
         if dataset not in AUXILIARY_STRIDE:
             raise ValueError(f"no stem {dataset!r} among {', '.join(AUXILIARY_STRIDE)}")
+        self.dataset = dataset
         self.drop_path = 0.0
         self.stem, self.second_stem = _stems(dataset, channels)
         before_last = last = 3 * channels if dataset == "cifar" else channels
         reduced = dataset == "imagenet"  # the last stem before the cells halves the resolution, too
         self.cells = nn.ModuleList()
+        normal, reduction = arch
         for number in range(cells):
             reduces = number in (cells // 3, 2 * cells // 3)
             channels *= 2 if reduces else 1
-            self.cells.append(DiscreteCell(arch[reduces], (before_last, last), channels, reduced, reduces))
+            self.cells.append(
+                DiscreteCell(reduction if reduces else normal, (before_last, last), channels, reduced, reduces)
+            )
             before_last, last, reduced = last, NODES * channels, reduces
             if number == 2 * cells // 3:
                 inputs_of_auxiliary = last
@@ -62,13 +68,18 @@ class DARTSNetwork(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        with_auxiliary = self.training and self.auxiliary is not None
+        side = SIDE[self.dataset]
+        if with_auxiliary and images.shape[2:] != (side, side):
+            height, width = images.shape[2:]
+            raise ValueError(f"the auxiliary classifier needs images of {side}x{side}, got {height}x{width}")
         before_last = self.stem(images.contiguous(memory_format=torch.channels_last))
         last = self.second_stem(before_last)
         of_auxiliary = None
         for number, cell in enumerate(self.cells):
             before_last, last = last, cell(before_last, last, self.drop_path if self.training else 0.0)
-            if number == self.auxiliary_after and self.auxiliary is not None and self.training:
-                of_auxiliary = self.auxiliary(last)
+            if number == self.auxiliary_after and with_auxiliary:
+                of_auxiliary = cast(nn.Module, self.auxiliary)(last)
         return self.classifier(last.mean(dim=(2, 3))), of_auxiliary
 
 

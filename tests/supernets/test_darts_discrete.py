@@ -138,6 +138,13 @@ def test_there_are_auxiliary_logits_in_training_only():
     assert parameter_count(without) == parameter_count(build()) == sum(p.numel() for p in without.parameters())
 
 
+def test_other_image_sizes_need_a_network_without_auxiliary_classifier():
+    images = torch.randn(2, 3, 16, 16).double()
+    with pytest.raises(ValueError, match="images of 32x32, got 16x16"):
+        build()(images)
+    assert build(auxiliary=False)(images)[0].shape == (2, 10)
+
+
 def test_drop_path_is_per_image_and_keeps_the_mean():
     torch.manual_seed(0)
     y = dropped(torch.ones(20_000, 2, 3, 3), 0.3)
