@@ -18,13 +18,14 @@ __all__ = ["Report", "gather", "write"]
 def write(store: Store, order: Sequence[str], published: Path) -> Report:
     """Write `tables/` and `figures/` of a results folder, and return what they say.
 
-    `order` lists the methods as the leaderboard is to have them; `published` is the file of published results.
+    `order` lists the methods as the leaderboard is to have them; `published` is the file of published results,
+    beside which may lie one of published curves, `published_curves.csv`.
     The same records and look-ups give the same bytes. OSError if the folder cannot be written or `published` not be
     read, ValueError if `published` is malformed.
     """
     report = gather(store, order, published)
     _write_tables(report, store.folder / "tables")
-    _write_figures(report, store, store.folder / "figures")
+    _write_figures(report, store, store.folder / "figures", published.with_name("published_curves.csv"))
     return report
 
 
@@ -38,11 +39,15 @@ def _write_tables(report: Report, folder: Path) -> None:
         write_atomically(folder / f"leaderboard.{suffix}", text.encode())
 
 
-def _write_figures(report: Report, store: Store, folder: Path) -> None:
-    if (report.runs["failure"] != "").all():  # none is done; of no runs at all this holds as well
+def _write_figures(report: Report, store: Store, folder: Path, published: Path) -> None:
+    if (report.runs["failure"] != "").all() and not folder.exists():  # none is done, and none was
         return
-    from harness.report import gallery, saving
+    from harness.report import gallery, published_curves, saving
 
     folder.mkdir(parents=True, exist_ok=True)
-    for name, figure in gallery.draw(report, store):
+    known = published_curves.load(published) if published.exists() else []
+    names = set()
+    for name, figure in gallery.draw(report, store, known):
         saving.save(figure, folder, name)
+        names.add(name)
+    saving.remove_others(folder, names)

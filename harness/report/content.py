@@ -14,7 +14,7 @@ from harness.report import accuracies, leaderboard, runs
 from harness.report.accuracies import METRICS
 from harness.report.groups import GROUP, Group
 from harness.report.published import PublishedValue, load
-from harness.store import Store
+from harness.store import Record, Store
 
 NO_RUNS = "No runs yet: this results folder holds no records."
 NO_TEST_ACCURACIES = (
@@ -31,6 +31,8 @@ class Report:
     """Columns `leaderboard.COLUMNS`: one row per method, group, selection, dataset and split."""
     runs: pd.DataFrame
     """Columns `runs.COLUMNS`: one row per record, failed ones included."""
+    records: Sequence[Record]
+    """The records behind `runs`, in the same order."""
     finals: pd.DataFrame
     """One row per done run, selection, dataset and split: the numbers behind the leaderboard."""
     accuracies: pd.DataFrame
@@ -39,6 +41,8 @@ class Report:
     """Every method as shown, in leaderboard order."""
     tables: Mapping[str, str]
     """Source of each table in the leaderboard, by the first 12 digits of its SHA-256."""
+    cited: tuple[PublishedValue, ...]
+    """The published values of those rows of the leaderboard that have one, in the same order."""
     citations: tuple[str, ...]
     """One line per method and source of published values."""
     notes: tuple[str, ...]
@@ -65,7 +69,8 @@ class Report:
 def gather(store: Store, order: Sequence[str], published: Path) -> Report:
     """Read a results folder, each file once. `order` lists the methods as the leaderboard is to have them."""
     known = load(published)
-    found = runs.tabulate(store.records())
+    records = store.records()
+    found = runs.tabulate(records)
     lookups = list(store.lookups())
     looked_up = accuracies.one_table_per_number(lookups)
     finals = accuracies.final(found, looked_up)
@@ -75,10 +80,12 @@ def gather(store: Store, order: Sequence[str], published: Path) -> Report:
     return Report(
         leaderboard=rows,
         runs=found,
+        records=records,
         finals=finals,
         accuracies=looked_up,
         methods=tuple(methods),
         tables={table: sources[table] for table in sorted(set(rows["table"]))},
+        cited=tuple(cited),
         citations=_citations(cited),
         notes=tuple(_notes(found, looked_up)),
         warnings=tuple(store.warnings),
