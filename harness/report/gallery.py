@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -39,11 +40,11 @@ def draw(report: Report, store: Store, published: Sequence[PublishedCurve] = ())
         looked_up = curves.covered(searched) if columns else []
         over_time = [*traces.black_box(runs, records, values, methods), *traces.weight_sharing(looked_up)]
         known = [curve for curve in published if curve.space == group.space]
-        for name, figure in (
-            *_searches(group, searched, looks, known),
-            *_found(group, looked_up, columns, looks, known),
-            *_finals(group, _last_cells(report, group), columns, best, looks),
-            *_over_time(group, over_time, columns, best, looks, _devices(records)),
+        for name, figure in chain(
+            _searches(group, searched, looks, known),
+            _found(group, looked_up, columns, looks, known),
+            _finals(group, _last_cells(report, group), columns, best, looks),
+            _over_time(group, over_time, columns, best, looks, _devices(records)),
         ):
             yield f"{name}-{group.file_name}", figure
 

@@ -13,10 +13,23 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from harness.report.curves import Curves, Floats
-from harness.report.figures.style import BAND, STYLE, Grid, Looks, Row, band, behind, counted, grid, handle, label
+from harness.report.figures.style import (
+    MIDDLE,
+    STYLE,
+    Grid,
+    Looks,
+    Row,
+    band,
+    behind,
+    counted,
+    grid,
+    handle,
+    line,
+    middle,
+)
 from harness.report.published_curves import PublishedCurve
 
-_NOTE = f"line: mean over n searches; band: {BAND}"
+_NOTE = f"line: mean over n searches; band: {MIDDLE}"
 _PUBLISHED_DASHES = ((0, (1, 1)), (0, (5, 1.5)), (0, (7, 1.5, 1, 1.5)))
 
 
@@ -76,7 +89,9 @@ def _bands(axes: Axes, row: Row, curves: Sequence[Curves], values: Sequence[Floa
     for method, of_method in zip(curves, values, strict=True):
         epochs = np.arange(1, of_method.shape[1] + 1)
         if method.method in row.methods:
-            band(axes, epochs, of_method, looks[method.method], len(row.methods))
+            look = looks[method.method]
+            band(axes, epochs, middle(of_method), look, len(row.methods))
+            line(axes, epochs, of_method.mean(axis=0), look)
         else:
             behind(axes, epochs, of_method.mean(axis=0))
     longest = max(of_method.shape[1] for of_method in values)
@@ -120,14 +135,14 @@ def _legend(drawn: Grid, curves: Sequence[Curves], looks: Looks, published: Sequ
         handles.append(ours + [(look, name) for name, look in theirs.items()])
     note = _NOTE
     if any(published):
-        note += ". Grey, thin: published curves, read off the paper's figure; another protocol, not ours"
+        protocols = dict.fromkeys(curve.protocol for known in published for curve in known)
+        note += f". Grey, thin: published, read off the paper's figure; not our protocol: {'; '.join(protocols)}"
     drawn.legend(handles, note)
 
 
 def _named(curve: PublishedCurve, known: Sequence[PublishedCurve]) -> str:
     runs = len({other.run for other in known if other.label == curve.label})
-    searches = "one search" if runs == 1 else f"{runs} searches"
-    return label(f"published {curve.label}: {searches}, {curve.protocol}")
+    return counted(f"published {curve.label}", runs)
 
 
 def _uniform(axes: Axes, operations: int) -> None:
@@ -135,4 +150,4 @@ def _uniform(axes: Axes, operations: int) -> None:
     axes.axhline(log(operations), color="0.4", linestyle="--", linewidth=0.9)
     text = f"ln {operations} (uniform)"
     beside = axes.get_yaxis_transform()
-    axes.text(0.99, log(operations), text, transform=beside, ha="right", va="bottom", color="0.3", size=7)
+    axes.text(0.99, log(operations) + 0.07, text, transform=beside, ha="right", va="baseline", color="0.3", size=7)

@@ -67,11 +67,12 @@ def final(
     panels[0].set_yticks(range(len(labels)), labels)
     point = Line2D([], [], color="0.5", marker="o", linestyle="none")
     mean = Line2D([], [], color="black", marker="|", markersize=13, markeredgewidth=1.6, linestyle="none")
+    note = "cell of the last epoch or query, after 200 epochs of training"
     entries = [(point, "one search"), (mean, "mean")]
     if seeds.max() >= _FEWEST:
-        interval = "95 % bootstrap interval of the mean (too narrow below 10 searches)"
-        entries.append((Line2D([], [], color="black", linewidth=2.2), interval))
-    legend_below(figure, entries, "cell of the last epoch or query, after 200 epochs of training")
+        entries.append((Line2D([], [], color="black", linewidth=2.2), "95 % interval of the mean"))
+        note += "; interval: percentile bootstrap, too narrow below 10 searches"
+    legend_below(figure, entries, note)
     return figure
 
 
@@ -134,7 +135,7 @@ def _strip(axes: Axes, row: int, values: Floats, look: Look) -> None:
         row + spread,
         look.marker,
         color=look.color,
-        alpha=max(0.12, min(0.75, 15 / len(values))),
+        alpha=max(0.2, min(0.75, 15 / len(values))),
         markersize=3 if many else 4.5,
         markeredgewidth=0,
         rasterized=many,
@@ -152,15 +153,18 @@ def _stretch(axes: Axes, values: Floats, best: float) -> None:
     room = best + 0.3  # so that the best cell itself lies on the axis
 
     def forward(x: Floats) -> Floats:
-        return -np.log10(np.maximum(room - x, 1e-3))
+        stretched: Floats = -np.log10(np.maximum(room - x, 1e-3))
+        return stretched
 
     def back(x: Floats) -> Floats:
-        return room - np.power(10.0, -x)
+        accuracy: Floats = room - np.power(10.0, -x)
+        return accuracy
 
     axes.set_xscale("function", functions=(forward, back))
     axes.set_xlim(max(0, values.min() - 3), best + 0.05)
-    ticks = [best - gap for gap in (0, 1, 3, 10, 30) if best - gap > values.min()]
+    rounded = [round(best - 1), round(best - 3), 5 * round((best - 10) / 5), 5 * round((best - 30) / 5)]
+    ticks = [best, *(tick for tick in rounded if tick > values.min())]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.1f}")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.1f}".removesuffix(".0"))
     axes.set_xlabel("accuracy (%), stretched towards the best")

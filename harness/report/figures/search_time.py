@@ -12,7 +12,8 @@ from matplotlib.lines import Line2D
 
 from harness.report.curves import Floats
 from harness.report.figures.style import (
-    BAND,
+    INTERVAL,
+    MIDDLE,
     STYLE,
     Grid,
     Look,
@@ -23,8 +24,10 @@ from harness.report.figures.style import (
     grid,
     handle,
     line,
+    mean_interval,
     middle,
     regret_scale,
+    time_scale,
 )
 from harness.report.traces import Traces
 
@@ -34,7 +37,7 @@ HIT = 1.0
 _MOMENTS = 120
 
 _SOONEST = 1.0
-"""Seconds at which searches that take less are drawn: a logarithmic axis has no zero."""
+"""Seconds; what takes less, such as drawing one cell, has no place on a logarithmic axis and is drawn level."""
 
 
 @matplotlib.rc_context(STYLE)
@@ -55,7 +58,8 @@ def regret(
         if look is None:
             behind(axes, moments, regrets.mean(axis=0), step=True)
         else:
-            band(axes, moments, regrets, look, methods, step=True)
+            band(axes, moments, mean_interval(regrets), look, methods, step=True)
+            line(axes, moments, regrets.mean(axis=0), look, step=True)
 
     drawn = _over_time(traces, columns, best, title, looks, draw)
     for panels in drawn.panels:
@@ -63,9 +67,9 @@ def regret(
             regret_scale(axes, "y")
             axes.set_ylim(bottom=0)
     drawn.label(
-        _titles(columns), "search time (s)", "regret of the cell held: best cell's\naccuracy minus its own (points)"
+        _titles(columns), "search time (s)", "regret of the current cell: best\naccuracy minus its own (points)"
     )
-    _legend(drawn, traces, looks, f"line: mean over n searches; band: {BAND}", devices)
+    _legend(drawn, traces, looks, f"line: mean over n searches; band: {INTERVAL}", devices)
     return drawn.figure
 
 
@@ -109,10 +113,12 @@ def cost(
     drawn = grid(looks.rows(method.method for method in traces), len(columns), title)
     for place in range(len(columns)):
         for row, axes in drawn.column(place):
-            axes.set_xscale("log")
+            time_scale(axes)
             for method in traces:
                 look = looks[method.method] if method.method in row.methods else None
                 _point(axes, method.end, method.final[:, place], look)
+            ends = [end for method in traces if (end := float(method.end.mean())) >= _SOONEST]
+            axes.set_xlim(min(ends, default=1.0) / 3, max(ends, default=1.0) * 3)
     drawn.label(
         _titles(columns), "duration of the search (s)", "accuracy of the cell found\nafter 200 epochs of training (%)"
     )
@@ -120,7 +126,7 @@ def cost(
         drawn,
         traces,
         looks,
-        f"point: mean over n searches (under {_SOONEST:g} s: at {_SOONEST:g} s); bars: {BAND}",
+        f"point: mean over n searches; bars: {MIDDLE}",
         devices,
         points=True,
     )
@@ -150,7 +156,7 @@ def _over_time(
                 draw(axes, moments, regrets[:, :, place], look, len(row.methods))
     for panels in drawn.panels:
         for axes in panels:
-            axes.set_xscale("log")
+            time_scale(axes)
     return drawn
 
 
@@ -162,11 +168,17 @@ def _span(traces: Sequence[Traces]) -> tuple[float, float]:
 
 
 def _point(axes: Axes, seconds: Floats, accuracies: Floats, look: Look | None) -> None:
-    seconds = np.maximum(seconds, _SOONEST)
     x, y = seconds.mean(), accuracies.mean()
-    if look is None:
+    if x < _SOONEST:
+        axes.axhline(y, color=look.color if look else "0.85", linestyle=look.linestyle if look else "-", zorder=1)
+    elif look is None:
         axes.plot(x, y, "o", color="0.85", zorder=1, markeredgewidth=0)
-        return
+    else:
+        _with_bars(axes, seconds, accuracies, look)
+
+
+def _with_bars(axes: Axes, seconds: Floats, accuracies: Floats, look: Look) -> None:
+    x, y = seconds.mean(), accuracies.mean()
     (left, right), (low, high) = middle(seconds), middle(accuracies)
     bars = [[max(0, x - left)], [max(0, right - x)]], [[max(0, y - low)], [max(0, high - y)]]
     axes.errorbar(x, y, xerr=bars[0], yerr=bars[1], fmt=look.marker, color=look.color, elinewidth=0.9, markersize=6)
@@ -184,7 +196,8 @@ def _legend(
         of_row = [method for method in traces if method.method in row.methods]
         lines = [(handle(looks[method.method]), counted(method.method, len(method.runs))) for method in of_row]
         if points:
-            lines = [(_marker(line), text) for line, text in lines]
+            timed = [method.end.mean() >= _SOONEST for method in of_row]
+            lines = [(_only_marker(line, keep), text) for (line, text), keep in zip(lines, timed, strict=True)]
         entries.append(lines)
     kinds = {method.simulated for method in traces}
     seconds = []
@@ -192,10 +205,12 @@ def _legend(
         seconds.append("black-box methods: simulated GPU seconds of the trainings that they ask the table for")
     if False in kinds:
         seconds.append(f"weight-sharing methods: seconds measured here ({', '.join(devices) or 'device unknown'})")
+    if any(method.end.mean() < _SOONEST for method in traces):
+        note += "; level line: a method that takes no time"
     drawn.legend(entries, f"{note}. Time of {'; of '.join(seconds)}")
 
 
-def _marker(line: Line2D) -> Line2D:
-    line.set_linestyle("none")
-    line.set_markersize(6)
+def _only_marker(line: Line2D, marked: bool) -> Line2D:
+    """As the method is drawn: a point, or a level line."""
+    line.set(**({"linestyle": "none", "markersize": 6} if marked else {"marker": ""}))
     return line

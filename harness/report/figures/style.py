@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from harness.report.curves import Floats
 from harness.report.wording import printable
@@ -49,7 +49,10 @@ _ROW_HEIGHT = 1.9  # of one row among several
 _BEHIND: Any = {"color": "0.85", "linewidth": 0.8, "zorder": 1}
 
 FEW = 20
-BAND = f"middle 90 % of the searches (of fewer than {FEW}: smallest to largest)"
+"""Of fewer searches, all of them are drawn in place of a quantile or an interval."""
+
+MIDDLE = f"middle 90 % of the searches (of fewer than {FEW}: smallest to largest)"
+INTERVAL = f"95 % interval of the mean (of fewer than {FEW} searches: smallest to largest)"
 
 
 class Look(NamedTuple):
@@ -118,10 +121,8 @@ class Grid:
             axes.set_title(title)
         for axes in self.panels[-1]:
             axes.set_xlabel(x)
-        if len(self.panels) > 1:
-            self.figure.supylabel(y, fontsize=9)
-        else:
-            self.panels[0][0].set_ylabel(y)
+        for panels in self.panels:
+            panels[0].set_ylabel(y, size=9 if len(self.panels) == 1 else 8)
 
     def legend(self, handles: Sequence[Sequence[tuple[Line2D, str]]], note: str) -> None:
         """What the lines of each row are: below a single row, beside each of several; the note below all."""
@@ -159,24 +160,23 @@ def legend_below(figure: Figure, entries: Sequence[tuple[Line2D, str]], note: st
     rows = ceil(len(labels) / columns)
     title = fill(note, letters)
     figure.set_figheight(figure.get_figheight() + 0.18 * (rows + title.count("\n") + 1))
-    figure.legend(
+    legend = figure.legend(
         [line for line, _ in entries],
         labels,
         loc="outside lower center",
         ncols=max(1, ceil(len(labels) / max(1, rows))),
         title=title,
     )
+    legend.get_title().set_multialignment("center")
 
 
 # Lines ----------------------------------------------------------------------------------------------------------------
 
 
-def band(axes: Axes, x: Floats, values: Floats, look: Look, methods: int, step: bool = False) -> None:
-    """The mean of (n, X) curves, and their middle 90 %, fainter among many methods."""
-    low, high = middle(values)
+def band(axes: Axes, x: Floats, ends: tuple[Floats, Floats], look: Look, methods: int, step: bool = False) -> None:
+    """From low to high, fainter among many methods."""
     steps: Any = {"step": "post"} if step else {}
-    axes.fill_between(x, low, high, color=look.color, alpha=min(0.15, 0.75 / methods), lw=0, **steps)
-    line(axes, x, values.mean(axis=0), look, step)
+    axes.fill_between(x, *ends, color=look.color, alpha=min(0.15, 0.75 / methods), lw=0, **steps)
 
 
 def line(axes: Axes, x: Floats, y: Floats, look: Look, step: bool = False) -> None:
@@ -196,12 +196,31 @@ def middle(values: Floats) -> tuple[Floats, Floats]:
     return low, high
 
 
+def mean_interval(values: Floats) -> tuple[Floats, Floats]:
+    """The ends of the normal 95 % interval of the mean of (n, ...) values; of fewer than `FEW` smallest and largest."""
+    if len(values) < FEW:
+        return values.min(axis=0), values.max(axis=0)
+    half = 1.96 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    return values.mean(axis=0) - half, values.mean(axis=0) + half
+
+
 def handle(look: Look) -> Line2D:
     return Line2D([], [], **look._asdict())
 
 
 def counted(method: str, n: int) -> str:
     return label(f"{method} (n = {n})")
+
+
+def time_scale(axes: Axes) -> None:
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(_plain))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _plain(value: float, _: object) -> str:
+    """1,000 rather than a power of ten: read at once, and drawn many times faster than a formula."""
+    return f"{value:,g}" if value < 1e6 else f"{value:.0e}"
 
 
 REGRET_TICKS = (0, 0.1, 0.3, 1, 3, 10, 30, 100)
@@ -213,7 +232,7 @@ def regret_scale(axes: Axes, which: str) -> None:
     axis = getattr(axes, f"{which}axis")
     axis.set_major_locator(FixedLocator(REGRET_TICKS))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(_plain))
 
 
 def label(text: str) -> str:

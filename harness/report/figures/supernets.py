@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.report.curves import Curves, Floats
-from harness.report.figures.style import PANEL_WIDTH, STYLE, counted, label
+from harness.report.figures.style import PANEL_WIDTH, STYLE, counted, label, legend_below
 
 _COLUMNS = 4
 _MANY = 1000  # points; more are drawn as an image in vector files
@@ -25,8 +25,8 @@ def supernet(curves: Sequence[Curves], place: int, column: tuple[str, str], titl
     One panel per method, with the rank correlations over the epochs of a search, mean over its searches. `place` is
     that of `column`, (dataset, split), among the accuracies of `curves`; all of them have a supernet accuracy.
     """
-    columns = min(_COLUMNS, len(curves))
-    rows = ceil(len(curves) / columns)
+    rows = ceil(len(curves) / _COLUMNS)
+    columns = ceil(len(curves) / rows)
     size = (max(5.2, 1.0 + 0.75 * PANEL_WIDTH * columns), 1.2 + 2.1 * rows)
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(label(title))
@@ -54,14 +54,15 @@ def supernet(curves: Sequence[Curves], place: int, column: tuple[str, str], titl
         axes.set_visible(False)
     for axes in panels.flat[max(0, len(curves) - columns) : len(curves)]:
         axes.tick_params(labelbottom=True)
+        axes.set_xlabel("validation accuracy\nof the supernet (%)", size=8)
     dataset, split = column
-    figure.supxlabel("validation accuracy of the supernet after the epoch (%)", size=9)
-    figure.supylabel(f"accuracy of the epoch's cell\non {dataset}, {split} (%)", size=9)
+    for axes in panels[:, 0]:
+        axes.set_ylabel(f"accuracy of the epoch's cell\non {dataset}, {split} (%)", size=8)
     assert points is not None
     bar = figure.colorbar(points, ax=panels, shrink=min(1.0, 3 / figure.get_figheight()), aspect=25)
     bar.set_label("search epoch")
     note = "ρ, τ: rank correlation over the epochs of a search, mean over the n searches where it is defined"
-    figure.legend([], [], title=note, loc="outside lower center")
+    legend_below(figure, [], note)
     return figure
 
 
@@ -93,4 +94,4 @@ def _mean_correlations(supernet: Floats, accuracy: Floats) -> tuple[float, float
 
 
 def _signed(value: float) -> str:
-    return "–" if isnan(value) else f"{value:+.2f}"
+    return "–" if isnan(value) else f"{value:+.2f}".replace("-", "−")

@@ -16,7 +16,7 @@ from harness.report.curves import Curves
 from harness.report.figures.style import STYLE, counted, label
 
 _NAMED = 40  # rows of a map; of more, the operations cannot be named line by line
-_COLUMNS = 4
+_COLUMNS = 5
 
 
 @matplotlib.rc_context(STYLE | {"axes.grid": False})
@@ -25,8 +25,8 @@ def weights(curves: Sequence[Curves], edges: Sequence[str], operations: Sequence
 
     `operations` are the names of each method's candidates, `edges` those of the edges that all of them have.
     """
-    columns = min(_COLUMNS, len(curves))
-    rows = ceil(len(curves) / columns)
+    rows = ceil(len(curves) / _COLUMNS)
+    columns = ceil(len(curves) / rows)
     lines = max(len(edges) * len(names) for names in operations)
     height = 0.102 * lines if lines <= _NAMED else 6.0
     figure = Figure(figsize=(1.6 + 2.0 * columns, 1.3 + (height + 0.45) * rows), layout="constrained")
