@@ -19,13 +19,14 @@ __all__ = ["Report", "gather", "write"]
 def write(store: Store, order: Sequence[str], published: Path) -> Report:
     """Write `tables/`, `figures/` and `leaderboard.html` of a results folder, and return what they say.
 
-    `order` lists the methods as the leaderboard is to have them; `published` is the file of published results.
+    `order` lists the methods as the leaderboard is to have them; `published` is the file of published results,
+    beside which may lie one of published curves, `published_curves.csv`.
     The same records and look-ups give the same bytes. OSError if the folder cannot be written or `published` not be
     read, ValueError if `published` is malformed.
     """
     report = gather(store, order, published)
     _write_tables(report, store.folder / "tables")
-    pictures = _write_figures(report, store, store.folder / "figures")
+    pictures = _write_figures(report, store, store.folder / "figures", published.with_name("published_curves.csv"))
     write_atomically(store.folder / "leaderboard.html", page.render(report, pictures).encode())
     return report
 
@@ -42,17 +43,21 @@ def _write_tables(report: Report, folder: Path) -> None:
     write_atomically(folder / "regret.csv", tables.regret_csv(report).encode())
 
 
-def _write_figures(report: Report, store: Store, folder: Path) -> list[Picture]:
+def _write_figures(report: Report, store: Store, folder: Path, published: Path) -> list[Picture]:
     """Returns the figures as they stand in the page, which draws the cells itself."""
-    if (report.runs["failure"] != "").all():  # none is done; of no runs at all this holds as well
+    if (report.runs["failure"] != "").all() and not folder.exists():  # none is done, and none was
         return []
-    from harness.report import gallery, saving
+    from harness.report import gallery, published_curves, saving
 
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = []
-    for name, figure in gallery.draw(report, store):
+    known = published_curves.load(published) if published.exists() else []
+    pictures, names = [], set()
+    for name, figure in gallery.draw(report, store, known):
         saving.save(figure, folder, name)
+        names.add(name)
         pictures.append(Picture.of(figure, (folder / f"{name}.png").read_bytes()))
     for name, figure in cells.draw(report):
         saving.save(figure, folder, name)
+        names.add(name)
+    saving.remove_others(folder, names)
     return pictures

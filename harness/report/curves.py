@@ -13,7 +13,7 @@ from harness.report.accuracies import main_splits
 from harness.report.groups import DATASET_ORDER, in_order
 from harness.store import Store
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,23 @@ class Curves:
     """One-shot runs of one method, n seeds over T epochs; position t is the state after epoch t + 1."""
 
     method: str
-    operations: int
-    """K, the candidate operations of an edge."""
+    name: str
+    """As registered; empty for a method of the user's."""
+    theta: Floats
+    """(n, T, E, K) operation weights of the edges."""
     entropy: Floats
     """(n, T, cell types) entropy of the operation weights, nats, mean over edges."""
+    supernet: Floats
+    """(n, T) validation accuracy of the supernet, %; NaN where none was measured."""
+    seconds: Floats
+    """(n, T) measured seconds from the start of the search to the end of the epoch."""
     accuracy: Floats
     """(n, T, datasets) accuracy of the current cell in %, on `columns`; NaN where it was not looked up."""
+
+    @property
+    def operations(self) -> int:
+        """K, the candidate operations of an edge."""
+        return int(self.theta.shape[3])
 
 
 def columns(accuracies: pd.DataFrame) -> list[tuple[str, str]]:
@@ -35,14 +46,20 @@ def columns(accuracies: pd.DataFrame) -> list[tuple[str, str]]:
     return [(dataset, splits[dataset]) for dataset in in_order(splits, DATASET_ORDER)]
 
 
+def by_cell(accuracies: pd.DataFrame) -> pd.DataFrame:
+    """Accuracies in %: one row per cell, one column for each of `columns`."""
+    wide = accuracies.pivot(index="cell", columns=["dataset", "split"], values="value")
+    return wide[columns(accuracies)]
+
+
 def read(store: Store, runs: pd.DataFrame, accuracies: pd.DataFrame, methods: Sequence[str]) -> list[Curves]:
     """The curves of one group's one-shot runs, by method in the order of `methods`.
 
     `runs` are records that `store` has read: so their arrays are verified.
     """
-    values = _by_cell(accuracies)
-    keys = runs[runs["per_epoch"]].groupby("method")["key"].agg(list)
-    return [_curves(store, method, keys[method], values) for method in methods if method in keys]
+    values = by_cell(accuracies)
+    per_epoch = dict(list(runs[runs["per_epoch"]].groupby("method")))
+    return [_curves(store, per_epoch[method], values) for method in methods if method in per_epoch]
 
 
 def covered(curves: Sequence[Curves]) -> list[Curves]:
@@ -51,23 +68,24 @@ def covered(curves: Sequence[Curves]) -> list[Curves]:
     for method in curves:
         complete = ~np.isnan(method.accuracy).any(axis=(1, 2))
         if complete.any():
-            kept.append(replace(method, entropy=method.entropy[complete], accuracy=method.accuracy[complete]))
+            arrays = ("theta", "entropy", "supernet", "seconds", "accuracy")
+            kept.append(replace(method, **{array: getattr(method, array)[complete] for array in arrays}))
     return kept
 
 
-def _by_cell(accuracies: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell, one column for each of `columns`."""
-    wide = accuracies.pivot(index="cell", columns=["dataset", "split"], values="value")
-    return wide[columns(accuracies)]
-
-
-def _curves(store: Store, method: str, keys: Sequence[str], values: pd.DataFrame) -> Curves:
-    arrays = [store.arrays(key) for key in keys]
-    entropy = np.stack([run["entropy"] for run in arrays])
-    accuracy = values.reindex(np.concatenate([run["cells"] for run in arrays])).to_numpy(dtype=float)
+def _curves(store: Store, runs: pd.DataFrame, values: pd.DataFrame) -> Curves:
+    arrays = [store.arrays(key) for key in runs["key"]]
+    theta, entropy, supernet, seconds, cells = (
+        np.stack([run[name] for run in arrays]) for name in ("theta", "entropy", "valid_accuracy", "seconds", "cells")
+    )
+    accuracy = values.reindex(cells.ravel()).to_numpy(dtype=float)
+    first = runs.iloc[0]
     return Curves(
-        method=method,
-        operations=arrays[0]["theta"].shape[2],
+        method=first["method"],
+        name="" if first["outside"] else first["name"],
+        theta=theta,
         entropy=entropy,
-        accuracy=accuracy.reshape(*entropy.shape[:2], values.shape[1]),
+        supernet=supernet,
+        seconds=seconds.cumsum(axis=1),
+        accuracy=accuracy.reshape(*cells.shape, values.shape[1]),
     )

@@ -3,41 +3,116 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.report import curves, figures
+from harness.report import curves, figures, traces
 from harness.report.content import Report
-from harness.report.curves import Curves
+from harness.report.curves import Curves, Floats
 from harness.report.groups import GROUP, Group
+from harness.report.published_curves import PublishedCurve
+from harness.report.traces import Traces
 from harness.spaces import SPACES
-from harness.store import Store
+from harness.store import Record, Store
+
+Named = Iterator[tuple[str, Figure]]
 
 
-def draw(report: Report, store: Store) -> Iterator[tuple[str, Figure]]:
-    """File names (without suffix) and figures of every group with runs that are done; reads the runs' arrays."""
+def draw(report: Report, store: Store, published: Sequence[PublishedCurve] = ()) -> Named:
+    """File names (without suffix) and figures of every group with runs that are done; reads the runs' arrays.
+
+    Regret is counted from the best accuracy among the look-ups of the table.
+    """
     done = report.runs[report.runs["failure"] == ""]
+    columns = curves.columns(report.accuracies)
+    values = curves.by_cell(report.accuracies)
+    best = values.max().to_numpy(dtype=float)
     for key, runs in done.groupby(GROUP):
         group = Group(*map(str, key))
-        present = set(runs["method"])
-        looks = figures.looks([method for method in report.methods if method in present])
-        for name, figure in _figures(report, group, curves.read(store, runs, report.accuracies, list(looks)), looks):
+        families = dict(zip(runs["method"], runs["family"], strict=True))
+        methods = [method for method in report.methods if method in families]
+        looks = figures.Looks({method: families[method] for method in methods})
+        records = [report.records[place] for place in runs.index]
+        searched = curves.read(store, runs, report.accuracies, methods)
+        looked_up = curves.covered(searched) if columns else []
+        over_time = [*traces.black_box(runs, records, values, methods), *traces.weight_sharing(looked_up)]
+        known = [curve for curve in published if curve.space == group.space]
+        for name, figure in chain(
+            _searches(group, searched, looks, known),
+            _found(group, looked_up, columns, looks, known),
+            _finals(group, _last_cells(report, group), columns, best, looks),
+            _over_time(group, over_time, columns, best, looks, _devices(records)),
+        ):
             yield f"{name}-{group.file_name}", figure
 
 
-def _figures(
-    report: Report, group: Group, searched: Sequence[Curves], looks: dict[str, figures.Look]
-) -> Iterator[tuple[str, Figure]]:
-    columns = curves.columns(report.accuracies)
+def _searches(
+    group: Group, searched: Sequence[Curves], looks: figures.Looks, published: Sequence[PublishedCurve]
+) -> Named:
+    """What needs no accuracies of cells."""
     if searched:
-        yield "entropy", figures.entropy(searched, _cell_types(group.space, searched[0]), group.labelled_title, looks)
-    looked_up = curves.covered(searched)
-    if looked_up and columns:
-        yield "accuracy", figures.accuracy(looked_up, columns, group.labelled_title, looks)
-    finals = _last_cells(report, group)
+        title = group.labelled_title
+        entropies = [curve for curve in published if curve.quantity == "entropy"]
+        yield "entropy", figures.entropy(searched, _cell_types(group.space, searched[0]), title, looks, entropies)
+        edges = _edges(group.space, searched[0])
+        yield "theta", figures.weights(searched, edges, [_operations(group.space, one) for one in searched], title)
+
+
+def _found(
+    group: Group,
+    looked_up: Sequence[Curves],
+    columns: Sequence[tuple[str, str]],
+    looks: figures.Looks,
+    published: Sequence[PublishedCurve],
+) -> Named:
+    """What sets the cell of each epoch beside its accuracy."""
+    if not looked_up:
+        return
+    title = group.labelled_title
+    accuracies = [curve for curve in published if curve.quantity == "accuracy"]
+    yield "accuracy", figures.accuracy(looked_up, columns, title, looks, accuracies)
+    scored = [method for method in looked_up if not np.isnan(method.supernet).any()]
+    if scored:
+        datasets = [dataset for dataset, _ in columns]
+        place = datasets.index(group.searched_on) if group.searched_on in datasets else 0
+        yield "supernet", figures.supernet(scored, place, columns[place], title)
+
+
+def _finals(
+    group: Group, finals: pd.DataFrame, columns: Sequence[tuple[str, str]], best: Floats, looks: figures.Looks
+) -> Named:
     if len(finals):
-        yield "final", figures.final(finals, columns, group.labelled_title, looks)
+        yield "final", figures.final(finals, columns, group.labelled_title, looks, best)
+        yield "profile", figures.profile(finals, columns, best, group.labelled_title, looks)
+
+
+def _over_time(
+    group: Group,
+    over_time: Sequence[Traces],
+    columns: Sequence[tuple[str, str]],
+    best: Floats,
+    looks: figures.Looks,
+    devices: Sequence[str],
+) -> Named:
+    if over_time:
+        title = group.labelled_title
+        yield "regret", figures.regret(over_time, columns, best, title, looks, devices)
+        yield "hits", figures.hits(over_time, columns, best, title, looks, devices)
+        yield "cost", figures.cost(over_time, columns, title, looks, devices)
+
+
+def _last_cells(report: Report, group: Group) -> pd.DataFrame:
+    finals = report.finals[report.finals["selection"] == "last"]
+    here = (finals[GROUP] == list(group)).all(axis=1)
+    return finals[here]
+
+
+def _devices(records: Sequence[Record]) -> list[str]:
+    """Where the seconds of weight-sharing searches were measured."""
+    return sorted({str(record["provenance"].get("device")) for record in records if record["kind"] == "one-shot"})
 
 
 def _cell_types(space: str, searched: Curves) -> list[str]:
@@ -46,7 +121,20 @@ def _cell_types(space: str, searched: Curves) -> list[str]:
     return [f"type {number}" for number in range(1, searched.entropy.shape[2] + 1)]
 
 
-def _last_cells(report: Report, group: Group) -> pd.DataFrame:
-    finals = report.finals[report.finals["selection"] == "last"]
-    here = (finals[GROUP] == list(group)).all(axis=1)
-    return finals[here]
+def _edges(space: str, searched: Curves) -> list[str]:
+    count = searched.theta.shape[2]
+    pairs = getattr(SPACES.get(space), "edges", ())  # (target, source)
+    if len(pairs) != count:
+        return [f"edge {number}" for number in range(1, count + 1)]
+    types = SPACES[space].cell_types
+    prefixes = [name[0] if len(types) > 1 else "" for name, part in types.items() for _ in range(count)[part]]
+    return [f"{prefix} {source}→{target}".strip() for prefix, (target, source) in zip(prefixes, pairs, strict=True)]
+
+
+def _operations(space: str, searched: Curves) -> list[str]:
+    """Names of the candidates: all of the space, or all but the zero operation."""
+    known = SPACES[space]().operations if space in SPACES else ()
+    for names in (known, tuple(name for name in known if name != "none")):
+        if len(names) == searched.operations:
+            return list(names)
+    return [f"operation {number}" for number in range(1, searched.operations + 1)]

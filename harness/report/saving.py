@@ -3,24 +3,67 @@
 from __future__ import annotations
 
 import io
+import re
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
+from harness.report.groups import PROFILE_ORDER
 from harness.store import write_atomically
 
-_FORMATS: dict[str, dict[str, Any]] = {
-    "png": {"dpi": 200, "metadata": {"Software": None}},
-    "pdf": {"metadata": {"CreationDate": None}},
+_DPI = 200
+_FORMATS = ("png", "pdf", "svg")
+
+_STYLE: Any = {
+    "pdf.fonttype": 42,  # TrueType: conferences turn Type 3 fonts away
+    "svg.hashsalt": "figure",  # names inside the file would be random
 }
+
+_OURS = re.compile(rf"[a-z]+-.+-({'|'.join(PROFILE_ORDER)})-.+")
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write `name`.png (200 dpi) and `name`.pdf."""
-    for suffix, options in _FORMATS.items():
-        buffer = io.BytesIO()
-        with matplotlib.rc_context({"pdf.fonttype": 42}):  # TrueType: conferences turn Type 3 fonts away
-            figure.savefig(buffer, format=suffix, **options)
-        write_atomically(folder / f"{name}.{suffix}", buffer.getvalue())
+    """Write `name`.png (200 dpi), `name`.pdf and `name`.svg."""
+    with matplotlib.rc_context(_STYLE):
+        # Not `savefig`, which draws everything twice for each format.
+        for suffix, draw in zip(_FORMATS, (_png, _pdf, _svg), strict=True):
+            buffer = io.BytesIO()
+            draw(figure, buffer)
+            write_atomically(folder / f"{name}.{suffix}", buffer.getvalue())
+
+
+def _png(figure: Figure, buffer: io.BytesIO) -> None:
+    """The first to be drawn: solves the layout, which then holds for all formats."""
+    figure.set_dpi(_DPI)
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    figure.set_layout_engine("none")
+    plain: Any = {"Software": None}
+    imsave(buffer, canvas.buffer_rgba(), format="png", dpi=_DPI, metadata=plain)
+
+
+def _pdf(figure: Figure, buffer: io.BytesIO) -> None:
+    canvas: Any = FigureCanvasPdf(figure)
+    canvas.print_pdf(buffer, metadata={"CreationDate": None})
+
+
+def _svg(figure: Figure, buffer: io.BytesIO) -> None:
+    canvas: Any = FigureCanvasSVG(figure)
+    canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
+
+
+def remove_others(folder: Path, names: Container[str]) -> None:
+    """Remove what earlier reports drew and this one does not: figures of groups that are no more.
+
+    A file counts as a report's figure if it is called like one, `kind-space-profile-dataset`; others stay.
+    """
+    for path in sorted(folder.glob("*.*")):
+        if path.suffix[1:] in _FORMATS and _OURS.fullmatch(path.stem) and path.stem not in names:
+            path.unlink(missing_ok=True)
