@@ -202,7 +202,7 @@ def _cluster(options: argparse.Namespace) -> Iterator[int]:
         from distributed import Client
     except ImportError as error:
         raise ValueError("--backend dask needs the packages of the extra: pip install '.[dask]'") from error
-    with Client(options.scheduler, timeout="20s") as client:
+    with Client(options.scheduler, timeout="20s") as client:  # type: ignore[no-untyped-call]
         yield max(1, sum(client.nthreads().values()))
 
 

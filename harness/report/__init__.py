@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.report import cells, latex, markdown, page, tables
+from harness.report import cells, drawn, latex, markdown, page, tables
 from harness.report.content import Report, gather
 from harness.report.page import Picture
 from harness.store import Store, write_atomically
@@ -43,21 +43,24 @@ def _write_tables(report: Report, folder: Path) -> None:
     write_atomically(folder / "regret.csv", tables.regret_csv(report).encode())
 
 
-def _write_figures(report: Report, store: Store, folder: Path, published: Path) -> list[Picture]:
-    """Returns the figures as they stand in the page, which draws the cells itself."""
+def _write_figures(report: Report, store: Store, folder: Path, curves: Path) -> list[Picture]:
+    """Returns the figures as they stand in the page, which draws the cells itself. Draws only what is new."""
     if (report.runs["failure"] != "").all() and not folder.exists():  # none is done, and none was
         return []
+    sha256 = drawn.digest(report, curves)
+    known = drawn.read(folder, sha256)
+    if known is not None:
+        return known
     from harness.report import gallery, published_curves, saving
 
     folder.mkdir(parents=True, exist_ok=True)
-    known = published_curves.load(published) if published.exists() else []
-    pictures, names = [], set()
-    for name, figure in gallery.draw(report, store, known):
-        saving.save(figure, folder, name)
-        names.add(name)
-        pictures.append(Picture.of(figure, (folder / f"{name}.png").read_bytes()))
+    published = published_curves.load(curves) if curves.exists() else []
+    files, pictures = [], {}
+    for name, figure in gallery.draw(report, store, published):
+        files += saving.save(figure, folder, name)
+        pictures[f"{name}.png"] = Picture.of(figure, (folder / f"{name}.png").read_bytes())
     for name, figure in cells.draw(report):
-        saving.save(figure, folder, name)
-        names.add(name)
-    saving.remove_others(folder, names)
-    return pictures
+        files += saving.save(figure, folder, name)
+    saving.remove_others(folder, files)
+    drawn.write(folder, sha256, files, pictures)
+    return list(pictures.values())

@@ -113,7 +113,7 @@ def figure(found: Mapping[str, Counter[str]], title: str, shown: int = SHOWN) ->
     import matplotlib
     from matplotlib.figure import Figure
 
-    from harness.report.figures import STYLE
+    from harness.report.figures.style import STYLE
 
     lines = [line for method, counts in found.items() for line in _lines(method, counts, shown)]
     columns = max(len(panels) for _, panels in lines)

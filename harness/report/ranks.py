@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats  # type: ignore[import-untyped]
 
-from harness.report.figures import STYLE, Look
+from harness.report.figures.style import STYLE, Look
 from harness.report.statistics import ALPHA, holm, minimum_seeds, paired_test
 from harness.report.wording import printable
 

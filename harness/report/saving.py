@@ -29,14 +29,15 @@ _STYLE: Any = {
 _OURS = re.compile(rf"[a-z]+-.+-({'|'.join(PROFILE_ORDER)})-.+")
 
 
-def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write `name`.png (200 dpi), `name`.pdf and `name`.svg."""
+def save(figure: Figure, folder: Path, name: str) -> list[str]:
+    """Write `name`.png (200 dpi), `name`.pdf and `name`.svg; returns the names of the files."""
     with matplotlib.rc_context(_STYLE):
         # Not `savefig`, which draws everything twice for each format.
         for suffix, draw in zip(_FORMATS, (_png, _pdf, _svg), strict=True):
             buffer = io.BytesIO()
             draw(figure, buffer)
             write_atomically(folder / f"{name}.{suffix}", buffer.getvalue())
+    return [f"{name}.{suffix}" for suffix in _FORMATS]
 
 
 def _png(figure: Figure, buffer: io.BytesIO) -> None:
@@ -59,11 +60,11 @@ def _svg(figure: Figure, buffer: io.BytesIO) -> None:
     canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
 
 
-def remove_others(folder: Path, names: Container[str]) -> None:
+def remove_others(folder: Path, files: Container[str]) -> None:
     """Remove what earlier reports drew and this one does not: figures of groups that are no more.
 
     A file counts as a report's figure if it is called like one, `kind-space-profile-dataset`; others stay.
     """
     for path in sorted(folder.glob("*.*")):
-        if path.suffix[1:] in _FORMATS and _OURS.fullmatch(path.stem) and path.stem not in names:
+        if path.suffix[1:] in _FORMATS and _OURS.fullmatch(path.stem) and path.name not in files:
             path.unlink(missing_ok=True)
