@@ -251,3 +251,27 @@ def test_bf16_autocast_follows_fp32():
     with torch.autocast("cpu", torch.bfloat16):
         rounded = network(images, weights, torch.ones(6))
     assert relative_error(rounded.float(), exact) < 0.1
+
+
+def bytes_kept(forward):
+    """Memory that autograd holds between forward and backward, parameters included; every storage counts once."""
+    kept = {}
+
+    def pack(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = forward()
+    assert output.requires_grad
+    return sum(storage.nbytes() for storage in kept.values())
+
+
+@pytest.mark.parametrize("architecture_step", [False, True])
+def test_keeps_less_than_half_of_the_textbook_supernets_memory(monkeypatch, architecture_step):
+    monkeypatch.setattr(mixing, "SMALL", 0)
+    network, textbook = build(FULL, 16, cells=2).float(), TextbookSupernet(FULL.operations, 16, 2)
+    images = torch.randn(8, 3, 32, 32)
+    weights = torch.full(FULL.shape, 0.2, requires_grad=architecture_step)
+    ours, theirs = (bytes_kept(lambda net=net: net(images, weights, torch.ones(6))) for net in (network, textbook))
+    assert ours < 0.45 * theirs
