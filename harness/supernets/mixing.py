@@ -109,11 +109,10 @@ def moments(a: Tensor) -> tuple[Tensor, Tensor]:
 
 def add_moments_gradient(d_a: Tensor, a: Tensor, m: Tensor, d_m: Tensor, d_covariance: Tensor) -> None:
     """d_a += what the gradients of the moments (the covariance's is symmetric) mean for a."""
-    flat = rows_of(a)
-    matrix = d_covariance * (2 / len(flat))
-    constant = torch.addmv(d_m, matrix, m, beta=1 / len(flat), alpha=-1)
-    d_rows = F.linear(flat, matrix.to(a.dtype), constant.to(a.dtype))
-    d_a.permute(0, 2, 3, 1).add_(d_rows.view(len(a), *a.shape[2:], -1))
+    count = a.numel() // a.shape[1]
+    matrix = d_covariance * (2 / count)
+    constant = torch.addmv(d_m, matrix, m, beta=1 / count, alpha=-1)
+    d_a.add_(F.conv2d(a, matrix.to(a.dtype)[:, :, None, None], constant.to(a.dtype)))
 
 
 def rows_of(x: Tensor) -> Tensor:
@@ -162,9 +161,10 @@ class Spread(torch.autograd.Function):
         g = tuple(map(channels_last, g))
         skip, pool = zip(*ctx.factors, strict=True)
         d_convolved = torch.cat(g * ctx.copies, dim=1) if len(g) * ctx.copies > 1 else g[0]
-        d_x = add_scaled(g[0] * skip[0], g[1:], skip[1:])
         if any(pool):
-            d_x.add_(average_adjoint(add_scaled(g[0] * pool[0], g[1:], pool[1:])))
+            d_x = add_scaled(average_adjoint(add_scaled(g[0] * pool[0], g[1:], pool[1:])), g, skip)
+        else:
+            d_x = add_scaled(g[0] * skip[0], g[1:], skip[1:])
         d_weights = None
         if ctx.needs_input_grad[2]:
             (x,) = ctx.saved_tensors
