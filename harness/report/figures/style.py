@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from harness.report.curves import Floats
 from harness.report.wording import printable
@@ -209,11 +209,13 @@ def handle(look: Look) -> Line2D:
 
 
 def counted(method: str, n: int) -> str:
-    return label(f"{method} (n = {n})")
+    return label(f"{method} (n\xa0=\xa0{n})")  # no break within the brackets
 
 
 def time_scale(axes: Axes) -> None:
+    """Seconds, logarithmic."""
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(_plain))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
@@ -224,6 +226,7 @@ def _plain(value: float, _: object) -> str:
 
 
 REGRET_TICKS = (0, 0.1, 0.3, 1, 3, 10, 30, 100)
+REGRET = "regret counts from the best cell that was looked up in the table"
 
 
 def regret_scale(axes: Axes, which: str) -> None:
