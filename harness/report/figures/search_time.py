@@ -67,9 +67,11 @@ def regret(
     drawn = _over_time(traces, columns, best, title, looks, draw)
     for place in range(len(columns)):
         lowest = min(axes.dataLim.y0 for _, axes in drawn.column(place))
+        highest = max(axes.dataLim.y1 for _, axes in drawn.column(place))
+        bottom = max((tick for tick in REGRET_TICKS if tick <= lowest), default=0)
         for _, axes in drawn.column(place):
             regret_scale(axes, "y")
-            axes.set_ylim(bottom=max((tick for tick in REGRET_TICKS if tick <= lowest), default=0))
+            axes.set_ylim(bottom, max(1.15 * highest, 2 * bottom, 0.2))
     drawn.label(
         _titles(columns), "search time (s)", "regret of the current cell: best\naccuracy minus its own (points)"
     )
@@ -119,12 +121,13 @@ def cost(
     shifts = _side_by_side(durations)
     for place in range(len(columns)):
         for row, axes in drawn.column(place):
-            time_scale(axes)
             for method, shift in zip(traces, shifts, strict=True):
                 look = looks[method.method] if method.method in row.methods else None
                 _point(axes, method.end, shift, method.final[:, place], look)
             ends = [end for end in durations if end >= _SOONEST]
-            axes.set_xlim(min(ends, default=1.0) / 2, max(ends, default=1.0) * 2)
+            first, last = min(ends, default=1.0) / 2, max(ends, default=1.0) * 2
+            time_scale(axes, first, last)
+            axes.set_xlim(first, last)
     drawn.label(
         _titles(columns), "duration of the search (s)", "accuracy of the cell found\nafter 200 epochs of training (%)"
     )
@@ -162,7 +165,7 @@ def _over_time(
                 draw(axes, moments, regrets[:, :, place], look, len(row.methods))
     for panels in drawn.panels:
         for axes in panels:
-            time_scale(axes)
+            time_scale(axes, first, max(last, *(float(method.end.max()) for method in traces)))
     return drawn
 
 
@@ -179,7 +182,7 @@ def _side_by_side(durations: Sequence[float]) -> list[float]:
     shifts = []
     for place, step in enumerate(alike):
         others, before = alike.count(step), alike[:place].count(step)
-        shifts.append(1.06 ** (before - (others - 1) / 2))
+        shifts.append(1.04 ** (before - (others - 1) / 2))
     return shifts
 
 

@@ -32,7 +32,7 @@ def supernet(curves: Sequence[Curves], place: int, column: tuple[str, str], titl
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(label(title))
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    longest = max(method.supernet.shape[1] for method in curves)
+    longest = max(2, *(method.supernet.shape[1] for method in curves))
     points = None
     for axes, method in zip(panels.flat, curves, strict=False):
         accuracy = method.accuracy[:, :, place]
