@@ -68,10 +68,11 @@ def regret(
     for place in range(len(columns)):
         lowest = min(axes.dataLim.y0 for _, axes in drawn.column(place))
         highest = max(axes.dataLim.y1 for _, axes in drawn.column(place))
-        bottom = max((tick for tick in REGRET_TICKS if tick <= lowest), default=0)
+        bottom = max((tick for tick in REGRET_TICKS[:-1] if tick <= lowest), default=0)
+        second = REGRET_TICKS[REGRET_TICKS.index(bottom) + 1]
         for _, axes in drawn.column(place):
             regret_scale(axes, "y")
-            axes.set_ylim(bottom, max(1.15 * highest, 2 * bottom, 0.2))
+            axes.set_ylim(bottom, max(1.15 * highest, second))
     drawn.label(
         _titles(columns), "search time (s)", "regret of the current cell: best\naccuracy minus its own (points)"
     )

@@ -159,7 +159,7 @@ def grid(rows: Sequence[Row], columns: int, title: str, sharey: Any = "col") -> 
 
 def legend_below(figure: Figure, entries: Sequence[tuple[Line2D, str]], note: str) -> None:
     """Below the panels, where it covers nothing."""
-    letters = int(figure.get_figwidth() * 72 / 4.2)
+    letters = int(figure.get_figwidth() * 72 / 4.4)  # points a letter takes on average, with some room
     labels = [text for _, text in entries]
     columns = max(1, min(len(labels), letters // (max(map(len, labels), default=0) + 10)))
     rows = ceil(len(labels) / columns)
