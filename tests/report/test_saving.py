@@ -8,7 +8,6 @@ from matplotlib.image import imread
 
 from harness.report import saving
 
-
 FORMATS = ("png", "pdf", "svg")
 
 
