@@ -19,6 +19,8 @@ from harness.spaces import SPACES
 from harness.store import Record, Store
 
 Named = Iterator[tuple[str, Figure]]
+ENOUGH_SEEDS = 6
+"""The exact paired test of fewer seeds cannot reach 0.05."""
 
 
 def draw(report: Report, store: Store, published: Sequence[PublishedCurve] = ()) -> Named:
@@ -45,6 +47,7 @@ def draw(report: Report, store: Store, published: Sequence[PublishedCurve] = ())
             _found(group, looked_up, columns, looks, known),
             _finals(group, _last_cells(report, group), columns, best, looks),
             _over_time(group, over_time, columns, best, looks, _devices(records)),
+            _ranks(report, group, methods, columns, looks),
         ):
             yield f"{name}-{group.file_name}", figure
 
@@ -102,6 +105,22 @@ def _over_time(
         yield "regret", figures.regret(over_time, columns, best, title, looks, devices)
         yield "hits", figures.hits(over_time, columns, best, title, looks, devices)
         yield "cost", figures.cost(over_time, columns, title, looks, devices)
+
+
+def _ranks(
+    report: Report, group: Group, methods: Sequence[str], columns: Sequence[tuple[str, str]], looks: figures.Looks
+) -> Named:
+    """Only with three methods and so many common seeds that their paired tests could tell them apart."""
+    seeds = report.runs[report.runs["method"].isin(methods)].groupby("method")["seed"].nunique()
+    if len(methods) < 3 or seeds.min() < ENOUGH_SEEDS:
+        return
+    from harness.report import comparison, ranks  # loads scipy.stats
+
+    for dataset, split in columns:
+        blocks = comparison.blocks(report, methods, group, dataset, split)
+        if len(blocks) >= ENOUGH_SEEDS:
+            title = f"{group.labelled_title}\n{dataset}, {split}"
+            yield f"ranks-{dataset}", ranks.diagram(ranks.rank(blocks), title, looks)
 
 
 def _last_cells(report: Report, group: Group) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -12,7 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats  # type: ignore[import-untyped]
 
-from harness.report.figures.style import STYLE, Look
+from harness.report.figures import Looks
+from harness.report.figures.style import STYLE
 from harness.report.statistics import ALPHA, holm, minimum_seeds, paired_test
 from harness.report.wording import printable
 
@@ -72,10 +72,10 @@ def rank(scores: pd.DataFrame) -> Ranking:
 
 
 @matplotlib.rc_context(STYLE)
-def diagram(ranking: Ranking, title: str, looks: Mapping[str, Look]) -> Figure:
+def diagram(ranking: Ranking, title: str, looks: Looks) -> Figure:
     """Critical-difference diagram (Demšar, JMLR 2006): a bar joins methods that are not told apart at 0.05.
 
-    `looks` gives every method the colour that it has in the other figures (`figures.looks`).
+    `looks` gives every method the colour that it has in the other figures (`figures.Looks`).
     """
     from scikit_posthocs import critical_difference_diagram  # type: ignore[import-untyped]
 

@@ -5,36 +5,156 @@ from __future__ import annotations
 from math import log
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from harness.report import figures, gallery
+from harness.report import figures, gallery, published_curves
 from harness.report.curves import Curves, columns, covered, read
+from harness.report.figures import finals, search_time, style, supernets
+from harness.report.traces import Trace, Traces
+from tests.report.conftest import CELLS, PUBLISHED
 
 SHORT = {"profile": "quick", "dataset": "digits"}
+CIFAR10 = [("cifar10", "test")]
+KNOWN = published_curves.load(PUBLISHED.with_name("published_curves.csv"))
 
 
 def _figures(results):
     report = results.report()
-    return report, dict(gallery.draw(report, results.store))
+    return report, dict(gallery.draw(report, results.store, KNOWN))
 
 
 def _texts(figure):
-    return [text.get_text() for text in figure.findobj(match=lambda artist: hasattr(artist, "get_text"))]
+    texts = [text.get_text() for text in figure.findobj(match=lambda artist: hasattr(artist, "get_text"))]
+    return [" ".join(text.replace("\xa0", " ").split()) for text in texts]
 
 
-def _curves(method="darts", accuracy=((50.0, 60.0), (70.0, 80.0)), operations=4):
-    entropy = np.array([[1.3, 1.0], [1.1, 0.4]])[:, :, None]
-    return Curves(method, operations, entropy, np.array(accuracy, dtype=float)[:, :, None])
+def _curves(method="darts", accuracy=((50.0, 60.0), (70.0, 80.0)), operations=4, name=None, supernet=None):
+    accuracy = np.array(accuracy, dtype=float)
+    entropy = np.linspace(1.3, 0.4, accuracy.size).reshape(*accuracy.shape, 1)
+    theta = np.full((*accuracy.shape, 6, operations), 1 / operations)
+    supernet = np.full(accuracy.shape, np.nan) if supernet is None else np.array(supernet, dtype=float)
+    seconds = np.ones(accuracy.shape).cumsum(axis=1)
+    return Curves(method, method if name is None else name, theta, entropy, supernet, seconds, accuracy[:, :, None])
 
 
-def test_every_group_has_its_three_figures_as_png_and_pdf(results):
+def _looks(*methods, family="darts"):
+    return figures.Looks(dict.fromkeys(methods, family))
+
+
+def _traces(method="reinforce", runs=(((10.0, 100.0), (80.0, 94.0)),), simulated=True):
+    steps = [Trace(np.array(seconds), np.array(accuracy)[:, None]) for seconds, accuracy in runs]
+    return Traces(method, simulated, tuple(steps))
+
+
+def _line(axes, look):
+    (line,) = [line for line in axes.lines if line.get_color() == look.color and len(line.get_xdata())]
+    return line
+
+
+# Which figures --------------------------------------------------------------------------------------------------------
+
+
+def test_every_group_has_its_figures(results):
     results.runs_with("darts", [50.0, 60.0], **SHORT)
     results.runs_with("gaea-darts-erm", [94.0])
-    results.write()
-    kinds = ("accuracy", "entropy", "final")
+    _, drawn = _figures(results)
+    kinds = ("accuracy", "cost", "entropy", "final", "hits", "profile", "regret", "theta")
     groups = ("nasbench201-quick-digits", "nasbench201-paper-cifar10")
-    expected = {f"{kind}-{group}.{suffix}" for kind in kinds for group in groups for suffix in ("png", "pdf")}
-    assert {path.name for path in (results.store.folder / "figures").iterdir()} == expected
+    assert set(drawn) == {f"{kind}-{group}" for kind in kinds for group in groups}
+
+
+def test_runs_without_look_ups_still_have_entropy_and_weights(results):
+    results.run()
+    _, drawn = _figures(results)
+    assert list(drawn) == ["entropy-nasbench201-paper-cifar10", "theta-nasbench201-paper-cifar10"]
+
+
+def test_black_boxes_and_weight_sharing_of_one_group_share_its_figures(results):
+    results.black_box("reinforce", [(10.0, CELLS[1]), (20.0, CELLS[0])], seconds=30.0)
+    results.run(cells=(CELLS[1], CELLS[0]))
+    results.look_up({(CELLS[0], *CIFAR10[0]): 94.0, (CELLS[1], *CIFAR10[0]): 90.0})
+    _, drawn = _figures(results)
+    texts = _texts(drawn["regret-nasbench201-paper-cifar10"])
+    assert {"reinforce (n = 1)", "darts (n = 1)"} <= set(texts)
+    (note,) = {text for text in texts if "simulated GPU seconds" in text}
+    assert "weight-sharing methods: seconds measured here (cpu)" in note
+    assert not [name for name in drawn if name.startswith("supernet")]  # no supernet accuracy was measured
+
+
+def test_labels_state_split_number_of_searches_and_proxy(results):
+    results.runs_with("darts", [50.0, 60.0], on=("cifar100", "x-test"), **SHORT)
+    _, drawn = _figures(results)
+    for name, figure in drawn.items():
+        texts = _texts(figure)
+        assert "nasbench201, quick profile, searched on digits (digits proxy)" in texts
+        assert "darts (n = 2)" in texts
+        if not name.startswith(("entropy", "theta")):
+            assert "cifar100, x-test" in texts
+
+
+# Many methods ---------------------------------------------------------------------------------------------------------
+
+
+def test_methods_are_told_apart_without_colour():
+    methods = [f"method {number}" for number in range(20)]
+    looks = _looks(*methods)
+    assert len({(looks[method].marker, looks[method].linestyle) for method in methods}) == 20
+
+
+@given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=40))
+def test_rows_hold_every_method_once_and_never_too_many(families):
+    looks = figures.Looks({str(number): family for number, family in enumerate(families)})
+    rows = looks.rows(looks.families)
+    assert sorted(method for row in rows for method in row.methods) == sorted(looks.families)
+    assert all(1 <= len(row.methods) <= style.MOST for row in rows)
+    assert (len(rows) == 1) == (len(families) <= style.MOST)
+    for row in rows:
+        assert len({looks.families[method] for method in row.methods}) == 1 or row.title in ("", "others")
+
+
+def test_look_of_a_method_does_not_depend_on_which_others_a_figure_shows():
+    looks = _looks("darts", "gdas", "enas")
+    assert looks.rows(["enas"])[0].methods == ("enas",)
+    assert len({looks[method] for method in looks.families}) == 3
+
+
+def test_other_families_stand_grey_behind():
+    names = [f"method {number}" for number in range(10)]
+    looks = figures.Looks({name: "one" if number < 5 else "two" for number, name in enumerate(names)})
+    figure = figures.accuracy([_curves(name) for name in names], CIFAR10, "title", looks)
+    assert len(figure.axes) == 2
+    for axes in figure.axes:
+        assert [line.get_color() for line in axes.lines].count("0.85") == 5
+        assert len(axes.get_legend().get_texts()) == 5
+
+
+@pytest.mark.parametrize("count", [3, 20])
+def test_legends_cover_no_panel_and_stay_inside(count):
+    names = [f"a method [with=many, changed_settings=0.1, epochs={number}]" for number in range(count)]
+    figure = figures.accuracy([_curves(name) for name in names], CIFAR10, "title", _looks(*names))
+    figure.draw_without_rendering()
+    boxes = [axes.get_window_extent() for axes in figure.axes]
+    legends = [*figure.legends, *(legend for axes in figure.axes if (legend := axes.get_legend()))]
+    extents = [legend.get_window_extent() for legend in legends]
+    assert not any(extent.overlaps(box) for extent in extents for box in boxes)
+    assert not any(one.overlaps(other) for one in extents for other in extents if one is not other)
+    assert all(extent.x0 >= 0 and extent.x1 <= figure.bbox.x1 for extent in extents)
+    assert all(extent.y0 >= 0 and extent.y1 <= figure.bbox.y1 for extent in extents)
+    assert all(box.height > 0.3 * extent.height for box in boxes for extent in extents)
+
+
+@pytest.mark.parametrize("name", ["_hidden", "$x$", "two$"])
+def test_names_that_matplotlib_would_interpret_are_drawn(name):
+    figure = figures.accuracy([_curves(name)], CIFAR10, name, _looks(name))
+    figure.draw_without_rendering()
+    text = figure.legends[0].get_texts()[0].get_text().strip().replace("\xa0", " ")
+    assert text == f"{name} (n = 2)".replace("$", r"\$")
+
+
+# Every epoch ----------------------------------------------------------------------------------------------------------
 
 
 def test_curves_are_stored_epoch_by_epoch(results):
@@ -43,44 +163,173 @@ def test_curves_are_stored_epoch_by_epoch(results):
     results.look_up({("a", "cifar10", "test"): 10.0, ("b", "cifar10", "test"): 20.0})
     report = results.report()
     (curves,) = read(results.store, report.runs, report.accuracies, report.methods)
-    assert columns(report.accuracies) == [("cifar10", "test")]
+    assert columns(report.accuracies) == CIFAR10
     assert sorted(curves.accuracy[:, :, 0].tolist()) == [[10.0, 20.0], [20.0, 10.0]]
     assert curves.operations == 4
     assert curves.entropy[0, 0, 0] == pytest.approx(log(4))  # the first epoch of these runs is uniform
+    assert curves.seconds.tolist() == [[1.0, 2.0]] * 2
 
 
 def test_run_that_misses_an_accuracy_is_left_out_of_every_panel():
     (kept,) = covered([_curves(accuracy=((50.0, 60.0), (70.0, np.nan))), _curves(accuracy=((np.nan,) * 2,) * 2)])
     assert kept.accuracy[:, :, 0].tolist() == [[50.0, 60.0]]
-    assert len(kept.entropy) == 1
+    assert len(kept.entropy) == len(kept.theta) == len(kept.seconds) == len(kept.supernet) == 1
 
 
 def test_line_is_the_mean_and_band_spans_the_seeds():
-    figure = figures.accuracy([_curves()], [("cifar10", "test")], "title", figures.looks(["darts"]))
-    (axes,) = figure.axes
+    looks = _looks("darts")
+    (axes,) = figures.accuracy([_curves()], CIFAR10, "title", looks).axes
     assert axes.lines[0].get_xdata().tolist() == [1, 2]
     assert axes.lines[0].get_ydata().tolist() == [60.0, 70.0]
     band = axes.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (50.0, 80.0)
 
 
+def test_band_is_the_middle_of_many_and_all_of_few():
+    assert [ends.tolist() for ends in style.middle(np.arange(1.0, 101.0))] == [5.0, 95.0]
+    assert [ends.tolist() for ends in style.middle(np.arange(19.0))] == [0.0, 18.0]
+
+
+def test_interval_of_the_mean_shrinks_with_the_root_of_the_searches():
+    values = np.tile([0.0, 2.0], 200)
+    low, high = style.mean_interval(values)
+    assert high - low == pytest.approx(2 * 1.96 / np.sqrt(399))  # ddof 1: std = sqrt(400 / 399)
+    assert style.mean_interval(values[:4]) == (0.0, 2.0)
+
+
 def test_entropy_has_the_uniform_level_of_every_number_of_operations():
     curves = [_curves("darts", operations=5), _curves("gdas", operations=4)]
-    figure = figures.entropy(curves, ["normal"], "title", figures.looks(["darts", "gdas"]))
+    figure = figures.entropy(curves, ["normal"], "title", _looks("darts", "gdas"))
     levels = {line.get_ydata()[0] for line in figure.axes[0].lines if line.get_color() == "0.4"}
     assert levels == {log(4), log(5)}
-    assert {"ln 4 (uniform)", "ln 5 (uniform)", "entropy of operation weights,\nmean over edges (nats)"} <= set(
-        _texts(figure)
-    )
+    labels = {"ln 4 (uniform)", "ln 5 (uniform)", "entropy of operation weights, mean over edges (nats)"}
+    assert labels <= set(_texts(figure))
 
 
-def test_final_figure_has_a_point_per_seed_and_the_mean(results):
+def _published_lines(figure):
+    return [line for axes in figure.axes for line in axes.lines if line.get_color() == "0.45"]
+
+
+def test_published_entropy_stands_beside_its_method_only():
+    entropies = [curve for curve in KNOWN if curve.quantity == "entropy" and curve.space == "nasbench201"]
+    figure = figures.entropy([_curves("darts")], ["normal"], "title", _looks("darts"), entropies)
+    (line,) = _published_lines(figure)
+    assert line.get_xdata()[[0, -1]].tolist() == [1, 50]
+    assert line.get_ydata()[[0, -1]] == pytest.approx([1.38629, 1.310428])  # gaea.md: 1.386 to 1.310
+    assert "published DARTS (first order) (n = 1)" in _texts(figure)
+    assert any("not our protocol: searched on CIFAR-10, 50 epochs" in text for text in _texts(figure))
+    assert figure.axes[0].get_xlim()[1] < 4  # our two epochs set the axis
+
+
+@pytest.mark.parametrize("curves", [_curves("darts", operations=5), _curves("darts", name=""), _curves("gdas")])
+def test_published_entropy_of_other_operations_or_methods_is_not_drawn(curves):
+    entropies = [curve for curve in KNOWN if curve.quantity == "entropy" and curve.space == "nasbench201"]
+    figure = figures.entropy([curves], ["normal"], "title", _looks(curves.method), entropies)
+    assert not _published_lines(figure)
+    assert not any("published" in text for text in _texts(figure))
+
+
+@pytest.mark.parametrize("split,drawn", [("ori-test", 4), ("x-test", 0)])
+def test_published_accuracy_is_drawn_on_its_own_split_only(split, drawn):
+    accuracies = [curve for curve in KNOWN if curve.quantity == "accuracy"]
+    name = "gaea-darts-bilevel"
+    figure = figures.accuracy([_curves(name)], [("cifar100", split)], "title", _looks(name), accuracies)
+    assert len(_published_lines(figure)) == drawn
+    (note,) = {text for text in _texts(figure) if "mean over n searches" in text}
+    assert ("cifar100 ori-test" in note) == (drawn == 0)
+
+
+# Over time ------------------------------------------------------------------------------------------------------------
+
+
+def test_regret_follows_the_incumbent():
+    looks = _looks("reinforce")
+    runs = [((10.0, 50.0, 100.0), (80.0, 94.0, 94.0)), ((20.0, 60.0, 90.0), (84.0, 90.0, 92.0))]
+    (axes,) = figures.regret([_traces(runs=runs)], CIFAR10, np.array([94.0]), "title", looks, []).axes
+    line = _line(axes, looks["reinforce"])
+    x, y = line.get_xdata(), line.get_ydata()
+    assert (x[0], x[-1]) == (20.0, 100.0)  # from when both hold a cell, to the end
+    assert (y[0], y[-1]) == ((14 + 10) / 2, (0 + 2) / 2)
+    assert y[np.searchsorted(x, 55.0)] == (0 + 10) / 2
+    assert line.get_drawstyle() == "steps-post"
+    assert axes.get_xscale() == "log"
+
+
+def test_hits_count_searches_within_the_limit():
+    looks = _looks("reinforce")
+    runs = [((10.0, 50.0), (80.0, 94.0)), ((10.0, 40.0), (93.0, 92.9))]
+    (axes,) = figures.hits([_traces(runs=runs)], CIFAR10, np.array([94.0]), "title", looks, []).axes
+    y = _line(axes, looks["reinforce"]).get_ydata()
+    assert (y[0], y[-1]) == (50.0, 50.0)
+    assert min(y) == 0  # between 40 and 50 s neither is
+
+
+def test_method_that_takes_no_time_is_a_level_line():
+    looks = _looks("reinforce", "random-cell")
+    traces = [_traces(), _traces("random-cell", [((0.0,), (85.0,))])]
+    (axes,) = figures.regret(traces, CIFAR10, np.array([94.0]), "title", looks, []).axes
+    line = _line(axes, looks["random-cell"])
+    assert line.get_xdata()[[0, -1]].tolist() == [10.0, 100.0]
+    assert set(line.get_ydata()) == {9.0}
+    figure = figures.cost(traces, CIFAR10, "title", looks, [])
+    assert _line(figure.axes[0], looks["random-cell"]).get_ydata() == [85.0, 85.0]
+    assert any("level line: a method that takes no time" in text for text in _texts(figure))
+
+
+def test_cost_is_mean_accuracy_at_mean_duration():
+    looks = _looks("darts")
+    runs = [((1.0, 10.0), (50.0, 60.0)), ((1.0, 30.0), (50.0, 90.0))]
+    (axes,) = figures.cost([_traces("darts", runs, simulated=False)], CIFAR10, "title", looks, ["cpu"]).axes
+    point = _line(axes, looks["darts"])
+    assert (point.get_xdata()[0], point.get_ydata()[0]) == (20.0, 75.0)
+    across, up = (bars.get_segments()[0] for bars in axes.collections)
+    assert across[:, 0] == pytest.approx([10.0, 30.0])
+    assert up[:, 1] == pytest.approx([60.0, 90.0])
+
+
+def test_points_of_one_duration_stand_beside_each_other():
+    shifts = search_time._side_by_side([12000.0, 11990.0, 30.0])
+    assert shifts[2] == 1
+    assert shifts[0] < 1 < shifts[1]
+    assert shifts[0] * shifts[1] == pytest.approx(1)
+
+
+# In the end -----------------------------------------------------------------------------------------------------------
+
+
+def test_final_figure_has_a_point_per_seed_mean_and_interval(results):
     results.runs_with("darts", [50.0, 60.0, 60.0], on=("cifar10", "x-valid"), **SHORT)
     _, drawn = _figures(results)
-    points, mean = drawn["final-nasbench201-quick-digits"].axes[0].lines
+    points, mean, interval = drawn["final-nasbench201-quick-digits"].axes[0].lines
     assert sorted(points.get_xdata().tolist()) == [50.0, 60.0, 60.0]
     assert len(set(points.get_ydata().tolist())) == 3  # equal values stay apart
     assert mean.get_xdata() == pytest.approx([170 / 3] * 2)
+    assert interval.get_xdata() == pytest.approx((50.0, 60.0))
+
+
+def test_two_searches_have_no_interval(results):
+    results.runs_with("darts", [50.0, 60.0])
+    _, drawn = _figures(results)
+    assert len(drawn["final-nasbench201-paper-cifar10"].axes[0].lines) == 2
+
+
+def test_bootstrap_interval_is_that_of_the_normal_theory_for_many_values():
+    values = np.random.default_rng(1).normal(70.0, 2.0, size=400)
+    low, high = finals.interval(values)
+    half = 1.96 * values.std() / 20
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.02)
+    assert finals.interval(values) == (low, high)
+
+
+def test_axis_is_stretched_only_where_few_squeeze_many():
+    def scale(values):
+        rows = [(f"{number}", "darts", *CIFAR10[0], value) for number, value in enumerate(values)]
+        frame = pd.DataFrame(rows, columns=["key", "method", "dataset", "split", "value"])
+        (axes,) = figures.final(frame, CIFAR10, "title", _looks("darts"), np.array([94.4])).axes
+        return axes.get_xscale(), axes.get_xlabel()
+
+    assert scale(np.linspace(80, 94, 40)) == ("linear", "accuracy (%)")
+    assert scale([10.0, *np.linspace(93, 94, 40)]) == ("function", "accuracy (%), stretched towards the best")
 
 
 def test_final_figure_never_mixes_selections(results):
@@ -90,40 +339,53 @@ def test_final_figure_never_mixes_selections(results):
     assert drawn["final-nasbench201-paper-cifar10"].axes[0].lines[0].get_xdata().tolist() == [20.0]
 
 
-def test_labels_state_split_number_of_searches_and_proxy(results):
-    results.runs_with("darts", [50.0, 60.0], on=("cifar100", "x-test"), **SHORT)
+def test_profile_is_the_share_of_searches_at_most_tau_from_the_best(results):
+    results.runs_with("darts", [94.0, 93.0, 90.0, 93.0])  # every other cell has 50 %
     _, drawn = _figures(results)
-    for figure in drawn.values():
-        texts = [text.replace("\xa0", " ") for text in _texts(figure)]
-        assert "nasbench201, quick profile, searched on digits (digits proxy)" in texts
-        assert "darts (n = 2)" in texts
-    for kind in ("accuracy", "final"):
-        assert "cifar100, x-test" in _texts(drawn[f"{kind}-nasbench201-quick-digits"])
+    (line,) = drawn["profile-nasbench201-paper-cifar10"].axes[0].lines
+    shares = dict(zip(line.get_xdata(), line.get_ydata(), strict=True))
+    assert shares == {0.0: 25.0, 1.0: 75.0, 4.0: 100.0, 100.0: 100.0}
 
 
-def test_methods_are_told_apart_without_colour():
-    looks = figures.looks([f"method {number}" for number in range(20)])
-    assert len({(look.marker, look.linestyle) for look in looks.values()}) == 20
+# Weights and supernets ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["_hidden", "$x$", "two$"])
-def test_names_that_matplotlib_would_interpret_are_drawn(name):
-    figure = figures.accuracy([_curves(name)], [("cifar10", "test")], name, figures.looks([name]))
-    figure.draw_without_rendering()
-    assert figure.legends[0].get_texts()[0].get_text().strip() == f"{name} (n = 2)".replace("$", r"\$")
+def test_map_of_weights_has_a_line_per_edge_and_operation():
+    curves = _curves()
+    theta = np.random.default_rng(0).dirichlet(np.ones(4), size=curves.theta.shape[:3])
+    curves = Curves(**{**vars(curves), "theta": theta})
+    operations = ["skip", "conv1", "conv3", "pool"]
+    figure = figures.weights([curves], [f"e{number}" for number in range(6)], [operations], "title")
+    image = figure.axes[0].images[0].get_array()
+    assert image.shape == (24, 2)
+    assert image[4 * 2 + 3, 1] == pytest.approx(theta[:, 1, 2, 3].mean())  # edge 2, operation 3, epoch 2
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()][:5] == [
+        "e0 skip".replace(" ", "  "),
+        *operations[1:],
+        "e1  skip",
+    ]
 
 
-def test_legend_covers_no_panel():
-    names = [f"a method with a long name {number}" for number in range(9)]
-    figure = figures.accuracy([_curves(name) for name in names], [("cifar10", "test")], "title", figures.looks(names))
-    figure.draw_without_rendering()
-    legend = figure.legends[0].get_window_extent()
-    assert legend.y1 <= min(axes.get_tightbbox().y0 for axes in figure.axes)
-    assert legend.x0 >= 0
-    assert legend.x1 <= figure.bbox.x1
-
-
-def test_runs_without_look_ups_still_have_their_entropy(results):
+def test_weights_of_a_run_are_named_by_its_space(results):
     results.run()
     _, drawn = _figures(results)
-    assert list(drawn) == ["entropy-nasbench201-paper-cifar10"]
+    labels = [text.get_text() for text in drawn["theta-nasbench201-paper-cifar10"].axes[0].get_yticklabels()]
+    assert labels[:2] == ["0→1  skip_connect", "nor_conv_1x1"]  # four operations: without the zero operation
+    assert labels[-4:-2] == ["2→3  skip_connect", "nor_conv_1x1"]
+
+
+def test_rank_correlations_by_hand():
+    x, y = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 3.0, 2.0, 4.0])
+    assert supernets.spearman(x, y) == pytest.approx(1 - 6 * 2 / (4 * 15))  # two ranks off by one
+    assert supernets.kendall(x, y) == pytest.approx((5 - 1) / 6)
+    ties = np.array([1.0, 1.0, 2.0, 3.0])
+    assert supernets.kendall(x, ties) == pytest.approx(5 / np.sqrt(6 * 5))  # tau-b
+    assert np.isnan(supernets.spearman(x, np.ones(4)))
+    assert np.isnan(supernets.kendall(x, np.ones(4)))
+
+
+def test_supernet_figure_states_the_mean_correlation_over_searches():
+    curves = _curves(accuracy=((50.0, 60.0, 70.0), (70.0, 60.0, 50.0)), supernet=((1, 2, 3), (1, 3, 2)))
+    figure = figures.supernet([curves], 0, CIFAR10[0], "title")
+    assert any("Spearman ρ +0.25, Kendall τ +0.33" in text for text in _texts(figure))  # (1 - 0.5) / 2, (1 - 1/3) / 2
+    assert figure.axes[0].collections[0].get_offsets().tolist()[0] == [1.0, 50.0]

@@ -17,7 +17,7 @@ from scipy import stats
 from harness.oracles import Metric, NotInTableError, Table, open_table
 from harness.oracles.table import Accuracies
 from harness.report import ranks
-from harness.report.figures import looks
+from harness.report.figures import Looks
 from harness.report.statistics import (
     Interval,
     cliffs_delta,
@@ -340,7 +340,7 @@ def _bars(figure):
 
 
 def test_diagram_joins_what_is_not_told_apart():
-    colours = looks(["a", "b", "c"])
+    colours = Looks({"a": "f", "b": "f", "c": "f"})
     apart = ranks.diagram(ranks.rank(_agreeing(12)), "title", colours)
     assert len(_bars(apart)) == 0
     (bar,) = _bars(ranks.diagram(ranks.rank(_agreeing(4)), "title", colours))
@@ -349,7 +349,7 @@ def test_diagram_joins_what_is_not_told_apart():
 
 def test_diagram_says_what_it_rests_on():
     scores = _agreeing(4).rename(columns={"a": "$a$"})
-    figure = ranks.diagram(ranks.rank(scores), "title", looks(["$a$", "b", "c"]))
+    figure = ranks.diagram(ranks.rank(scores), "title", Looks({"$a$": "f", "b": "f", "c": "f"}))
     below = figure.get_supxlabel()
     assert "4 seeds" in below
     assert "Caution: only 4 blocks" in below

@@ -81,8 +81,17 @@ def accuracy(
             _published(axes, of_row, [(curve.dataset, curve.split) == column for curve in of_row])
     y = "accuracy of the current cell\nafter 200 epochs of training (%)"
     drawn.label([f"{dataset}, {split}" for dataset, split in columns], "search epoch", y)
-    _legend(drawn, curves, looks, shown)
+    _legend(drawn, curves, looks, shown, _elsewhere(published, columns, curves))
     return drawn.figure
+
+
+def _elsewhere(
+    published: Sequence[PublishedCurve], columns: Sequence[tuple[str, str]], curves: Sequence[Curves]
+) -> list[str]:
+    """Splits of published accuracies that no panel can show beside ours."""
+    names = {method.name for method in curves}
+    known = [(curve.dataset, curve.split) for curve in published if curve.registry_name in names]
+    return [" ".join(column) for column in dict.fromkeys(known) if column not in columns]
 
 
 def _bands(axes: Axes, row: Row, curves: Sequence[Curves], values: Sequence[Floats], looks: Looks) -> None:
@@ -95,8 +104,8 @@ def _bands(axes: Axes, row: Row, curves: Sequence[Curves], values: Sequence[Floa
         else:
             behind(axes, epochs, of_method.mean(axis=0))
     longest = max(of_method.shape[1] for of_method in values)
-    axes.set_xlim(1 - 0.03 * longest, 1.03 * longest)  # our epochs: published searches may have had more
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlim(0.5, longest + max(0.5, 0.02 * longest))  # our epochs: published searches may have had more
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _stands_in(published: PublishedCurve, row: Row, curves: Sequence[Curves]) -> bool:
@@ -123,7 +132,13 @@ def _published_looks(curves: Sequence[PublishedCurve]) -> list[Line2D]:
     return [Line2D([], [], color="0.45", linewidth=0.9, linestyle=dash) for dash in dashes]
 
 
-def _legend(drawn: Grid, curves: Sequence[Curves], looks: Looks, published: Sequence[Sequence[PublishedCurve]]) -> None:
+def _legend(
+    drawn: Grid,
+    curves: Sequence[Curves],
+    looks: Looks,
+    published: Sequence[Sequence[PublishedCurve]],
+    elsewhere: Sequence[str] = (),
+) -> None:
     handles = []
     for row, known in zip(drawn.rows, published, strict=True):
         ours = [
@@ -137,6 +152,8 @@ def _legend(drawn: Grid, curves: Sequence[Curves], looks: Looks, published: Sequ
     if any(published):
         protocols = dict.fromkeys(curve.protocol for known in published for curve in known)
         note += f". Grey, thin: published, read off the paper's figure; not our protocol: {'; '.join(protocols)}"
+    if elsewhere:
+        note += f". Published on another split, so not drawn: {', '.join(elsewhere)}"
     drawn.legend(handles, note)
 
 

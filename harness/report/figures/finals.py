@@ -16,6 +16,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from harness.report.curves import Floats
 from harness.report.figures.style import (
     PANEL_WIDTH,
+    REGRET,
     STYLE,
     Look,
     Looks,
@@ -46,7 +47,7 @@ def final(
     """
     seeds = finals.groupby("method")["key"].nunique()
     methods = [method for method in looks.families if method in seeds]
-    labels = [fill(f"{label(method)} (n\xa0=\xa0{seeds[method]})", 36) for method in methods]
+    labels = [fill(counted(method, seeds[method]), 36) for method in methods]
     row_height = max(0.36, 0.17 * max(text.count("\n") + 1 for text in labels))
     size = (max(5.2, PANEL_WIDTH * len(columns)) + 2, 1.6 + row_height * len(labels))  # 2 for the names
     figure = Figure(figsize=size, layout="constrained")
@@ -105,7 +106,7 @@ def profile(finals: pd.DataFrame, columns: Sequence[tuple[str, str]], best: Floa
     )
     seeds = finals.groupby("method")["key"].nunique()
     entries = [[(handle(looks[name]), counted(name, seeds[name])) for name in row.methods] for row in drawn.rows]
-    drawn.legend(entries, "higher and further left is better; cell of the last epoch or query")
+    drawn.legend(entries, f"higher and further left is better; cell of the last epoch or query; {REGRET}")
     return drawn.figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import log
 
 import matplotlib
 import numpy as np
@@ -14,6 +15,8 @@ from harness.report.curves import Floats
 from harness.report.figures.style import (
     INTERVAL,
     MIDDLE,
+    REGRET,
+    REGRET_TICKS,
     STYLE,
     Grid,
     Look,
@@ -62,14 +65,18 @@ def regret(
             line(axes, moments, regrets.mean(axis=0), look, step=True)
 
     drawn = _over_time(traces, columns, best, title, looks, draw)
-    for panels in drawn.panels:
-        for axes in panels:
+    for place in range(len(columns)):
+        lowest = min(axes.dataLim.y0 for _, axes in drawn.column(place))
+        highest = max(axes.dataLim.y1 for _, axes in drawn.column(place))
+        bottom = max((tick for tick in REGRET_TICKS[:-1] if tick <= lowest), default=0)
+        second = REGRET_TICKS[REGRET_TICKS.index(bottom) + 1]
+        for _, axes in drawn.column(place):
             regret_scale(axes, "y")
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(bottom, max(1.15 * highest, second))
     drawn.label(
         _titles(columns), "search time (s)", "regret of the current cell: best\naccuracy minus its own (points)"
     )
-    _legend(drawn, traces, looks, f"line: mean over n searches; band: {INTERVAL}", devices)
+    _legend(drawn, traces, looks, f"line: mean over n searches; band: {INTERVAL}; {REGRET}", devices)
     return drawn.figure
 
 
@@ -97,7 +104,7 @@ def hits(
         for axes in panels:
             axes.set_ylim(-3, 103)
     drawn.label(_titles(columns), "search time (s)", f"searches within {HIT:g} point\nof the best cell (%)")
-    _legend(drawn, traces, looks, "line: share of n searches", devices)
+    _legend(drawn, traces, looks, "line: share of n searches; best cell: of those looked up in the table", devices)
     return drawn.figure
 
 
@@ -111,14 +118,17 @@ def cost(
 ) -> Figure:
     """Accuracy (%) of the cell found against the seconds of the search, a point per method."""
     drawn = grid(looks.rows(method.method for method in traces), len(columns), title)
+    durations = [float(method.end.mean()) for method in traces]
+    shifts = _side_by_side(durations)
     for place in range(len(columns)):
         for row, axes in drawn.column(place):
-            time_scale(axes)
-            for method in traces:
+            for method, shift in zip(traces, shifts, strict=True):
                 look = looks[method.method] if method.method in row.methods else None
-                _point(axes, method.end, method.final[:, place], look)
-            ends = [end for method in traces if (end := float(method.end.mean())) >= _SOONEST]
-            axes.set_xlim(min(ends, default=1.0) / 3, max(ends, default=1.0) * 3)
+                _point(axes, method.end, shift, method.final[:, place], look)
+            ends = [end for end in durations if end >= _SOONEST]
+            first, last = min(ends, default=1.0) / 2, max(ends, default=1.0) * 2
+            time_scale(axes, first, last)
+            axes.set_xlim(first, last)
     drawn.label(
         _titles(columns), "duration of the search (s)", "accuracy of the cell found\nafter 200 epochs of training (%)"
     )
@@ -126,7 +136,7 @@ def cost(
         drawn,
         traces,
         looks,
-        f"point: mean over n searches; bars: {MIDDLE}",
+        f"point: mean over n searches, beside each other where durations coincide; bars: {MIDDLE}",
         devices,
         points=True,
     )
@@ -156,7 +166,7 @@ def _over_time(
                 draw(axes, moments, regrets[:, :, place], look, len(row.methods))
     for panels in drawn.panels:
         for axes in panels:
-            time_scale(axes)
+            time_scale(axes, first, max(last, *(float(method.end.max()) for method in traces)))
     return drawn
 
 
@@ -167,14 +177,24 @@ def _span(traces: Sequence[Traces]) -> tuple[float, float]:
     return first, last
 
 
-def _point(axes: Axes, seconds: Floats, accuracies: Floats, look: Look | None) -> None:
-    x, y = seconds.mean(), accuracies.mean()
-    if x < _SOONEST:
+def _side_by_side(durations: Sequence[float]) -> list[float]:
+    """Factors by which to move durations that all but coincide, as those of searches with one budget do."""
+    alike = [round(log(max(duration, _SOONEST)) / log(1.1)) for duration in durations]
+    shifts = []
+    for place, step in enumerate(alike):
+        others, before = alike.count(step), alike[:place].count(step)
+        shifts.append(1.04 ** (before - (others - 1) / 2))
+    return shifts
+
+
+def _point(axes: Axes, seconds: Floats, shift: float, accuracies: Floats, look: Look | None) -> None:
+    x, y = seconds.mean() * shift, accuracies.mean()
+    if seconds.mean() < _SOONEST:
         axes.axhline(y, color=look.color if look else "0.85", linestyle=look.linestyle if look else "-", zorder=1)
     elif look is None:
         axes.plot(x, y, "o", color="0.85", zorder=1, markeredgewidth=0)
     else:
-        _with_bars(axes, seconds, accuracies, look)
+        _with_bars(axes, seconds * shift, accuracies, look)
 
 
 def _with_bars(axes: Axes, seconds: Floats, accuracies: Floats, look: Look) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from harness.report.curves import Floats
 from harness.report.wording import printable
@@ -38,14 +38,15 @@ STYLE: Any = {
 
 # Okabe and Ito's palette without its yellow, which is lost on white. Markers and dashes tell methods apart in grey.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">", "*")
 _DASHES = ("-", "--", "-.", ":")
 
 MOST = 8
 """Methods that one panel tells apart; of more, each family gets a row of panels, the others grey behind it."""
 
 PANEL_WIDTH, PANEL_HEIGHT = 3.2, 2.5  # inches
-_ROW_HEIGHT = 1.9  # of one row among several
+_ROW_HEIGHT = 1.9  # of one row among several, unless its legend is higher
+_LETTERS = 34  # to a line of a legend beside panels
 _BEHIND: Any = {"color": "0.85", "linewidth": 0.8, "zorder": 1}
 
 FEW = 20
@@ -129,16 +130,20 @@ class Grid:
         if len(self.rows) == 1:
             legend_below(self.figure, handles[0], note)
             return
+        highest = 0.0
         for row, panels, entries in zip(self.rows, self.panels, handles, strict=True):
-            lines, labels = zip(*entries, strict=True)
+            labels = [fill(text, _LETTERS) for _, text in entries]
+            highest = max(highest, 0.35 + sum(0.06 + 0.135 * (text.count("\n") + 1) for text in labels))  # inches
             panels[-1].legend(
-                lines,
-                [fill(text, 34) for text in labels],
-                title=fill(row.title, 34),
+                [line for line, _ in entries],
+                labels,
+                title=fill(row.title, _LETTERS),
                 loc="center left",
                 bbox_to_anchor=(1.02, 0.5),
                 alignment="left",
             )
+        more = max(0.0, highest - _ROW_HEIGHT) * len(self.rows)
+        self.figure.set_figheight(self.figure.get_figheight() + more)
         legend_below(self.figure, [], note)
 
 
@@ -154,7 +159,7 @@ def grid(rows: Sequence[Row], columns: int, title: str, sharey: Any = "col") -> 
 
 def legend_below(figure: Figure, entries: Sequence[tuple[Line2D, str]], note: str) -> None:
     """Below the panels, where it covers nothing."""
-    letters = int(figure.get_figwidth() * 72 / 4.2)
+    letters = int(figure.get_figwidth() * 72 / 4.4)  # points a letter takes on average, with some room
     labels = [text for _, text in entries]
     columns = max(1, min(len(labels), letters // (max(map(len, labels), default=0) + 10)))
     rows = ceil(len(labels) / columns)
@@ -209,11 +214,13 @@ def handle(look: Look) -> Line2D:
 
 
 def counted(method: str, n: int) -> str:
-    return label(f"{method} (n = {n})")
+    return f"{label(method)} (n\xa0=\xa0{n})"  # no break within the brackets
 
 
-def time_scale(axes: Axes) -> None:
+def time_scale(axes: Axes, first: float, last: float) -> None:
+    """Seconds, logarithmic; more ticks where there are few powers of ten between the first and the last."""
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if last < 300 * first else (1.0,)))
     axes.xaxis.set_major_formatter(FuncFormatter(_plain))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
@@ -224,6 +231,7 @@ def _plain(value: float, _: object) -> str:
 
 
 REGRET_TICKS = (0, 0.1, 0.3, 1, 3, 10, 30, 100)
+REGRET = "regret counts from the best cell that was looked up in the table"
 
 
 def regret_scale(axes: Axes, which: str) -> None:

@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from harness.report.curves import Curves, Floats
 from harness.report.figures.style import PANEL_WIDTH, STYLE, counted, label, legend_below
@@ -31,7 +32,7 @@ def supernet(curves: Sequence[Curves], place: int, column: tuple[str, str], titl
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(label(title))
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    longest = max(method.supernet.shape[1] for method in curves)
+    longest = max(2, *(method.supernet.shape[1] for method in curves))
     points = None
     for axes, method in zip(panels.flat, curves, strict=False):
         accuracy = method.accuracy[:, :, place]
@@ -60,6 +61,7 @@ def supernet(curves: Sequence[Curves], place: int, column: tuple[str, str], titl
         axes.set_ylabel(f"accuracy of the epoch's cell\non {dataset}, {split} (%)", size=8)
     assert points is not None
     bar = figure.colorbar(points, ax=panels, shrink=min(1.0, 3 / figure.get_figheight()), aspect=25)
+    bar.locator = MaxNLocator(integer=True)
     bar.set_label("search epoch")
     note = "ρ, τ: rank correlation over the epochs of a search, mean over the n searches where it is defined"
     legend_below(figure, [], note)

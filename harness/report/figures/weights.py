@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from harness.report.curves import Curves
-from harness.report.figures.style import STYLE, counted, label
+from harness.report.figures.style import STYLE, counted, label, legend_below
 
 _NAMED = 40  # rows of a map; of more, the operations cannot be named line by line
 _COLUMNS = 5
@@ -56,6 +56,9 @@ def weights(curves: Sequence[Curves], edges: Sequence[str], operations: Sequence
     assert image is not None
     bar = figure.colorbar(image, ax=panels, shrink=min(1.0, 3 / figure.get_figheight()), aspect=25)
     bar.set_label("operation weight θ (mean over n searches)")
+    if lines > _NAMED:
+        names = max(operations, key=len)
+        legend_below(figure, [], f"lines of an edge, from the top: {', '.join(names)}")
     return figure
 
 
@@ -76,6 +79,6 @@ def _name(axes: Axes, edges: Sequence[str], operations: Sequence[str], named: bo
         names = list(edges)
     axes.set_yticks(places, names if named else [], size=6)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5, min_n_ticks=1))
     for spine in axes.spines.values():
         spine.set_visible(False)
