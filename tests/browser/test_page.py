@@ -17,7 +17,15 @@ def column(shown, heading):
     headings = shown.locator("#leaderboard thead tr:nth-child(2) th:visible button")
     places = [headings.nth(k).get_attribute("aria-label") for k in range(headings.count())]
     place = places.index(f"{heading}, sort") + 1
-    return [text.strip() for text in shown.locator(f"#leaderboard tbody tr > :nth-child({place})").all_inner_texts()]
+    texts = shown.locator(f"#leaderboard tbody tr:not(.block) > :nth-child({place})").all_inner_texts()
+    return [" ".join(text.split()) for text in texts]
+
+
+def blocks(shown):
+    """The methods in each block, by its title."""
+    bodies = shown.locator("#leaderboard tbody")
+    rows = [bodies.nth(k).locator("th").all_inner_texts() for k in range(bodies.count())]
+    return {heading.partition("\n")[0]: [" ".join(name.split()) for name in names] for heading, *names in rows}
 
 
 def choice(shown, title):
