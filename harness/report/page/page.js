@@ -10,7 +10,7 @@ const rows = data.rows.map((values) => {
   return row;
 });
 
-const PER_PAGE = 100; // rows of the leaderboard, so that a sort stays quick however many there are
+const PER_PAGE = 80; // rows of the leaderboard, so that a sort stays quick however many there are
 const SEARCHES = 40; // searches that the evidence lists at first
 const METHODS = 10; // methods whose cells are drawn at first
 const CELLS = 3; // cells drawn of each
@@ -86,7 +86,7 @@ const VIEWS = {
   numbers: { title: "a row per number", lines: (block) => block.rows, columns: () => NUMBER_COLUMNS },
 };
 
-const state = { view: "methods", sort: null, descending: false, limit: PER_PAGE, cells: METHODS, found: [], columns: [] };
+const state = { view: "methods", sort: null, descending: false, limit: PER_PAGE, cells: METHODS, found: [], columns: [], blocks: [] };
 const table = document.getElementById("leaderboard");
 
 /** One column for each dataset and split. */
@@ -182,7 +182,9 @@ function columnHead(column) {
 
 /** The columns that the results need, sorted as before where there still is such a column. */
 function showTable() {
-  state.columns = VIEWS[state.view].columns(state.found);
+  const view = VIEWS[state.view];
+  state.columns = view.columns(state.found);
+  state.blocks = blocks(state.found).map((block) => ({ ...block, lines: view.lines(block) }));
   state.sort = state.columns.find((column) => state.sort && label(column) === label(state.sort)) ?? null;
   const caption = "Accuracies in % of found cells, ours beside published ones, in blocks; sorting keeps the blocks";
   table.className = state.view;
@@ -220,19 +222,17 @@ function showRows() {
     heads[number].removeAttribute("aria-sort");
     if (column === state.sort) heads[number].setAttribute("aria-sort", state.descending ? "descending" : "ascending");
   });
-  let [left, total] = [state.limit, 0];
+  let left = state.limit;
   const bodies = [];
-  for (const block of blocks(state.found)) {
-    const lines = sorted(VIEWS[state.view].lines(block));
-    const shown = lines.slice(0, left);
+  for (const block of state.blocks) {
+    const shown = left > 0 ? sorted(block.lines).slice(0, left) : [];
     const made = shown.map((line, number) => tableRow(line, shown[number - 1]));
     if (shown.length) bodies.push(element("tbody", {}, blockHeading(block), ...made));
     left -= shown.length;
-    total += lines.length;
   }
   for (const old of [...table.tBodies]) old.remove();
   table.append(...bodies);
-  const more = total - state.limit;
+  const more = state.blocks.reduce((total, block) => total + block.lines.length, -state.limit);
   const buttons = more > 0 ? [button(`Show ${Math.min(more, PER_PAGE)} more of ${more}`, showMore)] : [];
   document.getElementById("more").replaceChildren(...buttons);
 }
