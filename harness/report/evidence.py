@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report import wording
+from harness.report import regret, wording
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.published import PublishedValue
@@ -33,6 +33,11 @@ ROW = [
     "difference",
     "verdict",
     "table",  # the first 12 digits of its SHA-256
+    "best",  # accuracy in % of the best cell of the table
+    "regret",  # mean over the searches, in points: text
+    "hits",  # searches, out of n, that found the best
+    "cells",  # different ones among what the n searches found
+    "classes",  # of isomorphic cells
 ]
 
 _KEY_DIGITS = 12
@@ -43,7 +48,8 @@ def collect(report: Report) -> dict[str, Any]:
     """Everything the page shows of the leaderboard and the searches behind it, as JSON would have it."""
     searches = _Searches(report)
     published = _Interned()
-    rows = [_row(row, searches, published) for row in _with_published(report)]
+    regrets = _regrets(report)
+    rows = [[*_row(row, searches, published), *regrets[_number_key(row[0])]] for row in _with_published(report)]
     return {
         "row": ROW,
         "rows": rows,
@@ -181,6 +187,26 @@ def _with_published(report: Report) -> Iterator[tuple[Any, PublishedValue | None
     rows: Iterator[Any] = report.leaderboard.itertuples()
     for row in rows:
         yield row, None if pd.isna(row.published) else next(cited)
+
+
+def _number_key(row: Any) -> tuple[str, ...]:
+    return tuple(str(getattr(row, name)) for name in ("method", *GROUP, "selection", "dataset", "split"))
+
+
+def _regrets(report: Report) -> dict[tuple[str, ...], list[Any]]:
+    """What a row ends with, for every number of the leaderboard."""
+    best = {_number_key(run): run.best for run in report.found.itertuples()}
+    rows: Iterator[Any] = regret.summary(report.found).itertuples()
+    return {
+        (key := _number_key(row)): [
+            round(best[key], 4),
+            _number(row.regret),
+            round(row.hit_rate * row.n),
+            row.cells,
+            row.classes,
+        ]
+        for row in rows
+    }
 
 
 def _row(row: tuple[Any, PublishedValue | None], searches: _Searches, published: _Interned) -> list[Any]:

@@ -14,10 +14,6 @@ from tests.report.conftest import Results
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "browser: opens pages in a real browser; skipped where none is installed")
-
-
 @pytest.fixture(scope="package")  # not longer: while its driver runs, no other test could use asyncio
 def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")

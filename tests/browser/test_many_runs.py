@@ -86,9 +86,14 @@ def test_page_is_small_enough(many):
     assert many.stat().st_size < 6e6
 
 
-@pytest.mark.parametrize("title", ["Ours, mean", "Method", "Dataset", "Verdict"])
-def test_sorts_in_less_than_200_ms(many, visit, title):
+@pytest.mark.parametrize(
+    "view, title",
+    [("methods", "Method"), ("methods", "cifar100, ori-test")]
+    + [("numbers", title) for title in ("Ours, mean", "Method", "Dataset", "Verdict")],
+)
+def test_sorts_in_less_than_200_ms(many, visit, view, title):
     shown = visit(many)
+    shown.get_by_role("combobox", name="View").select_option(view)
     assert shown.locator("#shown").inner_text().startswith("6300 of 10080 results")
     assert sorted(shown.evaluate(SORTED, title))[1] < 200  # ms; one of four may meet a pause of the machine
 
@@ -97,6 +102,8 @@ def test_everything_at_once_sorts_as_quickly(many, visit):
     shown = visit(many)
     shown.get_by_role("combobox", name="Split").select_option("")
     assert shown.locator("#shown").inner_text().startswith("10080 of 10080 results")
+    assert sorted(shown.evaluate(SORTED, "Method"))[1] < 200
+    shown.get_by_role("combobox", name="View").select_option("numbers")
     assert sorted(shown.evaluate(SORTED, "Ours, std"))[1] < 200
 
 
@@ -119,8 +126,8 @@ def test_evidence_of_500_searches_opens_quickly_and_completely(many, visit):
 
 def test_more_rows_on_demand(many, visit):
     shown = visit(many)
-    rows = shown.locator("#leaderboard tbody tr")
+    rows = shown.locator("#leaderboard tbody tr:not(.block)")
     before = rows.count()
-    shown.get_by_role("button", name="more of 6", exact=False).first.press("Enter")
+    shown.get_by_role("button", name=f"more of {1260 - before}", exact=False).press("Enter")
     assert rows.count() == 2 * before
-    assert shown.evaluate("document.activeElement.closest('tr').rowIndex - 2") == before
+    assert rows.nth(before).evaluate("row => row.contains(document.activeElement)")

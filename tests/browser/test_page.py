@@ -17,11 +17,28 @@ def column(shown, heading):
     headings = shown.locator("#leaderboard thead tr:nth-child(2) th:visible button")
     places = [headings.nth(k).get_attribute("aria-label") for k in range(headings.count())]
     place = places.index(f"{heading}, sort") + 1
-    return [text.strip() for text in shown.locator(f"#leaderboard tbody tr > :nth-child({place})").all_inner_texts()]
+    texts = shown.locator(f"#leaderboard tbody tr:not(.block) > :nth-child({place})").all_inner_texts()
+    return [" ".join(text.split()) for text in texts]
+
+
+def blocks(shown):
+    """The methods in each block, by its title."""
+    bodies = shown.locator("#leaderboard tbody")
+    made = {}
+    for k in range(bodies.count()):
+        title = bodies.nth(k).locator(".block th").evaluate("each => each.firstChild.textContent")
+        made[title] = [" ".join(name.split()) for name in bodies.nth(k).locator("th[scope=row]").all_inner_texts()]
+    return made
 
 
 def choice(shown, title):
     return shown.get_by_role("combobox", name=title)
+
+
+def numbers(shown):
+    """The same page with a row per number."""
+    choice(shown, "View").select_option("numbers")
+    return shown
 
 
 def header(shown, heading):
@@ -44,39 +61,95 @@ def three(results, show):
 def test_default_view_has_test_accuracies_of_the_last_epoch(three):
     shown = three()
     assert column(shown, "Method") == ["gaea-darts-erm", "darts", "nobody digits proxy"]
+    assert column(shown, "cifar10, test") == [
+        "94.10 ± 0.14 (2) ✓ 94.10 ± 0.29 (4)† +0.00",
+        "59.67 ± 0.58 (3) ✗ 54.30 ± 0.00 (3) +5.37",
+        "70.50 ± 0.71 (2) –",
+    ]
+    assert [sign.get_attribute("aria-label") for sign in shown.locator(".sign").all()] == ["reproduced", "differs"]
+
+
+def test_a_row_per_number_has_the_same_numbers(three):
+    shown = numbers(three())
+    assert column(shown, "Method") == ["gaea-darts-erm", "darts", "nobody digits proxy"]
     assert column(shown, "Split") == ["test"] * 3
     assert column(shown, "Ours, mean") == ["94.10", "59.67", "70.50"]
     assert column(shown, "Ours, n") == ["2", "3", "2"]
     assert column(shown, "Published, mean") == ["94.10†", "54.30", "–"]
-    assert "selection: cell of the last epoch" in shown.locator("#common").inner_text()
+    assert column(shown, "Verdict") == ["✓ reproduced", "✗ differs", "no published value"]
+
+
+def test_verdicts_are_counted_in_words(three):
+    shown = three()
+    counts = shown.locator("#verdicts > span").all_inner_texts()
+    assert counts == ["✓ reproduced 1", "✗ differs 1", "no published value 1"]
+    shown.get_by_label("Search", exact=True).fill("darts")
+    assert shown.locator("#verdicts > span").all_inner_texts() == counts[:2]
+
+
+def test_another_split_of_the_published_value_is_named(results, show):
+    results.runs_with("gaea-darts-erm", [73.0, 73.4], on=("cifar100", "x-valid"))
+    assert column(show(), "cifar100, x-valid") == ["73.20 ± 0.28 (2) ≠ 73.43 ± 0.13 (4) ori-test"]
 
 
 def test_validation_accuracies_stand_in_where_there_are_no_others(results, show):
     results.runs_with("darts", [50.0], on=("cifar10", "x-valid"))
-    assert column(show(), "Split") == ["x-valid"]
+    assert column(numbers(show()), "Split") == ["x-valid"]
 
 
-def test_verdicts_are_told_by_words_and_signs(three):
-    assert column(three(), "Verdict") == ["✓ reproduced", "✗ differs", "no published value"]
+def test_blocks_part_what_no_table_may_mix(results, show):
+    """A search on each dataset is a block of its own, with the number of cifar10 that it shares with transfers."""
+    for dataset in ("cifar10", "cifar100"):
+        results.runs_with("darts", [50.0, 51.0], dataset=dataset)
+    results.runs_with("gdas", [60.0])
+    results.runs_with("setn", [70.0], profile="quick", dataset="digits")
+    found = {f"{method}-{seed}": 40.0 + seed for method in ("darts", "gdas", "setn") for seed in (0, 1)}
+    results.look_up({(cell, "cifar100", "x-test"): value for cell, value in found.items()}, sha256="a" * 64)
+    results.look_up({(cell, "cifar10", "test"): value for cell, value in found.items()}, sha256="b" * 64)
+    shown = show()
+    assert blocks(shown) == {
+        "Weight sharing, searched on cifar10": ["darts", "gdas"],
+        "Weight sharing, searched on each dataset": ["darts"],
+        "Weight sharing, searched on cifar100": ["darts"],
+        "Weight sharing, searched on digits": ["setn digits proxy"],
+    }
+    ours = [text.partition(" ")[0] for text in column(shown, "cifar10, test")]
+    assert ours[0] == ours[2]
+    assert ours.count("–") == 0
+    assert [text.partition(" ")[0] for text in column(shown, "cifar100, x-test")][3] == "–"
 
 
+def test_changed_settings_stand_below_the_name_once(results, show):
+    for split in ("x-test", "ori-test"):
+        results.runs_with("darts", [50.0], on=("cifar100", split), changed={"lr": 0.2}, settings={"lr": 0.2})
+    shown = show()
+    assert column(shown, "Method") == ["darts [lr=0.2]"]
+    name, changed = (shown.locator(place).bounding_box() for place in ("tr:not(.block) > th[scope=row]", ".changed"))
+    assert changed["y"] > name["y"] + name["height"] / 3
+    assert column(numbers(shown), "Method") == ["darts [lr=0.2]", "darts"]
+
+
+@pytest.mark.parametrize("view, title", [("methods", "cifar10, test"), ("numbers", "Ours, mean")])
 @pytest.mark.parametrize("by", ["mouse", "keyboard"])
-def test_sort(three, by):
+def test_sort_keeps_the_blocks(three, by, view, title):
     shown = three()
-    button = header(shown, "Ours, mean")
+    choice(shown, "View").select_option(view)
+    button = header(shown, title)
     cell = shown.locator("th", has=button)
     assert cell.get_attribute("aria-sort") is None
-    for direction, means in (("descending", ["94.10", "70.50", "59.67"]), ("ascending", ["59.67", "70.50", "94.10"])):
+    for direction, means in (("descending", ["94.10", "59.67", "70.50"]), ("ascending", ["59.67", "94.10", "70.50"])):
         button.click() if by == "mouse" else button.press("Enter")
-        assert column(shown, "Ours, mean") == means
+        assert [text.partition(" ")[0] for text in column(shown, title)] == means
         assert cell.get_attribute("aria-sort") == direction
     header(shown, "Method").press("Enter")
     assert column(shown, "Method") == ["darts", "gaea-darts-erm", "nobody digits proxy"]
     assert cell.get_attribute("aria-sort") is None
 
 
-def test_missing_values_come_last_in_both_directions(three):
-    shown = three()
+def test_missing_values_come_last_in_both_directions(results, show):
+    for method, accuracy in (("darts", 50.0), ("nobody", 60.0), ("gaea-darts-erm", 94.0)):
+        results.runs_with(method, [accuracy, accuracy + 1])
+    shown = numbers(show())
     for _ in range(2):
         header(shown, "Published, mean").click()
         assert column(shown, "Published, mean")[-1] == "–"
@@ -94,17 +167,19 @@ def test_filters_search_and_reset(three):
     shown.get_by_role("button", name="Reset").click()
     assert len(column(shown, "Method")) == 3
     choice(shown, "Selection").select_option("best-valid")
-    assert column(shown, "Ours, mean") == ["59.00"]
+    assert column(numbers(shown), "Ours, mean") == ["59.00"]
     choice(shown, "Selection").select_option("")
     choice(shown, "Split").select_option("x-valid")
     assert set(column(shown, "Split")) == {"x-valid"}
-    assert set(column(shown, "Selection")) == {"last", "best-valid"}  # a column as soon as rows differ in it
+    headings = shown.locator("#leaderboard .block").all_inner_texts()
+    assert sum("last epoch" in heading for heading in headings) == 2
+    assert sum("best supernet validation accuracy" in heading for heading in headings) == 1
 
 
 def test_filters_without_a_choice_are_not_shown(results, show):
     results.runs_with("darts", [50.0])
     shown = show()
-    assert not shown.locator("#filters select").filter(visible=True).count()
+    assert shown.locator("#filters select").filter(visible=True).count() == 1  # the view
     assert shown.get_by_label("Search", exact=True).is_visible()
 
 
@@ -119,7 +194,9 @@ def test_evidence_by_keyboard(three):
     table = dialog.locator(".searches tbody tr")
     seeds = [table.nth(k).locator("td").nth(0).inner_text() for k in range(table.count())]
     values = [table.nth(k).locator("td").nth(1).inner_text() for k in range(table.count())]
+    regrets = [table.nth(k).locator("td").nth(2).inner_text() for k in range(table.count())]
     assert dict(zip(seeds, values, strict=True)) == {"0": "59", "1": "60", "5": "60"}
+    assert dict(zip(seeds, regrets, strict=True)) == {"0": "35.20", "1": "34.20", "5": "34.20"}
     text = dialog.inner_text()
     assert "python run_all.py --space nasbench201 --methods darts --seeds 0-1,5 --profile paper" in text
     for said in ("darts-0", "TE-NAS paper", "lr", "fp32", "a table", "aaaaaaaaaaaa", "channels", "nothing", "cpu"):
@@ -127,6 +204,20 @@ def test_evidence_by_keyboard(three):
     shown.keyboard.press("Escape")
     assert not dialog.is_visible()
     assert button.evaluate("button => button === document.activeElement")
+
+
+def test_evidence_tells_regret_and_hits(results, show):
+    """Of a table whose best cell has 94.0: one of three searches found it, the others miss it by 0.5 and 1."""
+    results.runs_with("darts", [94.0, 93.5, 93.0])
+    shown = show()
+    shown.get_by_role("button", name="Evidence: darts").click()
+    facts = shown.get_by_role("dialog").locator("section", has_text="Regret").locator("dl div").all_inner_texts()
+    assert [" ".join(fact.split()) for fact in facts][:4] == [
+        "best of the table 94.00",
+        "mean regret 0.50 points",
+        "hit rate 33.3 % (1 of 3)",
+        "different cells 3",
+    ]
 
 
 def test_evidence_marks_what_keeps_two_numbers_apart(results, show):
@@ -155,7 +246,7 @@ def test_names_are_text(results, show):
     results.look_up({(CELLS[0], "cifar10", "test"): 1.0}, source=EVIL)
     shown = show()
     name = page.printable(EVIL)
-    assert shown.locator("#leaderboard tbody th").evaluate("each => each.textContent.trim()") == name
+    assert shown.locator("#leaderboard tbody th[scope=row]").evaluate("each => each.textContent.trim()") == name
     shown.get_by_role("button", name="Evidence").first.click()
     assert shown.get_by_role("dialog").locator("h2").evaluate("each => each.firstChild.textContent").startswith(name)
     assert shown.locator("script").count() == 2  # and the fixture sees that nothing was alerted
@@ -203,21 +294,40 @@ def test_theme_follows_the_system_until_it_is_chosen(three, scheme, light):
     assert button.inner_text() == "Theme: dark"
 
 
+@pytest.mark.parametrize("view", ["methods", "numbers"])
 @pytest.mark.parametrize("width", [320, 390, 800, 1000, 1400])
-def test_nothing_hangs_over_the_edge(three, width):
+def test_nothing_hangs_over_the_edge(three, width, view):
     shown = three(viewport={"width": width, "height": 800})
+    choice(shown, "View").select_option(view)
     choice(shown, "Selection").select_option("")
     assert shown.evaluate("document.documentElement.scrollWidth") <= width
     shown.get_by_role("button", name="Evidence").first.click()
     assert shown.get_by_role("dialog").evaluate("each => each.scrollWidth <= each.clientWidth")
 
 
+@pytest.mark.parametrize("view", ["methods", "numbers"])
+@pytest.mark.parametrize("width", [1280, 1400])
+def test_every_column_is_seen_without_scrolling(results, show, width, view):
+    """Five test accuracies of a method with a long name, wide numbers and a published value of another split."""
+    method = "regularized-evolution"
+    splits = [("cifar10", "test"), *((d, s) for d in ("cifar100", "imagenet16-120") for s in ("x-test", "ori-test"))]
+    for seed in range(100):
+        results.run(method, seed, cells=(f"cell-{seed % 2}",), changed={"signal_epochs": 200})
+    results.look_up({(f"cell-{k}", *split): 50.0 + 40 * k for k in (0, 1) for split in splits})
+    shown = show(viewport={"width": width, "height": 800})
+    choice(shown, "View").select_option(view)
+    assert len(shown.locator("#leaderboard tbody tr:not(.block) td button").all()) == 5
+    assert shown.locator(".scroll").first.evaluate("each => each.scrollWidth <= each.clientWidth")
+
+
 def test_narrow_screens_name_every_number(three):
     shown = three(viewport={"width": 390, "height": 800})
-    number = shown.locator("#leaderboard tbody tr").first.locator("td").filter(has_text="94.10").first
-    assert number.evaluate("each => getComputedStyle(each, '::before').content") == '"Ours, mean"'
-    header(shown, "Ours, mean").press("Enter")
-    assert column(shown, "Ours, mean") == ["94.10", "70.50", "59.67"]
+    for view, title, named in (("methods", "cifar10, test", "cifar10 test"), ("numbers", "Ours, mean", "Ours, mean")):
+        choice(shown, "View").select_option(view)
+        number = shown.locator("#leaderboard td").filter(has_text="94.10").first
+        assert number.evaluate("each => getComputedStyle(each, '::before').content") == f'"{named}"'
+        header(shown, title).press("Enter")
+        assert [text.partition(" ")[0] for text in column(shown, title)] == ["94.10", "59.67", "70.50"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

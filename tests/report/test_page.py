@@ -144,3 +144,18 @@ def test_without_results_the_page_says_why(results, failed):
     found = Page((results.store.folder / "leaderboard.html").read_text())
     assert found.data["rows"] == []
     assert "Failed runs (1)" in found.text if failed else report.content.NO_RUNS in found.text
+
+
+def test_every_number_has_its_regret_and_hits(results):
+    """By hand: a table whose best is 94.0; three searches miss it by 0, 0.5 and 1, two of another method by 2 and 4."""
+    results.runs_with("darts", [94.0, 93.5, 93.0])
+    results.runs_with("gaea-darts-erm", [92.0, 90.0])
+    data = rendered(results).data
+    rows = [dict(zip(data["row"], row, strict=True)) for row in data["rows"]]
+    found = {
+        data["configurations"][row["configuration"]]["method"]: [
+            row[name] for name in ("best", "regret", "hits", "cells")
+        ]
+        for row in rows
+    }
+    assert found == {"darts": [94.0, "0.50", 1, 3], "gaea-darts-erm": [94.0, "3.00", 0, 2]}

@@ -10,7 +10,7 @@ const rows = data.rows.map((values) => {
   return row;
 });
 
-const PER_PAGE = 200; // rows of the leaderboard, so that a sort stays quick however many there are
+const PER_PAGE = 80; // rows of the leaderboard, so that a sort stays quick however many there are
 const SEARCHES = 40; // searches that the evidence lists at first
 const METHODS = 10; // methods whose cells are drawn at first
 const CELLS = 3; // cells drawn of each
@@ -46,21 +46,26 @@ function proxyBadge(configuration) {
   return configuration.proxy ? element("span", { class: "proxy", title: configuration.sentence }, configuration.proxy) : null;
 }
 
+const verdictClass = (verdict) => `verdict ${verdict.replaceAll(" ", "-")}`;
+
 function verdictBadge(verdict) {
-  return element("span", { class: `verdict ${verdict.replaceAll(" ", "-")}` }, `${VERDICTS[verdict] ?? ""} ${verdict}`.trim());
+  return element("span", { class: verdictClass(verdict) }, `${VERDICTS[verdict] ?? ""} ${verdict}`.trim());
 }
 
 // The table -----------------------------------------------------------------------------------------------------------
 
 const recalled = (row) => (row.published?.recalled ? "\u2020" : "");
 const rank = (row) => Object.keys(VERDICTS).indexOf(row.verdict);
-const columns = [
-  { title: "Method", value: (row) => row.configuration.method, heads: true },
-  { title: "Family", value: (row) => row.configuration.family },
-  { title: "Space", value: (row) => row.configuration.space, varies: true },
-  { title: "Profile", value: (row) => row.configuration.profile, varies: true },
-  { title: "Searched on", value: (row) => row.configuration.searched_on, varies: true },
-  { title: "Selection", value: (row) => row.selection, varies: true },
+const place = (row) => `${row.dataset} ${row.split}`;
+const label = (column) => (column.group ? `${column.group}, ${column.title}` : column.title);
+const METHOD = {
+  title: "Method",
+  value: (line) => line.configuration.method,
+  cell: (line, column, again) => methodCell(line.configuration, again),
+};
+
+const NUMBER_COLUMNS = [
+  METHOD,
   { title: "Dataset", value: (row) => row.dataset },
   { title: "Split", value: (row) => row.split },
   { group: "Ours", title: "mean", number: true, value: (row) => row.mean },
@@ -71,33 +76,120 @@ const columns = [
   { group: "Published", title: "n", number: true, value: (row) => (row.published ? (row.published.n ?? "?") : null) },
   { group: "Published", title: "split", value: (row) => (row.published ? row.published.split || "not stated" : null) },
   { title: "Difference", number: true, value: (row) => row.difference },
-  { title: "Verdict", value: (row) => row.verdict, badge: true, rank },
+  { title: "Verdict", value: (row) => row.verdict, rank, cell: (row) => element("td", { "data-label": "Verdict" }, verdictBadge(row.verdict)) },
+  { title: "Evidence", cell: (row) => element("td", { class: "wide" }, button("Evidence", () => openEvidence(row), opens(row))) },
 ];
-const label = (column) => (column.group ? `${column.group}, ${column.title}` : column.title);
 
-const state = { sort: null, descending: false, limit: PER_PAGE, cells: METHODS, found: [] };
+/** Two ways to see the same results. Lines and columns of each; a line has a configuration. */
+const VIEWS = {
+  methods: { title: "a row per method", lines: methodLines, columns: methodColumns },
+  numbers: { title: "a row per number", lines: (block) => block.rows, columns: () => NUMBER_COLUMNS },
+};
+
+const state = { view: "methods", sort: null, descending: false, limit: PER_PAGE, cells: METHODS, found: [], columns: [], blocks: [] };
 const table = document.getElementById("leaderboard");
-const body = element("tbody");
+
+/** One column for each dataset and split. */
+function methodColumns(found) {
+  const places = new Map(found.map((row) => [place(row), row]));
+  const order = [...new Set(rows.map((row) => row.dataset))];
+  const sorted = [...places].sort(([, a], [, b]) => order.indexOf(a.dataset) - order.indexOf(b.dataset));
+  const columns = sorted.map(([name, { dataset, split }]) => ({
+    group: dataset,
+    title: split,
+    number: true,
+    value: (line) => line.numbers.get(name)?.mean,
+    cell: (line) => pair(line.numbers.get(name), name),
+  }));
+  return [METHOD, ...columns];
+}
+
+function methodLines(block) {
+  const lines = new Map();
+  for (const row of block.rows) {
+    const name = row.configuration.method;
+    if (!lines.has(name)) lines.set(name, { configuration: row.configuration, numbers: new Map() });
+    lines.get(name).numbers.set(place(row), row);
+  }
+  return [...lines.values()];
+}
+
+const HOME = "cifar10"; // where the papers search when they do not search on each dataset
+const EACH = "each dataset";
+
+/** Results that one table of a paper puts together: one kind of search, on the same data, under one profile. */
+function blocks(found) {
+  const made = new Map();
+  const add = (row, where) => {
+    const { kind, space, profile } = row.configuration;
+    const key = JSON.stringify([kind, space, profile, where, row.selection]);
+    if (!made.has(key)) made.set(key, { ...row.configuration, where, selection: row.selection, rows: [] });
+    made.get(key).rows.push(row);
+  };
+  const same = ({ selection, configuration: { method, space, profile } }) => JSON.stringify([method, space, profile, selection]);
+  const direct = (row) => row.dataset === row.configuration.searched_on;
+  const elsewhere = new Set(found.filter((row) => direct(row) && row.dataset !== HOME).map(same));
+  for (const row of found) {
+    const home = row.configuration.searched_on === HOME;
+    if (home || !direct(row)) add(row, row.configuration.searched_on);
+    if (direct(row) && elsewhere.has(same(row))) add(row, EACH); // of the home dataset the same number as above
+  }
+  const groups = [...new Set(rows.map(({ configuration }) => `${configuration.space} ${configuration.profile}`))];
+  const key = ({ kind, space, profile, where }) => {
+    const turn = where === EACH ? 1 : [HOME, "digits"].includes(where) ? 0 : 2;
+    return 1000 * (kind !== "black-box") + 10 * groups.indexOf(`${space} ${profile}`) + turn;
+  };
+  return [...made.values()].sort((a, b) => key(a) - key(b));
+}
+
+/** The one line that says what a block is. */
+function blockHeading(block) {
+  const blackBox = block.kind === "black-box";
+  const title = blackBox && block.where === HOME ? "Black box" : `${blackBox ? "Black box" : "Weight sharing"}, searched on ${block.where}`;
+  const [protocol, cells] = block.sentence.split(": ");
+  const parts = [
+    blackBox ? "each query trains one cell" : "one supernet for all cells",
+    block.where === EACH ? "cells found on the dataset on which they are looked up" : cells,
+    block.proxy ? null : protocol,
+    `${block.profile} profile`,
+    varies((row) => row.configuration.space) ? block.space : null,
+    varies((row) => row.selection) ? data.selections[block.selection] : null,
+  ];
+  const about = element("span", { class: "faint" }, ` ${parts.filter(Boolean).join(" \u00b7 ")}`);
+  const cell = { colspan: state.columns.length, scope: "rowgroup" };
+  return element("tr", { class: "block" }, element("th", cell, title, " ", proxyBadge(block), about));
+}
+
+const varies = (value) => new Set(rows.map(value)).size > 1;
 
 function head() {
   const groups = element("tr");
   const titles = element("tr");
-  for (const column of columns) {
+  for (const column of state.columns) {
     const before = groups.lastElementChild;
     if (before && column.group && before.textContent === column.group) before.colSpan += 1;
     else groups.append(element(column.group ? "th" : "td", column.group ? { scope: "colgroup" } : {}, column.group ?? ""));
-    const attributes = { "aria-label": `${label(column)}, sort`, "data-group": column.group ? `${column.group} ` : null };
-    column.head = element("th", { scope: "col", class: column.number ? "number" : null }, button(column.title, () => sortBy(column), attributes));
-    column.over = groups.lastElementChild;
-    titles.append(column.head);
+    titles.append(columnHead(column));
   }
-  groups.append(element("td"));
-  titles.append(element("th", { scope: "col", class: "plain" }, "Evidence"));
-  table.append(
-    element("caption", { class: "unseen" }, "Accuracies in % of found cells, ours beside published ones"),
-    element("thead", {}, groups, titles),
-    body,
-  );
+  return element("thead", {}, groups, titles);
+}
+
+function columnHead(column) {
+  if (!column.value) return element("th", { scope: "col", class: "plain" }, column.title);
+  const attributes = { "aria-label": `${label(column)}, sort`, "data-group": column.group ? `${column.group} ` : null };
+  return element("th", { scope: "col", class: column.number ? "number" : null }, button(column.title, () => sortBy(column), attributes));
+}
+
+/** The columns that the results need, sorted as before where there still is such a column. */
+function showTable() {
+  const view = VIEWS[state.view];
+  state.columns = view.columns(state.found);
+  state.blocks = blocks(state.found).map((block) => ({ ...block, lines: view.lines(block) }));
+  state.sort = state.columns.find((column) => state.sort && label(column) === label(state.sort)) ?? null;
+  const caption = "Accuracies in % of found cells, ours beside published ones, in blocks; sorting keeps the blocks";
+  table.className = state.view;
+  table.replaceChildren(element("caption", { class: "unseen" }, caption), head());
+  showRows();
 }
 
 function sortBy(column) {
@@ -106,60 +198,95 @@ function sortBy(column) {
   showRows();
 }
 
-function sortKey(column, row) {
-  const value = column.rank ? column.rank(row) : column.value(row);
+function sortKey(column, line) {
+  const value = column.rank ? column.rank(line) : column.value(line);
   return column.number && typeof value === "string" ? Number.parseFloat(value) : value;
 }
 
-function sorted(found) {
-  if (!state.sort) return found;
+function sorted(lines) {
+  if (!state.sort) return lines;
   const sign = state.descending ? -1 : 1;
   const missing = (key) => key === null || key === undefined || Number.isNaN(key);
-  return found
-    .map((row) => [sortKey(state.sort, row), row])
+  return lines
+    .map((line) => [sortKey(state.sort, line), line])
     .sort(([a], [b]) => {
       if (missing(a) || missing(b)) return missing(a) - missing(b); // at the end, whatever the direction
       return a < b ? -sign : a > b ? sign : 0;
     })
-    .map(([, row]) => row);
+    .map(([, line]) => line);
 }
 
 function showRows() {
-  const shown = sorted(state.found).slice(0, state.limit);
-  const visible = columns.filter((column) => !column.hidden);
-  for (const column of columns) {
-    column.head.hidden = Boolean(column.hidden);
-    if (!column.group) column.over.hidden = Boolean(column.hidden);
-    column.head.removeAttribute("aria-sort");
+  const heads = table.querySelectorAll("thead tr:last-child th");
+  state.columns.forEach((column, number) => {
+    heads[number].removeAttribute("aria-sort");
+    if (column === state.sort) heads[number].setAttribute("aria-sort", state.descending ? "descending" : "ascending");
+  });
+  let left = state.limit;
+  const bodies = [];
+  for (const block of state.blocks) {
+    const shown = left > 0 ? sorted(block.lines).slice(0, left) : [];
+    const made = shown.map((line, number) => tableRow(line, shown[number - 1]));
+    if (shown.length) bodies.push(element("tbody", {}, blockHeading(block), ...made));
+    left -= shown.length;
   }
-  state.sort?.head.setAttribute("aria-sort", state.descending ? "descending" : "ascending");
-  body.replaceChildren(...shown.map((row) => tableRow(row, visible)));
-  const left = state.found.length - shown.length;
-  const more = left > 0 ? [button(`Show ${Math.min(left, PER_PAGE)} more of ${left}`, showMore)] : [];
-  document.getElementById("more").replaceChildren(...more);
+  for (const old of [...table.tBodies]) old.remove();
+  table.append(...bodies);
+  const more = state.blocks.reduce((total, block) => total + block.lines.length, -state.limit);
+  const buttons = more > 0 ? [button(`Show ${Math.min(more, PER_PAGE)} more of ${more}`, showMore)] : [];
+  document.getElementById("more").replaceChildren(...buttons);
 }
 
 function showMore() {
   const first = state.limit;
   state.limit += PER_PAGE;
   showRows();
-  body.children[first]?.querySelector("button").focus();
+  table.querySelectorAll("tbody tr:not(.block)")[first]?.querySelector("button").focus();
 }
 
-function tableRow(row, visible) {
-  const made = element("tr", {}, ...visible.map((column) => tableCell(row, column)));
-  const name = `Evidence: ${row.configuration.method}, ${row.dataset} ${row.split}, ${row.mean}`;
-  const open = button("Evidence", () => openEvidence(row), { "aria-label": name, "aria-haspopup": "dialog" });
-  made.append(element("td", { class: "wide" }, open));
-  return made;
+function tableRow(line, before) {
+  const again = before?.configuration === line.configuration;
+  return element("tr", {}, ...state.columns.map((column) => (column.cell ?? plainCell)(line, column, again)));
 }
 
-function tableCell(row, column) {
+function plainCell(row, column) {
   const value = column.value(row);
   const text = value === null || value === undefined ? NOTHING : `${value}${column.mark?.(row) ?? ""}`;
-  if (column.heads) return element("th", { scope: "row" }, text, " ", proxyBadge(row.configuration));
-  const attributes = { "data-label": label(column), class: column.number ? "number" : null };
-  return element("td", attributes, column.badge ? verdictBadge(value) : text);
+  return element("td", { "data-label": label(column), class: column.number ? "number" : null }, text);
+}
+
+/** The name; below it, smaller, what was changed, and whether it is a proxy. In the next rows of a method faint. */
+function methodCell(configuration, again) {
+  const [, name, changed] = configuration.method.match(/^(.+?)( \[.*\])?$/s) ?? [null, configuration.method];
+  const below = changed && !again ? element("span", { class: "changed" }, changed) : null;
+  return element("th", { scope: "row", class: again ? "again" : null }, name, below, " ", proxyBadge(configuration));
+}
+
+/** Ours over published, with a sign for the verdict and, beside the published value, the difference or its other split. */
+function pair(row, name) {
+  const cell = (...lines) => element("td", { class: "pair", "data-label": name }, ...lines);
+  if (!row) return cell(NOTHING);
+  const { published, verdict } = row;
+  const attributes = { type: "button", class: "side", onclick: () => openEvidence(row), ...opens(row) };
+  const ours = element("button", attributes, ...side(row.mean, row.std, `(${row.n})`));
+  const none = element("span", { class: "side" }, element("b", { title: verdict }, NOTHING));
+  if (!published) return cell(element("div", {}, ours), element("div", { class: "theirs" }, none));
+  const theirs = side(published.mean, published.std, `(${published.n ?? "?"})${recalled(row)}`);
+  const said = { class: `sign ${verdictClass(verdict)}`, role: "img", "aria-label": verdict, title: verdict };
+  const sign = element("span", said, VERDICTS[verdict] ?? verdict);
+  const beside = element("span", {}, row.difference ?? (published.split || "split ?"));
+  return cell(
+    element("div", {}, ours, sign),
+    element("div", { class: "theirs" }, element("span", { class: "side" }, ...theirs), beside),
+  );
+}
+
+function side(mean, std, n) {
+  return [element("b", {}, mean), element("span", {}, std === null ? "" : `\u00b1 ${std}`), element("span", {}, n)];
+}
+
+function opens(row) {
+  return { "aria-label": `Evidence: ${row.configuration.method}, ${place(row)}, ${row.mean}`, "aria-haspopup": "dialog" };
 }
 
 // Filters -------------------------------------------------------------------------------------------------------------
@@ -192,6 +319,10 @@ function setDefaults() {
 
 function makeFilters() {
   const form = document.getElementById("filters");
+  const views = Object.entries(VIEWS).map(([value, { title }]) => element("option", { value }, title));
+  const view = element("select", {}, ...views);
+  form.append(element("label", {}, "View", view));
+  view.addEventListener("input", () => { state.view = view.value; });
   for (const filter of filters) {
     const values = [...new Set([...rows.map((row) => filter.also?.(row)), ...rows.map(filter.value)])].filter(Boolean);
     const options = values.map((value) => element("option", { value }, filter.names?.[value] ?? value));
@@ -216,20 +347,13 @@ function applyFilters() {
   );
   state.limit = PER_PAGE;
   state.cells = METHODS;
-  // What all rows share stands above the table once, and not in a column.
-  const common = [];
-  for (const column of columns.filter((each) => each.varies)) {
-    const values = new Set(state.found.map(column.value));
-    column.hidden = values.size <= 1;
-    const shared = column.hidden ? [...values] : [];
-    common.push(...shared.map((value) => `${column.title.toLowerCase()}: ${data.selections[value] ?? value}`));
-  }
-  const sentences = [...new Set(state.found.map((row) => row.configuration.sentence))];
-  const lines = sentences.length === 1 ? [...common, sentences[0]] : common;
-  document.getElementById("common").textContent = lines.join(" \u00b7 ");
+  const counted = (verdict) => state.found.filter((row) => row.verdict === verdict).length;
+  const verdicts = Object.keys(VERDICTS).filter(counted).map((verdict) => element("span", {}, verdictBadge(verdict), ` ${counted(verdict)}`));
+  document.getElementById("verdicts").replaceChildren(...verdicts);
   const units = "accuracies in % after 200 epochs of training; \u2020: recalled, not verified";
-  document.getElementById("shown").textContent = `${state.found.length} of ${rows.length} results; ${units}`;
-  showRows();
+  const reading = state.view === "methods" ? "; above: ours, below: published. A number opens its evidence" : "";
+  document.getElementById("shown").textContent = `${state.found.length} of ${rows.length} results; ${units}${reading}.`;
+  showTable();
   showCells();
 }
 
@@ -267,7 +391,7 @@ function concatenated(text, title) {
   return (list?.match(/\d+/g) ?? []).map(Number);
 }
 
-function place(nodes, node) {
+function nodePlace(nodes, node) {
   const angle = Math.PI * (1 - (2 * node) / nodes);
   return data.layouts[nodes]?.[node] ?? [0.5 + Math.cos(angle) / 2, 0.5 + Math.sin(angle) / 2];
 }
@@ -282,7 +406,7 @@ function drawings(text) {
 function drawing(title, nodes, edges) {
   const [width, height] = nodes <= 4 ? [300, 150] : [400, 230];
   const at = (node) => {
-    const [x, y] = place(nodes, node);
+    const [x, y] = nodePlace(nodes, node);
     return [22 + x * (width - 44), height - 16 - y * (height - 32)];
   };
   const named = edges.filter(([, , operation]) => operation).map(([source, target, operation]) => `${source} to ${target} ${operation}`);
@@ -358,7 +482,7 @@ const dialog = document.getElementById("evidence");
 /** The browser closes the dialog on Escape, and returns the focus to where it was. */
 function openEvidence(row) {
   const close = button("Close", () => dialog.close());
-  const title = element("h2", { id: "evidence-heading" }, `${row.configuration.method}: ${row.mean} `, proxyBadge(row.configuration));
+  const title = element("h2", { id: "evidence-heading" }, `${row.configuration.method}, ${place(row)}: ${row.mean} `, proxyBadge(row.configuration));
   dialog.replaceChildren(element("header", {}, title, close), ...evidence(row));
   dialog.showModal();
   dialog.scrollTop = 0;
@@ -376,6 +500,7 @@ function evidence(row) {
   return [
     element("p", {}, about),
     section("Ours and published", comparison(row)),
+    section("Regret", regret(row)),
     section("Searches", ...list),
     section("Command", element("pre", { tabindex: "0" }, configuration.command), ...commandNotes(configuration)),
     section("Changed with --set", facts(configuration.changed, "nothing")),
@@ -428,6 +553,18 @@ function comparison(row) {
   return element("div", { class: "scroll" }, verdict, plainTable(["", "ours", "published"], element("tbody", {}, ...made)));
 }
 
+/** How far the searches end from the best cell of the table. */
+function regret(row) {
+  const points = (value) => `${value} points`;
+  return facts({
+    "best of the table": row.best.toFixed(2),
+    "mean regret": points(row.regret),
+    "hit rate": `${((100 * row.hits) / row.n).toFixed(1)} % (${row.hits} of ${row.n})`,
+    "different cells": row.cells,
+    "isomorphism classes": row.classes,
+  });
+}
+
 function plainTable(titles, lines, attributes = {}) {
   const head = element("tr", {}, ...titles.map((title) => element("th", { scope: "col" }, title)));
   return element("table", attributes, element("thead", {}, head), lines);
@@ -445,6 +582,7 @@ function searches(row) {
   const columns = [
     ["seed", recorded("seed")],
     ["accuracy", (place) => accuracies[cell(place)]],
+    ["regret", (place) => (row.best - accuracies[cell(place)]).toFixed(2)],
     ["cell", (place) => drawnWithString(data.cells[cell(place)])],
     ...(kind === "black-box"
       ? [["queries", recorded("queries")], ["simulated s", recorded("simulated")]]
@@ -524,7 +662,6 @@ setTheme(Object.keys(THEMES).find((name) => name === savedTheme()) ?? "system");
 themeButton.hidden = false;
 themeButton.addEventListener("click", nextTheme);
 if (rows.length) {
-  head();
   makeFilters();
   applyFilters();
 } else {
