@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,17 +40,44 @@ DATASET_NAMES = ("digits", "cifar10")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 all well, 1 a run failed, 2 bad input, 130 interrupted."""
+    """Exit status: 0 all well, 1 a run failed, 2 bad input or results that cannot be written, 128 + n signal n."""
     options = parser().parse_args(arguments)
     console = Console(soft_wrap=False)
     try:
-        return _main(options, console)
+        with _signals_heeded():
+            return _main(options, console)
     except (ValueError, OSError, LookupError) as error:
         print(f"run_all: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\nInterrupted. The same command continues from the last checkpoints.", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        number = stop.args[0] if stop.args else signal.SIGINT
+        print(f"\nStopped by {number.name}. The same command continues from the last checkpoints.", file=sys.stderr)
+        return 128 + number
+
+
+@contextmanager
+def _signals_heeded() -> Iterator[None]:
+    """Within, a signal that asks this process to end raises KeyboardInterrupt with its number; more of them do not
+    disturb the clean-up. A signal that is ignored (SIGHUP under nohup) stays so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:  # noqa: ARG001 - the form of a signal handler
+        for name in before:
+            signal.signal(name, signal.SIG_IGN)
+        raise KeyboardInterrupt(signal.Signals(number))
+
+    names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    heeded = (signal.SIG_DFL, signal.default_int_handler)
+    before = {name: now for name in names if (now := signal.getsignal(name)) in heeded}
+    try:
+        for name in before:
+            signal.signal(name, stop)
+        yield
+    finally:
+        for name, now in before.items():
+            signal.signal(name, now)
 
 
 def _main(options: argparse.Namespace, console: Console) -> int:
@@ -86,10 +115,19 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
     failed = 0
     if missing:
         shown = [(run.key, run.label, run.epochs) for run in missing]
-        with _cluster(options) as jobs, Display(console, store, shown) as display:
-            for record in Scheduler(missing, machines, jobs, options.backend).records():
-                display.done(record, labels[record["key"]])
-                failed += record["status"] == "failed"
+        try:
+            with (
+                _cluster(options) as jobs,
+                Display(console, store, shown) as display,
+                closing(Scheduler(missing, machines, jobs, options.backend).records()) as records,
+            ):
+                for record in records:
+                    display.done(record, labels[record["key"]])
+                    failed += record["status"] == "failed"
+                    store.warnings += record["provenance"].get("warnings", [])
+        finally:
+            store.remove_abandoned()
+    _print_warnings(store, console)
     runner.look_up(store, table)
     return max(_report(store, console), int(failed > 0))
 
