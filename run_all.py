@@ -101,11 +101,12 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
     table = _open_table(options)
     runs = _plan(options, selection, table)
     store.prepare()
-    from harness import runner
+    from harness import claims, runner
     from harness.progress import Display
     from harness.scheduling import Scheduler
 
     machines = _machines(options)
+    claims.remove_abandoned(store.folder / "claims")
     missing = [run for run in runs if (record := store.read(run.key)) is None or record["status"] != "done"]
     for key in store.checkpoints() & ({run.key for run in runs} - {run.key for run in missing}):
         store.discard_checkpoint(key)  # killed between a run's record and its end
@@ -127,6 +128,7 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
                     store.warnings += record["provenance"].get("warnings", [])
         finally:
             store.remove_abandoned()
+            claims.remove_abandoned(store.folder / "claims")
     _print_warnings(store, console)
     runner.look_up(store, table)
     return max(_report(store, console), int(failed > 0))

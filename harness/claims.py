@@ -110,6 +110,14 @@ class Watch:
         return now - self._seen[path][1] > STALE_SECONDS
 
 
+def remove_abandoned(folder: Path) -> None:
+    """Remove the claims of processes of this machine that were killed, also between a run's record and its end."""
+    watch = Watch()
+    for path in folder.iterdir():
+        if owner_is_gone(read(path)):
+            watch.takes_over(path)
+
+
 def owner_is_gone(found: dict[str, Any]) -> bool:
     """Whether a claim's owner was a process of this machine that does not live any more."""
     pid, here = found.get("pid"), (socket.gethostname(), _boot())

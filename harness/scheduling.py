@@ -54,20 +54,17 @@ class Scheduler:
         self._loss = _loss_of(backend)
 
     def records(self) -> Generator[Record, None, None]:
-        """The record of every run, as they are finished. Close it to stop, whatever the reason, with nothing left
-        behind. OSError if the results cannot be written or workers cannot be started.
+        """The record of every run, as they are finished; closing it ends the workers.
+
+        OSError if the results cannot be written or workers cannot be started.
         """
         watch = Watch()
-        try:
-            for run in self.left.values():  # of processes that were killed before this call: nobody is to blame
-                watch.release_if_stale(self.store.claim_path(run.key))
-            while self.left:
-                for record in self._round(watch):
-                    del self.left[record["key"]]
-                    yield record
-        finally:
-            for key in self.left:
-                watch.release_if_stale(self.store.claim_path(key))
+        for run in self.left.values():  # of processes that were killed before this call: nobody is to blame
+            watch.release_if_stale(self.store.claim_path(run.key))
+        while self.left:
+            for record in self._round(watch):
+                del self.left[record["key"]]
+                yield record
 
     def _round(self, watch: Watch) -> Iterator[Record]:
         """Try every free run once."""
