@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,17 +37,44 @@ PUBLISHED = ROOT / "results" / "published.csv"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 all well, 1 a run failed, 2 bad input, 130 interrupted."""
+    """Exit status: 0 all well, 1 a run failed, 2 bad input or results that cannot be written, 128 + n signal n."""
     options = parser().parse_args(arguments)
     console = Console(soft_wrap=False)
     try:
-        return _main(options, console)
+        with _signals_heeded():
+            return _main(options, console)
     except (ValueError, OSError, LookupError) as error:
         print(f"run_all: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\nInterrupted. The same command continues from the last checkpoints.", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        number = stop.args[0] if stop.args else signal.SIGINT
+        print(f"\nStopped by {number.name}. The same command continues from the last checkpoints.", file=sys.stderr)
+        return 128 + number
+
+
+@contextmanager
+def _signals_heeded() -> Iterator[None]:
+    """Within, a signal that asks this process to end raises KeyboardInterrupt with its number; more of them do not
+    disturb the clean-up. A signal that is ignored (SIGHUP under nohup) stays so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:  # noqa: ARG001 - the form of a signal handler
+        for name in before:
+            signal.signal(name, signal.SIG_IGN)
+        raise KeyboardInterrupt(signal.Signals(number))
+
+    names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    heeded = (signal.SIG_DFL, signal.default_int_handler)
+    before = {name: now for name in names if (now := signal.getsignal(name)) in heeded}
+    try:
+        for name in before:
+            signal.signal(name, stop)
+        yield
+    finally:
+        for name, now in before.items():
+            signal.signal(name, now)
 
 
 def _main(options: argparse.Namespace, console: Console) -> int:
@@ -69,11 +98,12 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
     table = _open_table(options)
     runs = _plan(options, selection, table)
     store.prepare()
-    from harness import runner
+    from harness import claims, runner
     from harness.progress import Display
     from harness.scheduling import Scheduler
 
     machines = _machines(options)
+    claims.remove_abandoned(store.folder / "claims")
     missing = [run for run in runs if (record := store.read(run.key)) is None or record["status"] != "done"]
     for key in store.checkpoints() & ({run.key for run in runs} - {run.key for run in missing}):
         store.discard_checkpoint(key)  # killed between a run's record and its end
@@ -83,10 +113,20 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
     failed = 0
     if missing:
         shown = [(run.key, run.label, run.epochs) for run in missing]
-        with _cluster(options) as jobs, Display(console, store, shown) as display:
-            for record in Scheduler(missing, machines, jobs, options.backend).records():
-                display.done(record, labels[record["key"]])
-                failed += record["status"] == "failed"
+        try:
+            with (
+                _cluster(options) as jobs,
+                Display(console, store, shown) as display,
+                closing(Scheduler(missing, machines, jobs, options.backend).records()) as records,
+            ):
+                for record in records:
+                    display.done(record, labels[record["key"]])
+                    failed += record["status"] == "failed"
+                    store.warnings += record["provenance"].get("warnings", [])
+        finally:
+            store.remove_abandoned()
+            claims.remove_abandoned(store.folder / "claims")
+    _print_warnings(store, console)
     runner.look_up(store, table)
     return max(_report(options, store, console), int(failed > 0))
 
@@ -202,7 +242,7 @@ def _cluster(options: argparse.Namespace) -> Iterator[int]:
         from distributed import Client
     except ImportError as error:
         raise ValueError("--backend dask needs the packages of the extra: pip install '.[dask]'") from error
-    with Client(options.scheduler, timeout="20s") as client:  # type: ignore[no-untyped-call]
+    with Client(options.scheduler, timeout="20s") as client:
         yield max(1, sum(client.nthreads().values()))
 
 

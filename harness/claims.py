@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from harness.store import process_lives, write_atomically
+from harness.store import UNFINISHED, process_lives, write_atomically
 
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
@@ -43,8 +43,12 @@ class Claim:
             handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
             return False
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+        except BaseException:  # a full disk: an empty claim would keep everybody waiting
+            self.path.unlink(missing_ok=True)
+            raise
         self.held = True
         self.thread.start()
         return True
@@ -74,13 +78,16 @@ class Watch:
 
     def release_if_stale(self, path: Path) -> bool:
         """Whether the claim is free now: it was never there, or was stale and has been removed by us."""
+        return not path.exists() or self.takes_over(path)
+
+    def takes_over(self, path: Path) -> bool:
+        """Whether the claim was there, stale, and has been removed by us."""
         found = read(path)
-        if not path.exists():
-            return True
-        if not self._is_stale(path, found):
+        if not path.exists() or not self._is_stale(path, found):
             return False
-        # Renamed first: of several watchers only one can, and nobody removes a claim that was made meanwhile.
-        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        # Renamed first: of several watchers only one can, and nobody removes a claim that was made meanwhile. Under a
+        # name by which it is swept away if we are killed here.
+        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.{socket.gethostname()}.{os.getpid()}{UNFINISHED}")
         try:
             path.rename(aside)
         except FileNotFoundError:
@@ -95,9 +102,7 @@ class Watch:
         return True
 
     def _is_stale(self, path: Path, found: dict[str, Any]) -> bool:
-        here = (socket.gethostname(), _boot())
-        pid = found.get("pid")
-        if (found.get("host"), found.get("boot")) == here and isinstance(pid, int) and not process_lives(pid):
+        if owner_is_gone(found):
             return True
         state, now = (found.get("id"), found.get("count")), time.monotonic()
         if path not in self._seen or self._seen[path][0] != state:
@@ -105,12 +110,26 @@ class Watch:
         return now - self._seen[path][1] > STALE_SECONDS
 
 
+def remove_abandoned(folder: Path) -> None:
+    """Remove the claims of processes of this machine that were killed, also between a run's record and its end."""
+    watch = Watch()
+    for path in folder.iterdir():
+        if owner_is_gone(read(path)):
+            watch.takes_over(path)
+
+
+def owner_is_gone(found: dict[str, Any]) -> bool:
+    """Whether a claim's owner was a process of this machine that does not live any more."""
+    pid, here = found.get("pid"), (socket.gethostname(), _boot())
+    return (found.get("host"), found.get("boot")) == here and isinstance(pid, int) and not process_lives(pid)
+
+
 def read(path: Path) -> dict[str, Any]:
     """Owner and count of a claim; empty if it is not there or half written."""
     try:
         found = json.loads(path.read_bytes())
         return found if isinstance(found, dict) else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
 
 

@@ -10,7 +10,6 @@ import os
 import platform
 import resource
 import signal as signals
-import sys
 import threading
 import time
 import traceback
@@ -27,12 +26,13 @@ import torch
 
 from harness import __version__, registry
 from harness.api import OneShot
+from harness.claims import Claim, Watch
 from harness.data import load, search_data
 from harness.oracles import Table, open_table
 from harness.oracles.simulation import Signal, signal, simulate
 from harness.plan import Run
-from harness.store import Arrays, Lookups, Record, Store, write_atomically
-from harness.training.search import Search, build_supernet, stacked, stream
+from harness.store import Arrays, Lookups, Record, Store, StoreError, write_atomically
+from harness.training.search import Epoch, Search, build_supernet, stacked, stream
 
 
 @dataclass(frozen=True)
@@ -48,37 +48,59 @@ class Machine:
     commit: str | None
     dirty: bool | None
     parent: int | None = None
-    """Process id of the runner; a worker whose runner is gone stops after its epoch. None: on another machine."""
+    """Process id of the runner; a worker ends with its runner. None: on another machine."""
     time_limit: float | None = None
     """Seconds that one run may take in this call."""
 
 
 def execute(run: Run, machine: Machine) -> Record:
-    """Search, from the last checkpoint if there is one, and write the record. A run that raises is a failed record."""
+    """Search, from the last checkpoint if there is one, and write the record. A run that raises is a failed record.
+
+    Where time or memory was short, the checkpoint stays: the next attempt continues. What the method itself raised it
+    would raise again, so that attempt begins anew. StoreError if the results cannot be written; then nothing is lost.
+    """
     store = Store(machine.results)
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     begin = time.perf_counter()
     arrays: Arrays | None = None
     threads = machine.threads
+    short = False
     try:
         with deadline(machine.time_limit):
             if run.black_box:
                 result = _search_table(run, machine)
             else:
                 result, arrays, threads = _search(run, machine, store)
-    except Exception as error:  # a failed run is data; the other runs go on
-        result = failure(_traceback(error))
+    except StoreError:
+        raise
+    except (Exception, SystemExit) as error:  # a failed run is data; the other runs go on
+        result, arrays = failure(_traceback(error)), None
+        short = _is_short_of_resources(error)
     seconds = time.perf_counter() - begin if arrays is None else float(arrays["seconds"].sum())
-    record = as_record(run, machine, result, threads, started, None if result["status"] == "failed" else seconds)
+    spent = None if result["status"] == "failed" else seconds
+    record = as_record(run, machine, result, threads, started, spent, store.warnings)
     store.write(record, arrays)
-    store.discard_checkpoint(run.key)
+    if not short:
+        store.discard_checkpoint(run.key)
     return record
 
 
+def _is_short_of_resources(error: BaseException) -> bool:
+    """Whether a run failed for want of time or memory."""
+    full = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return full or isinstance(error, TimeoutError)
+
+
 def as_record(
-    run: Run, machine: Machine, result: dict[str, Any], threads: int, started: str, seconds: float | None
+    run: Run,
+    machine: Machine,
+    result: dict[str, Any],
+    threads: int,
+    started: str,
+    seconds: float | None,
+    warnings: list[str],
 ) -> Record:
-    """What was asked, what came out, where it comes from."""
+    """What was asked, what came out, where it comes from; `warnings` name files that were found damaged."""
     return {
         "key": run.key,
         "kind": "black-box" if run.black_box else "one-shot",
@@ -97,6 +119,7 @@ def as_record(
             "started": started,
             "seconds": seconds,
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            "warnings": list(warnings),
         },
     }
 
@@ -154,19 +177,39 @@ def _search(run: Run, machine: Machine, store: Store) -> tuple[dict[str, Any], A
     checkpoint = _load_checkpoint(store, run.key)
     threads = checkpoint["threads"] if checkpoint else machine.threads
     torch.set_num_threads(threads)
-    search = prepare(run, machine)
-    logs: list[Arrays] = []
-    if checkpoint:
-        search.load_state_dict(checkpoint["search"])
-        logs = [_as_arrays(log) for log in checkpoint["logs"]]
-    to_string = run.space.to_string
+    search, logs = _continued(run, machine, store, checkpoint)
     for epoch in search.epochs():
-        logs.append(stacked([epoch], [to_string(epoch.cell)]))
+        logs.append(stacked([epoch], [_checked_cell(run, epoch)]))
         _save_checkpoint(store, run, threads, search, logs)
-        if machine.parent not in (None, os.getpid(), os.getppid()):
-            sys.exit("the runner is gone")
     arrays = {name: np.concatenate([log[name] for log in logs]) for name in logs[0]}
     return {"status": "done", "failure": None, "cells": _chosen_cells(arrays)}, arrays, threads
+
+
+def _continued(
+    run: Run, machine: Machine, store: Store, checkpoint: dict[str, Any] | None
+) -> tuple[Search, list[Arrays]]:
+    """The search and its logs as a checkpoint has them; at its beginning if there is none, or one that does not fit."""
+    search = prepare(run, machine)
+    if not checkpoint:
+        return search, []
+    try:
+        search.load_state_dict(checkpoint["search"])
+        logs = [_as_arrays(log) for log in checkpoint["logs"]]
+        if len(logs) != search.next_epoch:
+            raise ValueError(f"{len(logs)} epochs logged, {search.next_epoch} done")
+    except Exception as error:  # whatever torch makes of the state of another network
+        store.set_aside(store.checkpoint_path(run.key), why=error)
+        return prepare(run, machine), []
+    return search, logs
+
+
+def _checked_cell(run: Run, epoch: Epoch) -> str:
+    """The cell of an epoch, as a string. ValueError or FloatingPointError for what no record may hold."""
+    if not (np.isfinite(epoch.theta).all() and np.isfinite(epoch.edge_weights).all()):
+        raise FloatingPointError(f"the method's distribution is not finite after epoch {epoch.epoch + 1}")
+    text = run.space.to_string(epoch.cell)
+    run.space.from_string(text)  # what a method derives itself may be no cell at all
+    return text
 
 
 def _chosen_cells(arrays: Arrays) -> dict[str, Any]:
@@ -203,6 +246,8 @@ def _load_checkpoint(store: Store, key: str) -> dict[str, Any] | None:
         return None
     try:
         checkpoint: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+        if not isinstance(checkpoint["threads"], int):
+            raise TypeError("no number of threads")
     except Exception as error:  # whatever another version of torch makes of it
         store.set_aside(store.checkpoint_path(key), why=error)
         return None
@@ -251,7 +296,21 @@ def deadline(seconds: float | None) -> Iterator[None]:
 
 
 def look_up(store: Store, table: Table) -> None:
-    """Write what the table says of every cell of every epoch of all stored runs, and of its best cells."""
+    """Write what the table says of every cell of every epoch of all stored runs, and of its best cells.
+
+    One process at a time, so that none overwrites what another adds.
+    """
+    path, watch = store.claim_path(table.sha256), Watch()
+    while True:
+        with Claim(path) as mine:
+            if mine:
+                _add_lookups(store, table)
+                return
+        if not watch.release_if_stale(path):
+            time.sleep(0.1)
+
+
+def _add_lookups(store: Store, table: Table) -> None:
     known = {cell for found in store.lookups() if found.sha256 == table.sha256 for cell in found.frame["cell"]}
     records = [r for r in store.records() if r["status"] == "done" and r["asked"]["space"] == "nasbench201"]
     found = {cell for record in records for cell in _cells(store, record)}
@@ -285,7 +344,7 @@ def estimated_seconds(run: Run, machine: Machine) -> float:
     return min(times[1:]) * len(search.weight_batches) * run.protocol.epochs
 
 
-def _traceback(error: Exception) -> str:
+def _traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,16 +15,18 @@ from tempfile import TemporaryDirectory
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from harness.claims import Claim, Watch, read
+from harness.claims import Claim, Watch, owner_is_gone, read
 from harness.plan import Run
 from harness.runner import Machine, as_record, execute, failure
-from harness.store import Record, Store, process_lives
+from harness.store import Record, Store
 
 BLACK_BOXES_PER_TASK = 25
 """Searches on the table take milliseconds: so many go to a process at a time."""
 POLL_SECONDS = 0.5
 LOSSES = 2
 """A run whose process was killed so often, without an epoch done in between, has failed."""
+EARLY_LOSSES = 3
+"""Processes that are killed so often in a row before they begin a run: something is wrong with the machine."""
 
 Task = list[Run]
 
@@ -46,31 +50,47 @@ class Scheduler:
         self.failed_before = {run.key: _failed_at(self.store.read(run.key)) for run in runs}
         self.losses: Counter[str] = Counter()
         self.epochs_at_loss: dict[str, int] = {}
+        self.early_losses = 0
+        self._loss = _loss_of(backend)
 
-    def records(self) -> Iterator[Record]:
-        """The record of every run, as they are finished. OSError if the results cannot be written."""
+    def records(self) -> Generator[Record, None, None]:
+        """The record of every run, as they are finished; closing it ends the workers.
+
+        OSError if the results cannot be written or workers cannot be started.
+        """
         watch = Watch()
+        for run in self.left.values():  # of processes that were killed before this call: nobody is to blame
+            watch.release_if_stale(self.store.claim_path(run.key))
         while self.left:
-            free = [run for run in self.left.values() if watch.release_if_stale(self.store.claim_path(run.key))]
-            if not free:  # other processes are doing all that is left
-                time.sleep(POLL_SECONDS)
-            for record in self._round(free):
+            for record in self._round(watch):
                 del self.left[record["key"]]
                 yield record
 
-    def _round(self, free: Sequence[Run]) -> Iterator[Record]:
-        """Try every run once. One that lost its process before runs alone, so that it is known who is to blame."""
+    def _round(self, watch: Watch) -> Iterator[Record]:
+        """Try every free run once."""
+        free = []
+        for run in list(self.left.values()):
+            path = self.store.claim_path(run.key)
+            if watch.takes_over(path) and (record := self._blamed(run)):
+                yield record
+            elif not path.exists():
+                free.append(run)
+        if not free:  # other processes are doing all that is left
+            time.sleep(POLL_SECONDS)
+        yield from self._tried(free)
+
+    def _tried(self, free: Sequence[Run]) -> Iterator[Record]:
+        """One that lost its process before runs alone, so that it is known who is to blame."""
         rounds = [_tasks([run for run in free if not self.losses[run.key]])]
         rounds += [[[run]] for run in free if self.losses[run.key]]
         for tasks in rounds:
             try:
                 yield from self._executed(tasks)
-            except TerminatedWorkerError:
-                yield from self._lost()
+            except self._loss as error:
+                yield from self._lost(error)
 
     def _executed(self, tasks: list[Task]) -> Iterator[Record]:
-        alone = len(tasks) == 1 and not self.losses[tasks[0][0].key]
-        if self.backend == "loky" and (self.jobs == 1 or alone):
+        if self.backend == "loky" and self._in_this_process(tasks):
             for task in tasks:
                 for run in task:
                     yield from _attempt([run], self.machines, None, self.failed_before)
@@ -85,25 +105,43 @@ class Scheduler:
                 for task, failed in zip(tasks, known, strict=True)
             )
             for records in parallel(attempts):
+                self.early_losses = 0
                 yield from records
 
-    def _lost(self) -> Iterator[Record]:
-        """After a worker was killed: blame the runs whose process is gone; twice in a row, and they have failed."""
-        for key, run in list(self.left.items()):
-            path = self.store.claim_path(key)
-            pid = read(path).get("pid")
-            if not isinstance(pid, int) or process_lives(pid):
-                continue
-            epoch = self.store.progress(key).get("epoch", 0)
-            self.losses[key] = 1 if epoch > self.epochs_at_loss.get(key, 0) else self.losses[key] + 1
-            self.epochs_at_loss[key] = epoch
-            path.unlink(missing_ok=True)
-            if self.losses[key] >= LOSSES:
-                reason = f"its process was killed {LOSSES} times in a row; out of memory?"
-                record = as_record(run, self.machines[0], failure(reason), self.machines[0].threads, _now(), None)
-                self.store.write(record)
-                self.store.discard_checkpoint(key)
+    def _in_this_process(self, tasks: list[Task]) -> bool:
+        """Whether starting workers would gain nothing. Under a time limit it does: a worker can be killed."""
+        alone = len(tasks) == 1 and not self.losses[tasks[0][0].key]
+        return (self.jobs == 1 or alone) and self.machines[0].time_limit is None
+
+    def _lost(self, error: Exception) -> Iterator[Record]:
+        """After a worker was killed: blame the runs whose process is gone. OSError if this goes on without one."""
+        gone = [run for run in self.left.values() if owner_is_gone(read(self.store.claim_path(run.key)))]
+        self.early_losses = 0 if gone else self.early_losses + 1
+        if self.early_losses >= EARLY_LOSSES:
+            raise OSError(
+                f"worker processes were killed {EARLY_LOSSES} times in a row before they began a run; out of memory?"
+            ) from error
+        for run in gone:
+            self.store.claim_path(run.key).unlink(missing_ok=True)
+            if record := self._blamed(run):
                 yield record
+
+    def _blamed(self, run: Run) -> Record | None:
+        """Note that a run's process was killed; its record, that of a failed run, if that makes it `LOSSES` in a row.
+
+        Its checkpoint stays: it was not the method that raised.
+        """
+        epoch = self.store.progress(run.key).get("epoch", 0)
+        self.losses[run.key] = 1 if epoch > self.epochs_at_loss.get(run.key, 0) else self.losses[run.key] + 1
+        self.epochs_at_loss[run.key] = epoch
+        if self.losses[run.key] < LOSSES:
+            return None
+        machine = self.machines[0]
+        late = f", or past the time limit of {machine.time_limit:g} s" if machine.time_limit else ""
+        reason = f"its process was killed {LOSSES} times in a row; out of memory{late}?"
+        record = as_record(run, machine, failure(reason), machine.threads, _now(), None, [])
+        self.store.write(record)
+        return record
 
 
 def _tasks(runs: Sequence[Run]) -> list[Task]:
@@ -120,6 +158,7 @@ def _attempt(
 ) -> list[Record]:
     """Execute the runs of a task that nobody else has claimed or finished; returns the records that are there then."""
     found = []
+    _end_with_runner(machines[0].parent)
     with _free_machine(machines, slots) as machine:
         store = Store(machine.results)
         for run in task:
@@ -133,6 +172,35 @@ def _attempt(
                     store.discard_checkpoint(run.key)
                 found.append(record)
     return found
+
+
+_WATCHING = threading.Lock()
+
+
+def _end_with_runner(parent: int | None) -> None:
+    """Have this worker end soon after the process that started it, even in the middle of an epoch.
+
+    Every file is written atomically: whenever it ends, the state of the last epoch is there.
+    """
+    if parent in (None, os.getpid()) or not _WATCHING.acquire(blocking=False):
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _loss_of(backend: str) -> type[Exception]:
+    """What a backend raises when it lost a worker."""
+    if backend == "dask":
+        from distributed.scheduler import KilledWorker
+
+        lost: type[Exception] = KilledWorker
+        return lost
+    return TerminatedWorkerError  # type: ignore[no-any-return]
 
 
 @contextmanager

@@ -15,10 +15,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import socket
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,6 +54,10 @@ class Lookups:
     """Columns `LOOKUP_COLUMNS`: cell string, dataset, split, training epochs, accuracy (%), number of trials."""
 
 
+class StoreError(OSError):
+    """The results folder cannot be written: a full disk, a mount that became read-only. No fault of the run's."""
+
+
 class Store:
     """A results folder. OSError if it cannot be one (a file in the way, a read-only mount)."""
 
@@ -68,6 +74,10 @@ class Store:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=self.folder / "runs"):
             pass
+        self.remove_abandoned()
+
+    def remove_abandoned(self) -> None:
+        """Remove what killed processes wrote half."""
         for name in (*self.FOLDERS, "tables", "figures", "."):
             for path in (self.folder / name).glob(f".*{UNFINISHED}"):
                 if _is_abandoned(path):
@@ -85,26 +95,38 @@ class Store:
             write_atomically(self._arrays_path(key), buffer.getvalue())
         text = json.dumps({**record, "sha256": _digest(record)}, indent=1, sort_keys=True, allow_nan=False)
         write_atomically(self._record_path(key), text.encode() + b"\n")
+        _sync_folder(self.folder / "runs")  # the checkpoint goes next: not even a power failure may lose both
 
     def read(self, key: str) -> Record | None:
-        """The record of a run, or None if there is none. A damaged one is set aside, named in `warnings`: None."""
+        """The record of a run, or None if there is none. A damaged one is set aside, named in `warnings`: None.
+
+        OSError if it cannot be read now (no permission, a network that is down): that is no damage.
+        """
         path = self._record_path(key)
-        if not path.exists():
-            return None
+        content: bytes | None = None
         try:
-            record: Record = json.loads(path.read_bytes())
-            if record.pop("sha256") != _digest(record):
-                raise ValueError("its checksum is not that of its content")
-            if record["key"] != key or run_key(record["asked"]) != key:
-                raise ValueError("its key is not that of its content")
-            if record["status"] not in ("done", "failed"):
-                raise ValueError(f"unknown status {record['status']!r}")
-            expected = record.get("arrays_sha256")
-            if expected and hashlib.sha256(self._arrays_path(key).read_bytes()).hexdigest() != expected:
-                raise ValueError("its arrays have another checksum")
-        except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
+            content = path.read_bytes()
+            return self._checked(key, content)
+        except (*DAMAGE, RecursionError) as error:
+            if not path.exists():  # never there, or set aside by another process
+                return None
+            if path.is_file() and path.read_bytes() != content:  # replaced meanwhile
+                return self.read(key)
             self.set_aside(path, self._arrays_path(key), why=error)
             return None
+
+    def _checked(self, key: str, content: bytes) -> Record:
+        """The record in `content`. One of `DAMAGE` says what is wrong with it or its arrays."""
+        record = json.loads(content)
+        if not isinstance(record, dict) or record.pop("sha256", None) != _digest(record):
+            raise ValueError("its checksum is not that of its content")
+        if record["key"] != key or run_key(record["asked"]) != key:
+            raise ValueError("its key is not that of its content")
+        if record["status"] not in ("done", "failed"):
+            raise ValueError(f"unknown status {record['status']!r}")
+        expected = record.get("arrays_sha256")
+        if expected and hashlib.sha256(self._arrays_path(key).read_bytes()).hexdigest() != expected:
+            raise ValueError("its arrays have another checksum")
         return record
 
     def records(self) -> list[Record]:
@@ -113,9 +135,13 @@ class Store:
         return [record for key in keys if (record := self.read(key)) is not None]
 
     def arrays(self, key: str) -> Arrays:
-        """The arrays of a run that `read` has verified."""
-        with np.load(self._arrays_path(key), allow_pickle=False) as file:
-            return dict(file)
+        """The arrays of a run that `read` has verified. ValueError if the file is not one of arrays."""
+        path = self._arrays_path(key)
+        content = path.read_bytes()
+        try:
+            return _arrays(content)
+        except Exception as error:  # whatever zipfile and numpy raise on bytes that are not theirs
+            raise ValueError(f"{path} does not hold the arrays of a run: {error}") from error
 
     def _record_path(self, key: str) -> Path:
         return self.folder / "runs" / f"{key}.json"
@@ -124,10 +150,11 @@ class Store:
         return self.folder / "runs" / f"{key}.npz"
 
     def set_aside(self, *paths: Path, why: Exception) -> None:
+        """Move damaged files away, and say so. Another process may do the same at the same time."""
         for path in paths:
-            if path.exists():
-                target = self.folder / "damaged" / path.name
-                target.parent.mkdir(exist_ok=True)
+            target = self.folder / "damaged" / path.name
+            target.parent.mkdir(exist_ok=True)
+            with suppress(FileNotFoundError):
                 path.replace(target)
         self.warnings.append(f"damaged file {paths[0].name} set aside in {self.folder / 'damaged'}: {why}")
 
@@ -143,6 +170,9 @@ class Store:
         try:
             content = path.read_bytes()
         except FileNotFoundError:
+            return None
+        except IsADirectoryError as error:
+            self.set_aside(path, why=error)
             return None
         digest, content = content[:32], content[32:]
         if hashlib.sha256(content).digest() != digest:
@@ -160,20 +190,21 @@ class Store:
         return self.folder / "checkpoints" / f"{key}.json"
 
     def progress(self, key: str) -> dict[str, Any]:
-        """Epoch, epochs, loss and seconds of a run under way; empty if it has not begun."""
+        """Epoch, epochs, loss and seconds of a run under way; empty if it has not begun. For display only."""
         try:
-            found: dict[str, Any] = json.loads(self.progress_path(key).read_bytes())
-            return found
-        except (OSError, ValueError):
+            found = json.loads(self.progress_path(key).read_bytes())
+        except (OSError, ValueError, RecursionError):
             return {}
+        whole = isinstance(found, dict) and found.keys() >= {"epoch", "epochs", "loss", "seconds"}
+        return found if whole and isinstance(found["epoch"], int) else {}
 
     def checkpoints(self) -> set[str]:
         """The keys of all runs with a checkpoint."""
         return {path.stem for path in (self.folder / "checkpoints").glob("*.pt")}
 
     def discard_checkpoint(self, key: str) -> None:
-        self.checkpoint_path(key).unlink(missing_ok=True)
         self.progress_path(key).unlink(missing_ok=True)
+        self.checkpoint_path(key).unlink(missing_ok=True)  # last: while it is there, `checkpoints` finds the run
 
     # Look-ups ------------------------------------------------------------------------------------------------------
 
@@ -201,11 +232,16 @@ class Store:
                 )
             except FileNotFoundError:
                 continue
-            except (ValueError, OSError) as error:
+            except DAMAGE as error:
                 self.set_aside(path, why=error)
                 continue
             yield Lookups(path.stem, source[2:], frame)
 
+
+DAMAGE = (ValueError, KeyError, TypeError, FileNotFoundError, IsADirectoryError)
+"""What reading a damaged file raises. Any other OSError says that it cannot be read now."""
+MAX_ARRAYS_BYTES = 500_000_000
+"""What a run's arrays may take when they are decompressed; real ones take a thousandth."""
 
 UNFINISHED = ".unfinished"
 ABANDONED_SECONDS = 24 * 3600.0
@@ -213,7 +249,10 @@ ABANDONED_SECONDS = 24 * 3600.0
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that, whatever happens, its name stands for all of the new content or all of the old."""
+    """Write a file so that, whatever happens, its name stands for all of the new content or all of the old.
+
+    StoreError if it cannot be written.
+    """
     unfinished = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}{UNFINISHED}")
     try:
         with unfinished.open("wb") as file:
@@ -221,27 +260,59 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:  # the alarm of a time limit has no number
+            raise StoreError(error.errno, error.strerror, str(path)) from error
         raise
 
 
+def _sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where the system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _arrays(content: bytes) -> Arrays:
+    """The arrays of an `.npz` file. Whatever it promises, no more memory is taken than `MAX_ARRAYS_BYTES`."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > MAX_ARRAYS_BYTES:
+            raise ValueError(f"more than {MAX_ARRAYS_BYTES // 10**6} MB")
+        return {member.filename.removesuffix(".npy"): _array(archive.read(member)) for member in members}
+
+
+def _array(member: bytes) -> NDArray[Any]:
+    # Not np.load: it takes the memory that a header asks for before it looks whether the data are there.
+    stream = io.BytesIO(member)
+    np.lib.format.read_magic(stream)
+    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
+    values = np.frombuffer(member, dtype, count=math.prod(shape), offset=stream.tell())
+    return values.reshape(shape, order="F" if fortran_order else "C").copy()
+
+
 def process_lives(pid: int) -> bool:
-    """Whether a process of this machine is there."""
+    """Whether a process of this machine is there, and not only its exit status."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
+    with suppress(OSError):  # a zombie, where nobody reaps the dead; only Linux tells
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True
 
 
 def _is_abandoned(path: Path) -> bool:
     host, _, pid = path.name.removesuffix(UNFINISHED).rpartition(".")
-    if host.endswith(f".{socket.gethostname()}") and pid.isdigit():
-        return not process_lives(int(pid))
+    if host.endswith(f".{socket.gethostname()}") and pid.isdecimal() and not process_lives(int(pid)):
+        return True  # one that lives may be another of the same number: then its age tells
     with suppress(OSError):
         return time.time() - path.stat().st_mtime > ABANDONED_SECONDS
     return False

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "conformance": {"api", "data", "oracles", "profiles", "spaces", "training"},
     "plan": {"api", "conformance", "data", "oracles", "profiles", "registry", "spaces", "store"},
     "scheduling": {"claims", "plan", "runner", "store"},
-    "runner": {"api", "data", "oracles", "plan", "registry", "spaces", "store", "training"},
+    "runner": {"api", "claims", "data", "oracles", "plan", "registry", "spaces", "store", "training"},
 }
 
 

@@ -158,5 +158,5 @@ def test_same_figure_has_the_same_bytes(results, tmp_path):
         for name, figure in cells.draw(results.report()):
             saving.save(figure, tmp_path / folder, name)
     first, second = (sorted((tmp_path / folder).iterdir()) for folder in ("a", "b"))
-    assert len(first) == 2
+    assert len(first) == 3
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from time import perf_counter
-
 import numpy as np
-import pandas as pd
 import pytest
 
 from harness.oracles import open_table
 from harness.report import comparison, ranks
 from harness.report.comparison import LEGEND, blocks, compare, names
-from harness.report.content import Report
-from harness.report.groups import GROUP, Group
-from harness.report.leaderboard import COLUMNS
+from harness.report.groups import Group
 
 PAPER = Group("nasbench201", "paper", "cifar10")
 
@@ -259,27 +254,3 @@ def test_blocks_are_the_seeds_that_all_have(results):
     assert found.to_numpy().tolist() == [[92.0, 91.0, 90.0], [93.0, 92.0, 91.0]]
     assert list(ranks.rank(found).ranks) == [1.0, 2.0, 3.0]
     assert blocks(report, ["darts"], PAPER, "cifar100", "x-test").empty
-
-
-def test_hundreds_of_seeds_take_seconds():
-    """Six methods with 500 seeds on eight splits, as black-box methods have."""
-    methods = tuple("abcdef")
-    splits = [("cifar10", "test"), ("cifar10", "x-valid")]
-    splits += [
-        (dataset, split) for dataset in ("cifar100", "imagenet16-120") for split in ("x-test", "ori-test", "x-valid")
-    ]
-    rng = np.random.default_rng(0)
-    place = dict(zip(GROUP, PAPER, strict=True)) | {"selection": "last"}
-    rows = [
-        {"method": method, "dataset": dataset, "split": split, "seed": seed, "value": value, **place}
-        for method in methods
-        for dataset, split in splits
-        for seed, value in enumerate(rng.normal(90, 1, 500))
-    ]
-    finals = pd.DataFrame(rows)
-    board = finals.drop_duplicates(["method", "dataset", "split"]).reindex(columns=COLUMNS)
-    report = Report(board, finals, finals, finals, methods, {}, (), (), ())
-    table = open_table()
-    start = perf_counter()
-    assert len(compare(report, methods, table).lines) > 5 * len(splits)
-    assert perf_counter() - start < 20  # about 3 s on an idle core
