@@ -119,7 +119,7 @@ def _ranks(
     for dataset, split in columns:
         blocks = comparison.blocks(report, methods, group, dataset, split)
         if len(blocks) >= ENOUGH_SEEDS:
-            title = f"{group.labelled_title}\n{dataset}, {split}"
+            title = f"{group.labelled_title}; cells on {dataset}, {split}"
             yield f"ranks-{dataset}", ranks.diagram(ranks.rank(blocks), title, looks)
 
 
