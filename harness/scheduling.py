@@ -14,8 +14,7 @@ import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from harness.claims import Claim, Watch, read
-from harness.plan import Run
-from harness.runner import Machine, as_record, execute, failure
+from harness.runner import AnyRun, Machine, as_record, execute, failure
 from harness.store import Record, Store, process_lives
 
 BLACK_BOXES_PER_TASK = 25
@@ -24,7 +23,7 @@ POLL_SECONDS = 0.5
 LOSSES = 2
 """A run whose process was killed so often, without an epoch done in between, has failed."""
 
-Task = list[Run]
+Task = list[AnyRun]
 
 
 class Scheduler:
@@ -33,7 +32,7 @@ class Scheduler:
     A run that another process has claimed is left to it and waited for; claims of dead processes are taken over.
     """
 
-    def __init__(self, runs: Sequence[Run], machines: Sequence[Machine], jobs: int, backend: str = "loky") -> None:
+    def __init__(self, runs: Sequence[AnyRun], machines: Sequence[Machine], jobs: int, backend: str = "loky") -> None:
         """`machines` differ in their devices: with several, a run goes to one that is free, so `jobs` is their number.
 
         `backend` is joblib's: "loky" (processes of this machine) or "dask" (the cluster of the current client).
@@ -58,7 +57,7 @@ class Scheduler:
                 del self.left[record["key"]]
                 yield record
 
-    def _round(self, free: Sequence[Run]) -> Iterator[Record]:
+    def _round(self, free: Sequence[AnyRun]) -> Iterator[Record]:
         """Try every run once. One that lost its process before runs alone, so that it is known who is to blame."""
         rounds = [_tasks([run for run in free if not self.losses[run.key]])]
         rounds += [[[run]] for run in free if self.losses[run.key]]
@@ -106,7 +105,7 @@ class Scheduler:
                 yield record
 
 
-def _tasks(runs: Sequence[Run]) -> list[Task]:
+def _tasks(runs: Sequence[AnyRun]) -> list[Task]:
     black_boxes = [run for run in runs if run.black_box]
     starts = range(0, len(black_boxes), BLACK_BOXES_PER_TASK)
     return [
