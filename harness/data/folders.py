@@ -257,7 +257,8 @@ def jittered(image: Any, rng: np.random.Generator) -> Any:
     enhancers = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
     factors, turn = rng.uniform(1 - JITTER, 1 + JITTER, len(enhancers)), rng.uniform(-HUE, HUE)
     for place in rng.permutation(len(enhancers) + 1):
-        image = turned(image, turn) if place == 3 else enhancers[place](image).enhance(factors[place])
+        last = place == len(enhancers)
+        image = turned(image, turn) if last else enhancers[place](image).enhance(factors[place])
     return image
 
 

@@ -179,8 +179,7 @@ class Training:
         state = self.group.from_leader(self.state_dict() if self.group.leads else None)
         if not self.group.leads:
             self.load_state_dict(state)
-        # Running statistics are the leader's alone, so they need not be exchanged at every step.
-        return DistributedDataParallel(self.network, broadcast_buffers=False)
+        return DistributedDataParallel(self.network)
 
     # One epoch -----------------------------------------------------------------------------------------------------
 
