@@ -38,9 +38,8 @@ def training(recipe=TINY, seed=0, group=None, arch=ARCH, dtype=torch.float32):
     group = group or Group()
     source = feed("digits", Path(), recipe, CPU, group)
     torch.manual_seed(seed)
-    return Training(
-        build_network(arch, recipe, source.classes, source.stem).to(dtype), source, recipe, seed, CPU, group
-    )
+    network = build_network(arch, recipe, source.classes, source.stem).to(dtype)
+    return Training(network, source, recipe, seed, CPU, group)
 
 
 def values(logs):

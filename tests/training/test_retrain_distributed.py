@@ -140,9 +140,8 @@ def test_shares_are_a_partition_into_equal_parts(count, size):
 
 @pytest.mark.parametrize("size", [2, 3])
 def test_a_groups_batches_are_those_of_one_process(size):
-    whole, *parts = (
-        feed("digits", Path(), RECIPE, CPU, Group(rank, n)) for rank, n in [(0, 1), *((r, size) for r in range(size))]
-    )
+    whole = feed("digits", Path(), RECIPE, CPU, Group())
+    parts = [feed("digits", Path(), RECIPE, CPU, Group(rank, size)) for rank in range(size)]
 
     def batches(source):
         return list(source.training(torch.Generator().manual_seed(1)))
@@ -153,6 +152,23 @@ def test_a_groups_batches_are_those_of_one_process(size):
         assert torch.equal(labels, expected_labels)
     tested = torch.cat([labels for part in parts for _, labels in part.testing()])
     assert torch.equal(tested, load("digits", Path()).test.labels)
+
+
+def test_a_part_counts_by_its_number_of_images():
+    """The gradient of two parts of a batch of three, one image and two, is the batch's when averaged."""
+    recipe = replace(RECIPE, momentum=0.0, weight_decay=0.0, gradient_clip=0.0, learning_rate=1.0)
+    images, labels = next(feed("digits", Path(), recipe, CPU, Group()).training(torch.Generator().manual_seed(0)))
+
+    def change(part, group):
+        """Of the weights by one step, in evaluation mode, where images do not see each other."""
+        own = training(recipe, group=group, dtype=torch.float64)
+        before = [p.detach().clone() for p in own.weights]
+        own.step(own.network.eval(), (images[part].double(), labels[part]), 3)
+        return [p - q for p, q in zip(own.weights, before, strict=True)]
+
+    halves = [change(slice(0, 1), Group(0, 2)), change(slice(1, 3), Group(1, 2))]
+    for first, second, whole in zip(*halves, change(slice(0, 3), Group()), strict=True):
+        torch.testing.assert_close((first + second) / 2, whole, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("size, last", [(1, True), (2, False)])

@@ -21,12 +21,8 @@ def test_the_published_values():
     assert (CIFAR.auxiliary_weight, CIFAR.drop_path, CIFAR.cutout, CIFAR.label_smoothing) == (0.4, 0.3, 16, 0)
     assert (IMAGENET.cells, IMAGENET.channels, IMAGENET.epochs, IMAGENET.batch_size) == (14, 48, 250, 1024)
     assert (IMAGENET.momentum, IMAGENET.weight_decay, IMAGENET.gradient_clip) == (0.9, 3e-5, 5)
-    assert (IMAGENET.auxiliary_weight, IMAGENET.drop_path, IMAGENET.cutout, IMAGENET.label_smoothing) == (
-        0.4,
-        0,
-        0,
-        0.1,
-    )
+    assert (IMAGENET.auxiliary_weight, IMAGENET.drop_path, IMAGENET.label_smoothing) == (0.4, 0, 0.1)
+    assert (IMAGENET.cutout, IMAGENET.image_size, IMAGENET.colour_jitter) == (0, 224, True)
     assert RECIPES["cifar100"] is CIFAR
 
 
