@@ -60,7 +60,8 @@ class Display:
         """Announce a finished run."""
         self.finished.add(record["key"])
         if record["status"] == "done":
-            text = f"{label}: {record['cells']['last']} in {record['provenance']['seconds']:.1f} s"
+            result = record["cells"]["last"] if "cells" in record else f"test error {record['test_error']:.2f} %"
+            text = f"{label}: {result} in {record['provenance']['seconds']:.1f} s"
         else:
             text = f"{label}: FAILED: {record['failure'].strip().splitlines()[-1]}"
         self.progress.console.print(

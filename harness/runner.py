@@ -10,16 +10,17 @@ import os
 import platform
 import resource
 import signal as signals
+import subprocess
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -32,7 +33,17 @@ from harness.oracles import Table, open_table
 from harness.oracles.simulation import Signal, signal, simulate
 from harness.plan import Run
 from harness.store import Arrays, Lookups, Record, Store, StoreError, write_atomically
+from harness.training import distributed
+from harness.training.recipes import PROXIES
+from harness.training.retraining import KIND, SPACE, Retraining, outcome
+from harness.training.scalars import ignored, scalars
+from harness.training.scratch import TrainedEpoch, Training, build_network, feed
 from harness.training.search import Epoch, Search, build_supernet, stacked, stream
+
+AnyRun = Run | Retraining
+ROOT = Path(__file__).resolve().parents[1]
+CODE = ("harness", "methods", "run_all.py", "pyproject.toml")
+"""What decides results."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +62,16 @@ class Machine:
     """Process id of the runner; a worker ends with its runner. None: on another machine."""
     time_limit: float | None = None
     """Seconds that one run may take in this call."""
+    workers: int = 0
+    """Processes that decode images for a training on class folders; 0: the run's own process."""
 
 
-def execute(run: Run, machine: Machine) -> Record:
-    """Search, from the last checkpoint if there is one, and write the record. A run that raises is a failed record.
+def execute(run: AnyRun, machine: Machine) -> Record:
+    """Search or train, from the last checkpoint if there is one, and write the record.
 
-    Where time or memory was short, the checkpoint stays: the next attempt continues. What the method itself raised it
-    would raise again, so that attempt begins anew. StoreError if the results cannot be written; then nothing is lost.
+    A run that raises is a failed record. Where time or memory was short, the checkpoint stays: the next attempt
+    continues. What the method itself raised it would raise again, so that attempt begins anew. StoreError if the
+    results cannot be written; then nothing is lost.
     """
     store = Store(machine.results)
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -67,10 +81,10 @@ def execute(run: Run, machine: Machine) -> Record:
     short = False
     try:
         with deadline(machine.time_limit):
-            if run.black_box:
+            if isinstance(run, Run) and run.black_box:
                 result = _search_table(run, machine)
             else:
-                result, arrays, threads = _search(run, machine, store)
+                result, arrays, threads = _epochs(run, machine, store)
     except StoreError:
         raise
     except (Exception, SystemExit) as error:  # a failed run is data; the other runs go on
@@ -92,7 +106,7 @@ def _is_short_of_resources(error: BaseException) -> bool:
 
 
 def as_record(
-    run: Run,
+    run: AnyRun,
     machine: Machine,
     result: dict[str, Any],
     threads: int,
@@ -103,10 +117,9 @@ def as_record(
     """What was asked, what came out, where it comes from; `warnings` name files that were found damaged."""
     return {
         "key": run.key,
-        "kind": "black-box" if run.black_box else "one-shot",
         "asked": run.asked,
         "changed": run.changed,
-        "family": run.entry.family,
+        **_about(run),
         **result,
         "provenance": {
             "commit": machine.commit,
@@ -115,13 +128,26 @@ def as_record(
             "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",
             "device": _device_name("cpu" if run.black_box else machine.device),
             "threads": threads,
-            "precision": None if run.black_box else run.protocol.precision,
+            "precision": _precision(run),
             "started": started,
             "seconds": seconds,
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
             "warnings": list(warnings),
         },
     }
+
+
+def _about(run: AnyRun) -> dict[str, Any]:
+    """What a record says of a run besides what it was asked."""
+    if isinstance(run, Retraining):
+        return {"kind": KIND, "cell_name": run.cell_name, "proxy": run.asked["dataset"] in PROXIES}
+    return {"kind": "black-box" if run.black_box else "one-shot", "family": run.entry.family}
+
+
+def _precision(run: AnyRun) -> str | None:
+    if isinstance(run, Retraining):
+        return run.recipe.precision
+    return None if run.black_box else run.protocol.precision
 
 
 def failure(reason: str) -> dict[str, Any]:
@@ -172,35 +198,82 @@ def prepare(run: Run, machine: Machine) -> Search:
     return Search(method, supernet, data, protocol, seed, torch.device(machine.device))
 
 
-def _search(run: Run, machine: Machine, store: Store) -> tuple[dict[str, Any], Arrays, int]:
+def prepare_training(run: Retraining, machine: Machine) -> Training:
+    """The training of a run at its beginning. The leader of a group calls the others to it (`follow`)."""
+    group = distributed.current()
+    if group.leads:
+        group.from_leader(run.key)
+    device = torch.device(machine.device)
+    source = feed(run.asked["dataset"], machine.data, run.recipe, device, group, machine.workers)
+    torch.manual_seed(stream(run.asked["seed"], "initial weights"))
+    network = build_network(SPACE.from_string(run.asked["cell"]), run.recipe, source.classes, source.stem)
+    return Training(network, source, run.recipe, run.asked["seed"], device, group)
+
+
+def follow(runs: Sequence[Retraining], machine: Machine) -> None:
+    """Take part in every training that the group's leader executes, until it has none left (`release`)."""
+    torch.set_num_threads(machine.threads)
+    known = {run.key: run for run in runs}
+    while (key := distributed.current().from_leader(None)) is not None:
+        for _ in prepare_training(known[key], machine).epochs():
+            pass
+
+
+def release() -> None:
+    """Let the processes that follow this one go."""
+    distributed.current().from_leader(None)
+
+
+def _epochs(run: AnyRun, machine: Machine, store: Store) -> tuple[dict[str, Any], Arrays, int]:
     """Returns the result part of the record, the arrays, and the number of threads."""
     checkpoint = _load_checkpoint(store, run.key)
     threads = checkpoint["threads"] if checkpoint else machine.threads
     torch.set_num_threads(threads)
-    search, logs = _continued(run, machine, store, checkpoint)
-    for epoch in search.epochs():
-        logs.append(stacked([epoch], [_checked_cell(run, epoch)]))
-        _save_checkpoint(store, run, threads, search, logs)
+    work, logs = _continued(run, machine, store, checkpoint)
+    written = scalars(machine.results / "tensorboard" / run.key, len(logs) + 1)
+    with written if isinstance(run, Retraining) else ignored() as add:
+        for epoch in work.epochs():
+            logs.append(_log(run, epoch))
+            _save_checkpoint(store, run, threads, work, logs)
+            add(len(logs), logs[-1])
     arrays = {name: np.concatenate([log[name] for log in logs]) for name in logs[0]}
-    return {"status": "done", "failure": None, "cells": _chosen_cells(arrays)}, arrays, threads
+    return {"status": "done", "failure": None, **_found(work, arrays)}, arrays, threads
+
+
+def _log(run: AnyRun, epoch: Epoch | TrainedEpoch) -> Arrays:
+    """The values of an epoch, each an array (1, ...)."""
+    if isinstance(run, Retraining):
+        return cast(TrainedEpoch, epoch).arrays()
+    return stacked([cast(Epoch, epoch)], [_checked_cell(run, cast(Epoch, epoch))])
+
+
+def _found(work: Search | Training, arrays: Arrays) -> dict[str, Any]:
+    """What a record says of a finished run's result."""
+    if isinstance(work, Search):
+        return {"cells": _chosen_cells(arrays)}
+    return {**outcome(arrays), **work.sizes()}
 
 
 def _continued(
-    run: Run, machine: Machine, store: Store, checkpoint: dict[str, Any] | None
-) -> tuple[Search, list[Arrays]]:
-    """The search and its logs as a checkpoint has them; at its beginning if there is none, or one that does not fit."""
-    search = prepare(run, machine)
+    run: AnyRun, machine: Machine, store: Store, checkpoint: dict[str, Any] | None
+) -> tuple[Search | Training, list[Arrays]]:
+    """The work and its logs as a checkpoint has them; at its beginning if there is none, or one that does not fit."""
+    work = _begun(run, machine)
     if not checkpoint:
-        return search, []
+        return work, []
     try:
-        search.load_state_dict(checkpoint["search"])
+        work.load_state_dict(checkpoint["search"])
         logs = [_as_arrays(log) for log in checkpoint["logs"]]
-        if len(logs) != search.next_epoch:
-            raise ValueError(f"{len(logs)} epochs logged, {search.next_epoch} done")
+        if len(logs) != work.next_epoch:
+            raise ValueError(f"{len(logs)} epochs logged, {work.next_epoch} done")
     except Exception as error:  # whatever torch makes of the state of another network
         store.set_aside(store.checkpoint_path(run.key), why=error)
-        return prepare(run, machine), []
-    return search, logs
+        return _begun(run, machine), []
+    return work, logs
+
+
+def _begun(run: AnyRun, machine: Machine) -> Search | Training:
+    return prepare_training(run, machine) if isinstance(run, Retraining) else prepare(run, machine)
 
 
 def _checked_cell(run: Run, epoch: Epoch) -> str:
@@ -226,14 +299,14 @@ def _chosen_cells(arrays: Arrays) -> dict[str, Any]:
 # Checkpoints ---------------------------------------------------------------------------------------------------------
 
 
-def _save_checkpoint(store: Store, run: Run, threads: int, search: Search, logs: list[Arrays]) -> None:
+def _save_checkpoint(store: Store, run: AnyRun, threads: int, work: Search | Training, logs: list[Arrays]) -> None:
     content = io.BytesIO()
-    torch.save({"threads": threads, "search": search.state_dict(), "logs": [_as_plain(log) for log in logs]}, content)
+    torch.save({"threads": threads, "search": work.state_dict(), "logs": [_as_plain(log) for log in logs]}, content)
     store.write_checkpoint(run.key, content.getvalue())
     loss = float(logs[-1]["loss"][0])
     progress = {
-        "epoch": search.next_epoch,
-        "epochs": search.protocol.epochs,
+        "epoch": work.next_epoch,
+        "epochs": run.epochs,
         "loss": loss if math.isfinite(loss) else None,
         "seconds": sum(float(log["seconds"][0]) for log in logs),
     }
@@ -342,6 +415,20 @@ def estimated_seconds(run: Run, machine: Machine) -> float:
         search.weight_step(batch)
         times.append(time.perf_counter() - start)
     return min(times[1:]) * len(search.weight_batches) * run.protocol.epochs
+
+
+def version_control() -> tuple[str | None, bool | None]:
+    """Commit of this checkout, and whether the code differs from it; None outside a checkout."""
+    if not (ROOT / ".git").exists():
+        return None, None
+    try:
+        commit, changes = (
+            subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout.strip()
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", *CODE])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+    return commit, bool(changes)
 
 
 def _traceback(error: BaseException) -> str:

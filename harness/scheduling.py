@@ -16,8 +16,7 @@ import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from harness.claims import Claim, Watch, owner_is_gone, read
-from harness.plan import Run
-from harness.runner import Machine, as_record, execute, failure
+from harness.runner import AnyRun, Machine, as_record, execute, failure
 from harness.store import Record, Store
 
 BLACK_BOXES_PER_TASK = 25
@@ -28,7 +27,7 @@ LOSSES = 2
 EARLY_LOSSES = 3
 """Processes that are killed so often in a row before they begin a run: something is wrong with the machine."""
 
-Task = list[Run]
+Task = list[AnyRun]
 
 
 class Scheduler:
@@ -37,7 +36,7 @@ class Scheduler:
     A run that another process has claimed is left to it and waited for; claims of dead processes are taken over.
     """
 
-    def __init__(self, runs: Sequence[Run], machines: Sequence[Machine], jobs: int, backend: str = "loky") -> None:
+    def __init__(self, runs: Sequence[AnyRun], machines: Sequence[Machine], jobs: int, backend: str = "loky") -> None:
         """`machines` differ in their devices: with several, a run goes to one that is free, so `jobs` is their number.
 
         `backend` is joblib's: "loky" (processes of this machine) or "dask" (the cluster of the current client).
@@ -79,7 +78,7 @@ class Scheduler:
             time.sleep(POLL_SECONDS)
         yield from self._tried(free)
 
-    def _tried(self, free: Sequence[Run]) -> Iterator[Record]:
+    def _tried(self, free: Sequence[AnyRun]) -> Iterator[Record]:
         """One that lost its process before runs alone, so that it is known who is to blame."""
         rounds = [_tasks([run for run in free if not self.losses[run.key]])]
         rounds += [[[run]] for run in free if self.losses[run.key]]
@@ -126,7 +125,7 @@ class Scheduler:
             if record := self._blamed(run):
                 yield record
 
-    def _blamed(self, run: Run) -> Record | None:
+    def _blamed(self, run: AnyRun) -> Record | None:
         """Note that a run's process was killed; its record, that of a failed run, if that makes it `LOSSES` in a row.
 
         Its checkpoint stays: it was not the method that raised.
@@ -144,7 +143,7 @@ class Scheduler:
         return record
 
 
-def _tasks(runs: Sequence[Run]) -> list[Task]:
+def _tasks(runs: Sequence[AnyRun]) -> list[Task]:
     black_boxes = [run for run in runs if run.black_box]
     starts = range(0, len(black_boxes), BLACK_BOXES_PER_TASK)
     return [

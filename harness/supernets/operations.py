@@ -116,6 +116,8 @@ def scaled_norm(
     The scale is handed over as the batch norm's weight, which must be contiguous: torch's CPU kernel ignores the stride
     of an expanded one.
     """
+    if scale is None and edges is None:
+        return cast(Tensor, norm(x))  # as a module: it may have been exchanged for a synchronised one
     means, variances = norm.running_mean, norm.running_var
     training = norm.training or means is None
     if means is not None and variances is not None:

@@ -1,0 +1,279 @@
+"""ImageNet as a folder of images per class, decoded and augmented by worker processes with Pillow.
+
+Random numbers of an image come from a seed of its own, so batches do not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as Decoded
+
+from harness.data.batches import Batch
+
+SUFFIXES = (".jpeg", ".jpg", ".png")
+MEAN = (255 * 0.485, 255 * 0.456, 255 * 0.406)
+STD = (255 * 0.229, 255 * 0.224, 255 * 0.225)
+"""Of ImageNet's training images, as every code base uses them; raw pixel values, 0 to 255."""
+TEST_RESIZE = 256 / 224
+"""The shorter side before the central crop, relative to the crop."""
+AREAS, RATIOS, TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
+"""Of random crops: share of the image, width to height; Szegedy et al. (CVPR 2015), Section 6."""
+JITTER, HUE = 0.4, 0.2
+"""Largest relative change of brightness, contrast and saturation, and of the hue as a share of its circle: DARTS
+(quark0/darts cnn/train_imagenet.py)."""
+
+Box = tuple[int, int, int, int]
+"""Left, upper, right, lower; pixels."""
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """A set of image files and their labels."""
+
+    folder: Path
+    names: NDArray[np.bytes_]
+    """(n,) class folder and file name, sorted. An array, as worker processes get copies."""
+    labels: Tensor
+    """(n,) int64."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def path(self, index: int) -> Path:
+        return self.folder / os.fsdecode(bytes(self.names[index]))
+
+
+@dataclass(frozen=True)
+class ClassFolders:
+    train: ImageFiles
+    test: ImageFiles
+    classes: int
+    sha256: str
+    """Digest of the paths and sizes of all files: to read them would take as long as to train an epoch."""
+
+
+@lru_cache(maxsize=1)
+def class_folders(folder: Path) -> ClassFolders:
+    """The images of `folder`/train and `folder`/val, which hold one folder per class.
+
+    FileNotFoundError or ValueError, in one line, if they are not there or do not have the same classes.
+    """
+    digest = hashlib.sha256()
+    classes = _classes(folder / "train")
+    if _classes(folder / "val") != classes:
+        differing = sorted(set(classes) ^ set(_classes(folder / "val")))
+        raise ValueError(f"{folder}: train and val differ in their class folders: {', '.join(differing[:5])}")
+    train, test = (_files(folder / part, classes, digest) for part in ("train", "val"))
+    return ClassFolders(train, test, len(classes), digest.hexdigest())
+
+
+def _classes(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder {folder} (--data): it should hold one folder of images per class")
+    found = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    if not found:
+        raise FileNotFoundError(f"{folder} has no class folders: sort its images into one folder per class")
+    return found
+
+
+def _files(folder: Path, classes: list[str], digest: Any) -> ImageFiles:
+    names, labels = [], []
+    for label, name in enumerate(classes):
+        found = sorted(
+            (entry.name, entry.stat().st_size)
+            for entry in os.scandir(folder / name)
+            if entry.name.lower().endswith(SUFFIXES)
+        )
+        if not found:
+            raise FileNotFoundError(f"{folder / name} has no images ({', '.join(SUFFIXES)})")
+        for file, size in found:
+            names.append(os.fsencode(f"{name}/{file}"))
+            labels.append(label)
+            digest.update(f"{folder.name}/{name}/{file} {size}\n".encode(errors="surrogateescape"))
+    return ImageFiles(folder, np.array(names), torch.tensor(labels))
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done at random to a training image."""
+
+    crop: bool
+    """A random part of the image instead of its centre."""
+    flip: bool
+    colour_jitter: bool
+
+
+class FolderBatches:
+    """Normalised batches of image files, with the interface of `Batches`.
+
+    Of every batch only this process's part is decoded: `share(batch size)` says which. Whoever trains alone takes all.
+    """
+
+    def __init__(
+        self,
+        files: ImageFiles,
+        batch_size: int,
+        image_size: int,
+        augmentation: Augmentation,
+        device: torch.device,
+        workers: int = 0,
+        share: Callable[[int], slice] = slice,
+    ) -> None:
+        """image_size: side in pixels of the square images; workers: processes that decode, 0: this one."""
+        self.files, self.batch_size, self.device, self.share = files, batch_size, device, share
+        self.wanted: list[list[tuple[int, int]]] = []
+        self.loader: DataLoader[tuple[Tensor, int]] = DataLoader(
+            _Decoder(files, image_size, augmentation),
+            batch_sampler=_Wanted(self),
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            # Forking a process that has threads, as one that trains has, can hang.
+            multiprocessing_context="forkserver" if workers else None,
+            pin_memory=device.type == "cuda",
+        )
+
+    def one_pass(self, generator: torch.Generator) -> Iterator[Batch]:
+        """Every image once, in random order, augmented. `generator` is a CPU generator."""
+        n = len(self.files)
+        order = torch.randperm(n, generator=generator)
+        seeds = torch.randint(2**62, (n,), generator=generator)
+        yield from self._batches(order, seeds)
+
+    def plain(self) -> Iterator[Batch]:
+        """Every image once, in order, without augmentation."""
+        n = len(self.files)
+        yield from self._batches(torch.arange(n), torch.full((n,), UNCHANGED))
+
+    def _batches(self, order: Tensor, seeds: Tensor) -> Iterator[Batch]:
+        keys = list(zip(order.tolist(), seeds.tolist(), strict=True))
+        batches = (keys[start : start + self.batch_size] for start in range(0, len(keys), self.batch_size))
+        self.wanted = [batch[self.share(len(batch))] for batch in batches]
+        mean, std = (torch.tensor(values, device=self.device)[:, None, None] for values in (MEAN, STD))
+        for pixels, labels in self.loader:
+            images = pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float()  # channels-last
+            yield (images - mean) / std, labels.to(self.device, non_blocking=True)
+
+
+UNCHANGED = -1
+"""In the place of an image's seed: without augmentation."""
+
+
+class _Wanted:
+    """The batches of keys (index, seed) that the loader's next pass gives out."""
+
+    def __init__(self, batches: FolderBatches) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return iter(self.batches.wanted)
+
+    def __len__(self) -> int:
+        return len(self.batches.wanted)
+
+
+class _Decoder(Decoded[tuple[Tensor, int]]):
+    """What the loader's workers do: pixels (side, side, 3) uint8 and label of a key (index, seed)."""
+
+    def __init__(self, files: ImageFiles, side: int, augmentation: Augmentation) -> None:
+        self.files, self.side, self.augmentation = files, side, augmentation
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
+        index, seed = key
+        image = _opened(self.files.path(index))
+        image = central(image, self.side) if seed == UNCHANGED else self._augmented(image, np.random.default_rng(seed))
+        return torch.from_numpy(np.array(image)), int(self.files.labels[index])
+
+    def _augmented(self, image: Any, rng: np.random.Generator) -> Any:
+        from PIL import Image
+
+        if self.augmentation.crop:
+            (width, height), size = image.size, (self.side, self.side)
+            image = image.resize(size, Image.Resampling.BILINEAR, box=random_box(width, height, rng))
+        else:
+            image = central(image, self.side)
+        if self.augmentation.flip and rng.random() < 0.5:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return jittered(image, rng) if self.augmentation.colour_jitter else image
+
+
+def _opened(path: Path) -> Any:
+    """ValueError, in one line, for a file that is no image. ImportError without Pillow is left to `require_pillow`."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except Exception as error:  # a damaged image can raise nearly anything
+        reason = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder="...")
+        raise ValueError(f"{path} cannot be read as an image: {reason}") from error
+
+
+def random_box(width: int, height: int, rng: np.random.Generator) -> Box:
+    """A part of the image of random area and shape; the centre, as square as allowed, if none fits."""
+    for _ in range(TRIES):
+        area = width * height * rng.uniform(*AREAS)
+        ratio = math.exp(rng.uniform(*np.log(RATIOS)))
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            left, upper = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
+            return left, upper, left + w, upper + h
+    w, h = min(width, round(height * RATIOS[1])), min(height, round(width / RATIOS[0]))
+    left, upper = (width - w) // 2, (height - h) // 2
+    return left, upper, left + w, upper + h
+
+
+def central(image: Any, side: int) -> Any:
+    """The central square of an image whose shorter side is brought to 8/7 of `side` first."""
+    from PIL import Image
+
+    width, height = image.size
+    scale = round(side * TEST_RESIZE) / min(width, height)
+    resized = image.resize((max(side, int(width * scale)), max(side, int(height * scale))), Image.Resampling.BILINEAR)
+    left, upper = (round((length - side) / 2) for length in resized.size)
+    return resized.crop((left, upper, left + side, upper + side))
+
+
+def jittered(image: Any, rng: np.random.Generator) -> Any:
+    """Brightness, contrast, saturation and hue changed at random, in random order."""
+    from PIL import ImageEnhance
+
+    enhancers = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
+    factors, turn = rng.uniform(1 - JITTER, 1 + JITTER, len(enhancers)), rng.uniform(-HUE, HUE)
+    for place in rng.permutation(len(enhancers) + 1):
+        last = place == len(enhancers)
+        image = turned(image, turn) if last else enhancers[place](image).enhance(factors[place])
+    return image
+
+
+def turned(image: Any, turn: float) -> Any:
+    """The hue moved by a share of its circle."""
+    from PIL import Image
+
+    hue, saturation, value = image.convert("HSV").split()
+    moved = hue.point([(level + round(256 * turn)) % 256 for level in range(256)])
+    return Image.merge("HSV", (moved, saturation, value)).convert("RGB")
+
+
+def require_pillow() -> None:
+    """FileNotFoundError, in one line, if Pillow is not installed."""
+    try:
+        import PIL  # noqa: F401
+    except ImportError as error:
+        raise FileNotFoundError("class folders are read with Pillow: pip install '.[imagenet]'") from error
