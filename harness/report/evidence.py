@@ -195,7 +195,8 @@ def _number_key(row: Any) -> tuple[str, ...]:
 
 def _regrets(report: Report) -> dict[tuple[str, ...], list[Any]]:
     """What a row ends with, for every number of the leaderboard."""
-    best = {_number_key(run): run.best for run in report.found.itertuples()}
+    runs: Iterator[Any] = report.found.itertuples()
+    best = {_number_key(run): run.best for run in runs}
     rows: Iterator[Any] = regret.summary(report.found).itertuples()
     return {
         (key := _number_key(row)): [
