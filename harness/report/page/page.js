@@ -147,9 +147,10 @@ function blockHeading(block) {
   const blackBox = block.kind === "black-box";
   const title = blackBox && block.where === HOME ? "Black box" : `${blackBox ? "Black box" : "Weight sharing"}, searched on ${block.where}`;
   const [protocol, cells] = block.sentence.split(": ");
+  const away = block.rows.every((row) => row.dataset !== block.where); // what was found there and looked up there is in EACH
   const parts = [
     blackBox ? "each query trains one cell" : "one supernet for all cells",
-    block.where === EACH ? "cells found on the dataset on which they are looked up" : cells,
+    block.where === EACH ? "cells looked up where they were found" : away ? cells.replace("each dataset", "the others") : cells,
     block.proxy ? null : protocol,
     `${block.profile} profile`,
     varies((row) => row.configuration.space) ? block.space : null,
