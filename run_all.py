@@ -30,7 +30,7 @@ from methods import FAMILIES, METHODS
 if TYPE_CHECKING:  # these need torch, which --help and --list do without
     from harness.oracles import Table
     from harness.plan import Run
-    from harness.runner import Machine
+    from harness.runner import AnyRun, Machine
 
 ROOT = Path(__file__).resolve().parent
 PUBLISHED = ROOT / "results" / "published.csv"
@@ -98,37 +98,55 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
     table = _open_table(options)
     runs = _plan(options, selection, table)
     store.prepare()
-    from harness import claims, runner
+    from harness import runner
+
+    machines = _machines(options)
+    failed = _execute(runs, machines, options, store, console)
+    runner.look_up(store, table)
+    if options.space == "darts" and options.retrain != "none":  # no table knows its cells
+        from harness.training.retraining import retrainings
+
+        searched = [record for run in runs if (record := store.read(run.key))]
+        trainings = retrainings(searched, options.data, options.retrain)
+        console.print(f"\ntraining the found cells on {options.retrain}")
+        failed += _execute(trainings, machines, options, store, console)
+    return max(_report(options, store, console), int(failed > 0))
+
+
+def _execute(
+    runs: Sequence[AnyRun], machines: list[Machine], options: argparse.Namespace, store: Store, console: Console
+) -> int:
+    """Do the runs that are missing; returns how many failed."""
+    from harness import claims
     from harness.progress import Display
     from harness.scheduling import Scheduler
 
-    machines = _machines(options)
     claims.remove_abandoned(store.folder / "claims")
     missing = [run for run in runs if (record := store.read(run.key)) is None or record["status"] != "done"]
     for key in store.checkpoints() & ({run.key for run in runs} - {run.key for run in missing}):
         store.discard_checkpoint(key)  # killed between a run's record and its end
     _print_warnings(store, console)
     console.print(f"{len(runs)} runs asked, {len(runs) - len(missing)} done, {len(missing)} to do")
-    labels = {run.key: run.label for run in runs}
+    if not missing:
+        return 0
+    labels = {run.key: run.label for run in missing}
+    shown = [(run.key, run.label, run.epochs) for run in missing]
     failed = 0
-    if missing:
-        shown = [(run.key, run.label, run.epochs) for run in missing]
-        try:
-            with (
-                _cluster(options) as jobs,
-                Display(console, store, shown) as display,
-                closing(Scheduler(missing, machines, jobs, options.backend).records()) as records,
-            ):
-                for record in records:
-                    display.done(record, labels[record["key"]])
-                    failed += record["status"] == "failed"
-                    store.warnings += record["provenance"].get("warnings", [])
-        finally:
-            store.remove_abandoned()
-            claims.remove_abandoned(store.folder / "claims")
+    try:
+        with (
+            _cluster(options) as jobs,
+            Display(console, store, shown) as display,
+            closing(Scheduler(missing, machines, jobs, options.backend).records()) as records,
+        ):
+            for record in records:
+                display.done(record, labels[record["key"]])
+                failed += record["status"] == "failed"
+                store.warnings += record["provenance"].get("warnings", [])
+    finally:
+        store.remove_abandoned()
+        claims.remove_abandoned(store.folder / "claims")
     _print_warnings(store, console)
-    runner.look_up(store, table)
-    return max(_report(options, store, console), int(failed > 0))
+    return failed
 
 
 def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int:

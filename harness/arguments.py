@@ -55,6 +55,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="change a profile field or a method's setting; METHOD.NAME=VALUE for one method; repeatable",
     )
+    what.add_argument(
+        "--retrain",
+        choices=("digits", "cifar10", "cifar100", "none"),
+        default="digits",
+        help="what to train the cells found on the DARTS space on, which no table knows (default: digits, briefly)",
+    )
     how = result.add_argument_group("how to run")
     how.add_argument("--precision", choices=PRECISIONS, help="of the supernet (default: fp32)")
     how.add_argument(

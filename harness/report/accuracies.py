@@ -32,7 +32,8 @@ def one_table_per_number(lookups: Sequence[Lookups]) -> pd.DataFrame:
 
 
 def final(runs: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
-    """One row per done run, selection, dataset and split: the columns of `runs` and of `accuracies`, and selection."""
+    """One row per done run, selection, dataset and split: the columns of `runs` and of `accuracies`, selection and
+    metric."""
     done = runs[runs["failure"] == ""]
     selected = pd.concat(
         [
@@ -40,7 +41,8 @@ def final(runs: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
             done.assign(selection="best-valid", cell=done["best_valid"]),
         ]
     )
-    return selected.merge(accuracies, on="cell")
+    found = selected.merge(accuracies, on="cell")
+    return found.assign(metric=found["split"].map(METRICS))
 
 
 def main_splits(accuracies: pd.DataFrame) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from harness.report import accuracies, leaderboard, regret, runs
+from harness.report import accuracies, leaderboard, regret, retrained, runs
 from harness.report.accuracies import METRICS
 from harness.report.groups import GROUP, Group
 from harness.report.published import PublishedValue, load
@@ -39,6 +39,8 @@ class Report:
     """The records behind `runs`, in the same order."""
     finals: pd.DataFrame
     """One row per done run, selection, dataset and split: the numbers behind the leaderboard."""
+    trained: pd.DataFrame
+    """Columns `retrained.COLUMNS`: errors of cells of the DARTS space that were trained from scratch."""
     found: pd.DataFrame
     """Columns `regret.RUN_COLUMNS`: the same numbers with regret and isomorphism class."""
     accuracies: pd.DataFrame
@@ -75,23 +77,26 @@ class Report:
 def gather(store: Store, order: Sequence[str], published: Path) -> Report:
     """Read a results folder, each file once. `order` lists the methods as the leaderboard is to have them."""
     known = load(published)
-    records = store.records()
+    everything = store.records()
+    records = retrained.searches(everything)
     found = runs.tabulate(records)
     lookups = list(store.lookups())
     looked_up = accuracies.one_table_per_number(lookups)
     finals = accuracies.final(found, looked_up)
     methods = runs.methods_in_order(found, order)
-    rows, cited = leaderboard.build(finals, known, methods)
+    trained = retrained.finals(found, everything)
+    rows, cited = leaderboard.build(pd.concat([finals, trained]) if len(trained) else finals, known, methods)
     sources = {lookup.sha256[:12]: lookup.source for lookup in lookups}
     return Report(
         leaderboard=rows,
         runs=found,
         records=records,
         finals=finals,
+        trained=retrained.table(trained, known, methods),
         found=regret.of_runs(finals, looked_up),
         accuracies=looked_up,
         methods=tuple(methods),
-        tables={table: sources[table] for table in sorted(set(rows["table"]))},
+        tables={table: sources[table] for table in sorted(set(rows["table"]) - {""})},
         cited=tuple(cited),
         citations=_citations(cited),
         notes=tuple(_notes(found, looked_up)),
@@ -102,10 +107,11 @@ def gather(store: Store, order: Sequence[str], published: Path) -> Report:
 def _notes(found: pd.DataFrame, looked_up: pd.DataFrame) -> list[str]:
     if found.empty:
         return [NO_RUNS]
-    notes = [_uncovered(*row) for row in accuracies.uncovered(found, looked_up).itertuples(index=False, name=None)]
+    of_table = found[found["space"] == "nasbench201"]
+    notes = [_uncovered(*row) for row in accuracies.uncovered(of_table, looked_up).itertuples(index=False, name=None)]
     for searched_on in sorted(set(found.loc[found["seen_test"], "searched_on"])):
         notes.append(SEEN_TEST.format(searched_on))
-    if not any(METRICS[split] == "test_accuracy" for split in set(looked_up["split"])):
+    if len(of_table) and not any(METRICS[split] == "test_accuracy" for split in set(looked_up["split"])):
         notes.append(NO_TEST_ACCURACIES)
     return notes
 

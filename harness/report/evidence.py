@@ -184,7 +184,8 @@ class _Searches:
 
 def _with_published(report: Report) -> Iterator[tuple[Any, PublishedValue | None]]:
     cited = iter(report.cited)
-    rows: Iterator[Any] = report.leaderboard.itertuples()
+    accuracies = report.leaderboard[report.leaderboard["metric"] != "test_error"]
+    rows: Iterator[Any] = accuracies.itertuples()
     for row in rows:
         yield row, None if pd.isna(row.published) else next(cited)
 

@@ -39,7 +39,8 @@ class Group(NamedTuple):
     def sentence(self) -> str:
         """What the numbers of this group are."""
         if self.searched_on == "digits":
-            return "digits proxy: cells found on 8x8 digits, looked up on the real datasets"
+            then = "then trained" if self.space == "darts" else "looked up on the real datasets"
+            return f"digits proxy: cells found on 8x8 digits, {then}"
         if self.profile == "quick":
             return f"quick proxy: cells found by a small search on {self.searched_on}, looked up on the real datasets"
         protocol = {

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report.accuracies import METRICS
 from harness.report.groups import DATASET_ORDER, GROUP, PROFILE_ORDER, SELECTION_ORDER, SPLIT_ORDER, in_order
 from harness.report.published import Published, PublishedValue
 from harness.report.verdict import comparable, judge
@@ -34,7 +33,20 @@ COLUMNS = [
 ]
 
 _ACCURACIES = ["mean", "std", "published", "published_std", "difference"]
-_ROW = ["name", "usual", "seen_test", "outside", "method", "family", *GROUP, "selection", "dataset", "split", "table"]
+_ROW = [
+    "name",
+    "usual",
+    "seen_test",
+    "outside",
+    "method",
+    "family",
+    *GROUP,
+    "selection",
+    "dataset",
+    "metric",
+    "split",
+    "table",
+]
 
 
 def build(
@@ -57,12 +69,12 @@ def build(
 def _published(row: dict[Any, Any], published: Published) -> PublishedValue | None:
     if row["outside"]:  # its name is the user's own and may be anyone's
         return None
-    metric = METRICS[row["split"]]
-    return published.choose(row["name"], row["space"], row["dataset"], metric, row["split"], row["searched_on"])
+    where = (row["dataset"], row["metric"], row["split"], row["searched_on"])
+    return published.choose(row["name"], row["space"], *where)
 
 
 def _compared(row: dict[Any, Any], published: PublishedValue | None) -> dict[str, Any]:
-    ours = {**row, "metric": METRICS[row["split"]]}
+    ours = dict(row)
     if published is None:
         return {**ours, "verdict": judge(row["mean"], row["std"], row["n"], None, False)}
     same = (published.metric, published.split) == (ours["metric"], ours["split"])

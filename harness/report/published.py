@@ -71,6 +71,10 @@ class Published:
             if value.status != "uncertain":
                 self._known[value.registry_name, value.space, value.dataset, value.metric].append(value)
 
+    def values(self, registry_name: str, space: str, dataset: str, metric: str) -> list[PublishedValue]:
+        """All values in circulation but the uncertain ones, in the order of the file."""
+        return list(self._known.get((registry_name, space, dataset, metric), []))
+
     def choose(
         self, registry_name: str, space: str, dataset: str, metric: str, split: str, searched_on: str
     ) -> PublishedValue | None:

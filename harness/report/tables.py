@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -12,7 +13,11 @@ from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.verdict import RULE
 
-METRIC_NAMES = {"test_accuracy": "test accuracy", "valid_accuracy": "validation accuracy"}
+METRIC_NAMES = {
+    "test_accuracy": "test accuracy",
+    "valid_accuracy": "validation accuracy",
+    "test_error": "test error of the cell, trained from scratch",
+}
 
 
 @dataclass(frozen=True)
@@ -71,11 +76,31 @@ def remarks(report: Report) -> list[tuple[str, list[str]]]:
         ("How to read the tables", [*wording.LEGEND, f"verdict: {RULE}"] if len(report.leaderboard) else []),
         ("Tables that were looked up", [f"{table}: {source}" for table, source in report.tables.items()]),
         ("Published values", list(report.citations)),
+        ("Cells of the DARTS space, trained from scratch", _trained(report)),
         ("Failed runs", report.failures),
         ("Notes", list(report.notes)),
         ("Damaged files", list(report.warnings)),
     ]
     return [(heading, lines) for heading, lines in sections if lines]
+
+
+def darts_space_csv(report: Report) -> str:
+    """Errors of trained cells of the DARTS space beside all published numbers."""
+    return report.trained.to_csv(index=False, lineterminator="\n")
+
+
+def _trained(report: Report) -> list[str]:
+    """One line per method; a training on digits is a proxy and is called one."""
+    lines = []
+    rows: Iterator[Any] = report.trained.itertuples()
+    for row in rows:
+        proxy = ", a short schedule on digits: a proxy" if row.dataset == "digits" else ""
+        spread = "" if pd.isna(row.std) else f" ± {row.std:.2f}"
+        lines.append(
+            f"{row.method}: {row.mean:.2f}{spread} % test error on {row.dataset} (n = {row.n}; {row.recipe}{proxy}); "
+            f"{row.params_millions:.3f} million parameters; published, not comparable: {row.published}"
+        )
+    return lines
 
 
 def _lines(method: str, rows: pd.DataFrame, columns: tuple[tuple[str, str], ...]) -> Lines:

@@ -38,7 +38,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def _shown(rows: pd.DataFrame) -> pd.DataFrame:
-    tested = rows["metric"] == "test_accuracy"
+    tested = rows["metric"] != "valid_accuracy"
     return rows[tested] if tested.any() else rows
 
 
@@ -54,7 +54,8 @@ def _leaderboard(group: Group, rows: pd.DataFrame) -> Table:
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("accuracy in %", overflow="fold")
+    errors = (rows["metric"] == "test_error").all()
+    table.add_column("test error in %" if errors else "accuracy in %", overflow="fold")
     table.add_column("ours", justify="right")
     table.add_column("published")
     table.add_column("verdict")

@@ -23,7 +23,7 @@ def test_second_report_has_the_same_bytes(results):
     results.run("darts", seed=9, failure="ValueError: no")
     results.write()
     first = _files(results.store.folder)
-    assert len(first) == 5 + 2 * 8 * 3 + 1  # tables; two groups' figures in three formats, and their index
+    assert len(first) == 6 + 2 * 8 * 3 + 1  # tables; two groups' figures in three formats, and their index
     next(results.store.folder.glob("figures/*.png")).unlink()  # so that all is drawn again
     results.write()
     assert _files(results.store.folder) == first
@@ -53,7 +53,15 @@ def test_folder_without_runs_has_empty_tables_and_says_so(tmp_path):
     assert written.leaderboard.empty
     assert written.notes == (report.content.NO_RUNS,)
     assert set(map(str, _files(tmp_path / "new"))) == {
-        f"tables/{name}" for name in ("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "regret.csv", "runs.csv")
+        f"tables/{name}"
+        for name in (
+            "darts_space.csv",
+            "leaderboard.csv",
+            "leaderboard.md",
+            "leaderboard.tex",
+            "regret.csv",
+            "runs.csv",
+        )
     }
 
 
