@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image, ImageEnhance
+from PIL.Image import Image as Picture
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as Decoded
@@ -200,9 +202,7 @@ class _Decoder(Decoded[tuple[Tensor, int]]):
         image = central(image, self.side) if seed == UNCHANGED else self._augmented(image, np.random.default_rng(seed))
         return torch.from_numpy(np.array(image)), int(self.files.labels[index])
 
-    def _augmented(self, image: Any, rng: np.random.Generator) -> Any:
-        from PIL import Image
-
+    def _augmented(self, image: Picture, rng: np.random.Generator) -> Picture:
         if self.augmentation.crop:
             (width, height), size = image.size, (self.side, self.side)
             image = image.resize(size, Image.Resampling.BILINEAR, box=random_box(width, height, rng))
@@ -213,10 +213,8 @@ class _Decoder(Decoded[tuple[Tensor, int]]):
         return jittered(image, rng) if self.augmentation.colour_jitter else image
 
 
-def _opened(path: Path) -> Any:
-    """ValueError, in one line, for a file that is no image. ImportError without Pillow is left to `require_pillow`."""
-    from PIL import Image
-
+def _opened(path: Path) -> Picture:
+    """ValueError, in one line, for a file that is no image."""
     try:
         with Image.open(path) as image:
             return image.convert("RGB")
@@ -239,10 +237,8 @@ def random_box(width: int, height: int, rng: np.random.Generator) -> Box:
     return left, upper, left + w, upper + h
 
 
-def central(image: Any, side: int) -> Any:
+def central(image: Picture, side: int) -> Picture:
     """The central square of an image whose shorter side is brought to 8/7 of `side` first."""
-    from PIL import Image
-
     width, height = image.size
     scale = round(side * TEST_RESIZE) / min(width, height)
     resized = image.resize((max(side, int(width * scale)), max(side, int(height * scale))), Image.Resampling.BILINEAR)
@@ -250,10 +246,8 @@ def central(image: Any, side: int) -> Any:
     return resized.crop((left, upper, left + side, upper + side))
 
 
-def jittered(image: Any, rng: np.random.Generator) -> Any:
+def jittered(image: Picture, rng: np.random.Generator) -> Picture:
     """Brightness, contrast, saturation and hue changed at random, in random order."""
-    from PIL import ImageEnhance
-
     enhancers = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
     factors, turn = rng.uniform(1 - JITTER, 1 + JITTER, len(enhancers)), rng.uniform(-HUE, HUE)
     for place in rng.permutation(len(enhancers) + 1):
@@ -262,18 +256,8 @@ def jittered(image: Any, rng: np.random.Generator) -> Any:
     return image
 
 
-def turned(image: Any, turn: float) -> Any:
+def turned(image: Picture, turn: float) -> Picture:
     """The hue moved by a share of its circle."""
-    from PIL import Image
-
     hue, saturation, value = image.convert("HSV").split()
     moved = hue.point([(level + round(256 * turn)) % 256 for level in range(256)])
     return Image.merge("HSV", (moved, saturation, value)).convert("RGB")
-
-
-def require_pillow() -> None:
-    """FileNotFoundError, in one line, if Pillow is not installed."""
-    try:
-        import PIL  # noqa: F401
-    except ImportError as error:
-        raise FileNotFoundError("class folders are read with Pillow: pip install '.[imagenet]'") from error

@@ -10,7 +10,7 @@ from harness.profiles import PRECISIONS, Limits, NotNegative, Positive, _check
 
 SCHEDULES = ("cosine", "linear")
 LAST_EPOCHS = 5
-"""Of the linear schedule: a fifth of its last step each, as one more whole step would end at zero."""
+"""Of the linear schedule, in which the rate falls by a fifth of an ordinary step per epoch."""
 
 Share = Annotated[float, Limits(0, 1)]
 
@@ -73,8 +73,8 @@ class Recipe:
         """Of an epoch, which counts from 0.
 
         cosine: Loshchilov and Hutter (ICLR 2017), Equation 5, to 0, as DARTS (quark0/darts cnn/train.py).
-        linear: PC-DARTS (yuhuixu1993/PC-DARTS train_imagenet.py): to what one of `epochs - 5` equal steps leaves, then
-        by fifths of such a step.
+        linear: PC-DARTS (yuhuixu1993/PC-DARTS train_imagenet.py): equal steps, `epochs - 5` of which would end at 0;
+        the last of them is taken in five parts.
         """
         left = self.epochs - epoch
         if self.schedule == "cosine":

@@ -18,7 +18,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from harness.arguments import devices, positive, seconds, seeds
@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # these need torch, which --help does without
     from harness.training.retraining import Retraining
 
 PROGRAM = "retrain"
+PEEKING = "best epoch (%, chosen on test)"
 CHOICES = {"precision": PRECISIONS, "schedule": SCHEDULES}
 
 
@@ -200,7 +201,7 @@ def _machines(options: argparse.Namespace) -> list[Machine]:
 def ranking(records: Sequence[Record]) -> Table:
     """Cells by their mean test error over the finished trainings, the best first."""
     proxy = any(record["proxy"] for record in records)
-    table = Table("cell", "n", "test error (%)", "std", "best epoch (%, peeks at test)", "parameters", "seconds")
+    table = Table(Column("cell", overflow="fold"), "n", "test error (%)", "std", PEEKING, "parameters", "seconds")
     table.title = "Test error of the last epoch" + (f" on {', '.join(PROXIES)}, a proxy" if proxy else "")
     by_cell: dict[str, list[Record]] = {}
     for record in records:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
+
+from harness.store import Arrays
 
 
 class Scalars(Protocol):
-    def __call__(self, epoch: int, values: Mapping[str, Any]) -> None:
-        """Add the values after an epoch, which counts from 1."""
+    def __call__(self, epoch: int, values: Arrays) -> None:
+        """Add the values, each an array (1,), after an epoch, which counts from 1."""
 
 
 @contextmanager
@@ -31,9 +33,9 @@ def scalars(folder: Path, first_epoch: int) -> Iterator[Scalars]:
 
     writer = SummaryWriter(str(folder), purge_step=first_epoch)
 
-    def add(epoch: int, values: Mapping[str, Any]) -> None:
+    def add(epoch: int, values: Arrays) -> None:
         for name, value in values.items():
-            writer.add_scalar(name, float(value), epoch)
+            writer.add_scalar(name, value.item(), epoch)
         writer.flush()
 
     try:

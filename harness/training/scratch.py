@@ -6,6 +6,7 @@ state of the network and its optimizer. A group sees the batches that one proces
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -176,9 +177,12 @@ class Training:
         """The network, with gradients averaged over the group."""
         if self.group.size == 1:
             return self.network
-        state = self.group.from_leader(self.state_dict() if self.group.leads else None)
+        state = io.BytesIO()
+        if self.group.leads:
+            torch.save(self.state_dict(), state)
+        sent = io.BytesIO(self.group.from_leader(state.getvalue()))
         if not self.group.leads:
-            self.load_state_dict(state)
+            self.load_state_dict(torch.load(sent, weights_only=True, map_location="cpu"))
         return DistributedDataParallel(self.network)
 
     # One epoch -----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from harness.data.folders import (
     AREAS,
@@ -25,7 +26,6 @@ from harness.data.folders import (
 from harness.store import Store
 from harness.training.retrain import main
 
-Image = pytest.importorskip("PIL.Image")
 CPU = torch.device("cpu")
 NOTHING = Augmentation(crop=False, flip=False, colour_jitter=False)
 ALL = Augmentation(crop=True, flip=True, colour_jitter=True)

@@ -23,6 +23,7 @@ from harness.training.distributed import Group
 from harness.training.recipes import DIGITS
 from harness.training.retrain import main
 from harness.training.retraining import named_cell, plan, retrainings
+from harness.training.scalars import scalars
 from harness.training.scratch import Feed, Training, build_network, feed
 
 ROOT = Path(__file__).parents[2]
@@ -272,6 +273,23 @@ def test_a_training_that_fails_is_recorded_and_the_others_go_on(tmp_path, capsys
     assert [record["status"] for record in records] == ["failed"] * 2
     assert all("FloatingPointError: the training loss became" in record["failure"] for record in records)
     assert "FAILED" in capsys.readouterr().out
+
+
+def test_tensorboard_gets_every_epoch_once_where_it_is_installed(tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    for epochs in (range(1, 3), range(2, 4)):  # the first was killed after epoch 2, whose checkpoint was not written
+        with scalars(tmp_path, epochs[0]) as add:
+            for epoch in epochs:
+                add(epoch, {"loss": np.array([10.0 * epoch + epochs[0]])})
+    events = accumulator.EventAccumulator(str(tmp_path)).Reload()
+    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(1, 11.0), (2, 22.0), (3, 32.0)]
+
+
+def test_without_tensorboard_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.training.scalars.find_spec", lambda _name: None)
+    with scalars(tmp_path / "folder", 1) as add:
+        add(1, {"loss": np.ones(1)})
+    assert not list(tmp_path.iterdir())
 
 
 # After a search ------------------------------------------------------------------------------------------------------
