@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import io
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,13 @@ def _cell_problems(rule: str, space: SearchSpace, cell: Any) -> list[str]:
     except Exception as error:  # anything that is not a cell
         return [f"{rule}: {type(error).__name__}: {error}"]
     return []
+
+
+def few(data: SearchData, images: int) -> SearchData:
+    """The first images of each kind."""
+    first = torch.arange(images)
+    validation = data.validation[first] if data.validation else None
+    return replace(data, weights=data.weights[first], architecture=data.architecture[first], validation=validation)
 
 
 def examine_black_box(cls: type[BlackBox], space_name: str, table: Table, budget_seconds: float) -> list[str]:

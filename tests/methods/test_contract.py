@@ -22,12 +22,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def data():
     def of(cls):
-        whole = search_data(load("digits", Path()), cls.bilevel)
-        few = torch.arange(40)
-        validation = whole.validation[few] if whole.validation else None
-        return type(whole)(
-            whole.weights[few], whole.architecture[few], validation, 10, whole.mean, whole.std, whole.split
-        )
+        return conformance.few(search_data(load("digits", Path()), cls.bilevel), 40)
 
     return of
 
