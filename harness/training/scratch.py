@@ -124,7 +124,7 @@ class Training:
     def __init__(
         self, network: DARTSNetwork, feed: Feed, recipe: Recipe, seed: int, device: torch.device, group: Group
     ) -> None:
-        """ValueError if batch norms are to be synchronised on other devices than GPUs."""
+        """ValueError if batch norms are to be synchronised on other devices than GPUs, or for want of images."""
         if recipe.synchronised_batch_norm:
             if device.type != "cuda":
                 raise ValueError("synchronised_batch_norm needs GPUs")
