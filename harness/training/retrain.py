@@ -172,6 +172,8 @@ def _machines(options: argparse.Namespace) -> list[Machine]:
     if distributed.launched():
         if options.jobs > 1 or len(options.device or []) > 1:
             raise ValueError("torchrun trains one network at a time: leave --jobs out, and --device but for its kind")
+        if options.time_limit:  # a training under a time limit gets a process of its own
+            raise ValueError("torchrun's processes cannot be ended one by one: leave --time-limit out")
         names = [distributed.own_device(names[0])]
     for name in names:
         try:
