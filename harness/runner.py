@@ -199,23 +199,26 @@ def prepare(run: Run, machine: Machine) -> Search:
 
 
 def prepare_training(run: Retraining, machine: Machine) -> Training:
-    """The training of a run at its beginning. The leader of a group calls the others to it (`follow`)."""
+    """The training of a run at its beginning. ValueError if it was planned for more or fewer processes."""
     group = distributed.current()
-    if group.leads:
-        group.from_leader(run.key)
+    if group.size != run.asked["processes"]:
+        raise ValueError(f"planned for {run.asked['processes']} processes, but {group.size} would train it")
     device = torch.device(machine.device)
     source = feed(run.asked["dataset"], machine.data, run.recipe, device, group, machine.workers)
     torch.manual_seed(stream(run.asked["seed"], "initial weights"))
     network = build_network(SPACE.from_string(run.asked["cell"]), run.recipe, source.classes, source.stem)
-    return Training(network, source, run.recipe, run.asked["seed"], device, group)
+    return Training(network, source, run.recipe, run.asked["seed"], device, group, name=run.key)
 
 
 def follow(runs: Sequence[Retraining], machine: Machine) -> None:
     """Take part in every training that the group's leader executes, until it has none left (`release`)."""
     torch.set_num_threads(machine.threads)
     known = {run.key: run for run in runs}
-    while (key := distributed.current().from_leader(None)) is not None:
-        for _ in prepare_training(known[key], machine).epochs():
+    while (called := distributed.current().from_leader(None)) is not None:
+        name, state = called
+        training = prepare_training(known[name], machine)
+        training.load_state_dict(torch.load(io.BytesIO(state), weights_only=True, map_location="cpu"))
+        for _ in training.epochs():
             pass
 
 

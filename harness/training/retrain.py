@@ -24,7 +24,7 @@ from rich.text import Text
 from harness.arguments import devices, positive, seconds, seeds
 from harness.profiles import PRECISIONS
 from harness.store import Record, Store
-from harness.training.recipes import PROXIES, RECIPES, SCHEDULES, Recipe
+from harness.training.recipes import RECIPES, SCHEDULES, Recipe
 
 if TYPE_CHECKING:  # these need torch, which --help does without
     from harness.runner import Machine
@@ -172,6 +172,8 @@ def _machines(options: argparse.Namespace) -> list[Machine]:
     if distributed.launched():
         if options.jobs > 1 or len(options.device or []) > 1:
             raise ValueError("torchrun trains one network at a time: leave --jobs out, and --device but for its kind")
+        if options.time_limit:  # a training under a time limit gets a process of its own
+            raise ValueError("torchrun's processes cannot be ended one by one: leave --time-limit out")
         names = [distributed.own_device(names[0])]
     for name in names:
         try:
@@ -200,9 +202,9 @@ def _machines(options: argparse.Namespace) -> list[Machine]:
 
 def ranking(records: Sequence[Record]) -> Table:
     """Cells by their mean test error over the finished trainings, the best first."""
-    proxy = any(record["proxy"] for record in records)
-    table = Table(Column("cell", overflow="fold"), "n", "test error (%)", "std", PEEKING, "parameters", "seconds")
-    table.title = "Test error of the last epoch" + (f" on {', '.join(PROXIES)}, a proxy" if proxy else "")
+    table = Table(Column("cell", no_wrap=True), "n", "test error (%)", "std", PEEKING, "parameters", "seconds")
+    datasets = sorted({record["asked"]["dataset"] + ", a proxy" * record["proxy"] for record in records})
+    table.title = f"Test error of the last epoch on {'; '.join(datasets)}"
     by_cell: dict[str, list[Record]] = {}
     for record in records:
         if record["status"] == "done":

@@ -122,9 +122,19 @@ class Training:
     """The training of one network, which can be stopped after any epoch and continued from its `state_dict`."""
 
     def __init__(
-        self, network: DARTSNetwork, feed: Feed, recipe: Recipe, seed: int, device: torch.device, group: Group
+        self,
+        network: DARTSNetwork,
+        feed: Feed,
+        recipe: Recipe,
+        seed: int,
+        device: torch.device,
+        group: Group,
+        name: str = "",
     ) -> None:
-        """ValueError if batch norms are to be synchronised on other devices than GPUs."""
+        """name: by which the leader of a group calls the others to this training.
+
+        ValueError if batch norms are to be synchronised on other devices than GPUs, or for want of images.
+        """
         if recipe.synchronised_batch_norm:
             if device.type != "cuda":
                 raise ValueError("synchronised_batch_norm needs GPUs")
@@ -135,6 +145,7 @@ class Training:
         self.seed = seed
         self.device = device
         self.group = group
+        self.name = name
         self.next_epoch = 0
         if not self._batch_sizes():
             raise ValueError(f"{feed.train_size} training images are too few for {group.size} processes")
@@ -146,7 +157,7 @@ class Training:
     def epochs(self) -> Iterator[TrainedEpoch]:
         """Train the epochs that are left; stop asking at any time. FloatingPointError if the loss is not finite.
 
-        All processes of the group begin where its leader stands, and must ask for the same epochs.
+        The leader of a group sends the others name and state first; they must begin there and ask for the same epochs.
         """
         model = self._joined()
         while self.next_epoch < self.recipe.epochs:
@@ -174,15 +185,13 @@ class Training:
         }
 
     def _joined(self) -> nn.Module:
-        """The network, with gradients averaged over the group."""
+        """The network, with gradients averaged over the group, whose processes are called together first."""
         if self.group.size == 1:
             return self.network
-        state = io.BytesIO()
         if self.group.leads:
+            state = io.BytesIO()
             torch.save(self.state_dict(), state)
-        sent = io.BytesIO(self.group.from_leader(state.getvalue()))
-        if not self.group.leads:
-            self.load_state_dict(torch.load(sent, weights_only=True, map_location="cpu"))
+            self.group.from_leader((self.name, state.getvalue()))
         return DistributedDataParallel(self.network)
 
     # One epoch -----------------------------------------------------------------------------------------------------

@@ -16,8 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data import Batches, load
+from harness.runner import Machine, prepare_training
 from harness.store import Store
 from harness.training.distributed import Group, current
+from harness.training.retraining import named_cell, plan
 from harness.training.scratch import Training, feed
 from harness.training.search import stream
 from tests.training.test_retrain import CELL, CPU, ROOT, TINY, contents, training
@@ -121,6 +123,21 @@ def test_a_failed_run_ends_the_call_and_the_next_call_does_the_others_first(tmp_
         process.communicate(timeout=300)
         assert process.returncode == 1
         assert [record["status"] for record in Store(tmp_path).records()] == ["failed"] * failed
+
+
+@pytest.mark.faults
+def test_what_torchrun_cannot_do(tmp_path):
+    for words, message in (("--jobs 2", "one network at a time"), ("--time-limit 9", "leave --time-limit out")):
+        process = torchrun(tmp_path, *words.split())
+        assert message in process.communicate(timeout=60)[0]
+        assert process.returncode == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_for_two_processes_is_not_trained_by_one():
+    (run,) = plan([named_cell(CELL)], "digits", [0], {}, Path(), processes=2)
+    with pytest.raises(ValueError, match="planned for 2 processes, but 1 would train it"):
+        prepare_training(run, Machine(Path(), Path(), None, "cpu", 1, None, None))
 
 
 def test_alone_there_is_a_group_of_one():
