@@ -284,7 +284,7 @@ def _report(options: argparse.Namespace, store: Store, console: Console) -> int:
 
     if not store.folder.is_dir():
         raise ValueError(f"no results folder {store.folder}")
-    found = report.write(store, list(METHODS), PUBLISHED)
+    found = report.write(store, list(METHODS), PUBLISHED, options.figures)
     found.show(console)
     if options.compare:
         from harness.report import comparison

@@ -89,6 +89,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder of the image datasets (default: $NAS_DATA, else data)",
     )
+    where.add_argument(
+        "--figures",
+        type=formats,
+        default="png,pdf,svg",
+        metavar="A[,B]",
+        help="formats of the figures, or none (default: %(default)s)",
+    )
     other = result.add_argument_group("instead of running")
     other.add_argument("--list", action="store_true", help="list the methods")
     other.add_argument(
@@ -119,6 +126,15 @@ def datasets(text: str) -> list[str]:
     unknown = [name for name in names if name not in DATASET_NAMES]
     if unknown or not names:
         raise argparse.ArgumentTypeError(f"unknown dataset {', '.join(unknown)!r}; known: {', '.join(DATASET_NAMES)}")
+    return names
+
+
+def formats(text: str) -> list[str]:
+    names = [part.strip() for part in text.split(",")]
+    if names == ["none"]:
+        return []
+    if not set(names) <= {"png", "pdf", "svg"}:
+        raise argparse.ArgumentTypeError(f"expected png, pdf, svg or none, got {text!r}")
     return names
 
 

@@ -18,7 +18,7 @@ from harness.arguments import seeds
 from harness.store import Store
 
 ROOT = Path(__file__).parents[1]
-SMALL = ["--set", "channels=2", "--set", "batch_size=64"]
+SMALL = ["--set", "channels=2", "--set", "batch_size=64", "--figures", "none"]
 
 
 def run(results, *words, epochs=2, methods="gaea-darts-bilevel,darts", seeds="1", jobs="1"):
@@ -43,7 +43,7 @@ def contents(results):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     results = tmp_path_factory.mktemp("finished")
-    assert run(results, seeds="2") == 0
+    assert run(results, "--figures", "png,pdf", seeds="2") == 0
     return results
 
 

@@ -16,17 +16,23 @@ from harness.store import Store, write_atomically
 __all__ = ["Report", "gather", "write"]
 
 
-def write(store: Store, order: Sequence[str], published: Path) -> Report:
+FORMATS = ("png", "pdf", "svg")
+"""Of figures. The page shows those that are PNG files."""
+
+
+def write(store: Store, order: Sequence[str], published: Path, formats: Sequence[str] = FORMATS) -> Report:
     """Write `tables/`, `figures/` and `leaderboard.html` of a results folder, and return what they say.
 
     `order` lists the methods as the leaderboard is to have them; `published` is the file of published results,
-    beside which may lie one of published curves, `published_curves.csv`.
+    beside which may lie one of published curves, `published_curves.csv`; `formats` are those of the figures, without
+    any of which none is drawn.
     The same records and look-ups give the same bytes. OSError if the folder cannot be written or `published` not be
     read, ValueError if `published` is malformed.
     """
     report = gather(store, order, published)
     _write_tables(report, store.folder / "tables")
-    pictures = _write_figures(report, store, store.folder / "figures", published.with_name("published_curves.csv"))
+    curves = published.with_name("published_curves.csv")
+    pictures = _write_figures(report, store, store.folder / "figures", curves, formats) if formats else []
     write_atomically(store.folder / "leaderboard.html", page.render(report, pictures).encode())
     return report
 
@@ -44,11 +50,11 @@ def _write_tables(report: Report, folder: Path) -> None:
     write_atomically(folder / "darts_space.csv", tables.darts_space_csv(report).encode())
 
 
-def _write_figures(report: Report, store: Store, folder: Path, curves: Path) -> list[Picture]:
+def _write_figures(report: Report, store: Store, folder: Path, curves: Path, formats: Sequence[str]) -> list[Picture]:
     """Returns the figures as they stand in the page, which draws the cells itself. Draws only what is new."""
     if (report.runs["failure"] != "").all() and not folder.exists():  # none is done, and none was
         return []
-    sha256 = drawn.digest(report, curves)
+    sha256 = drawn.digest(report, curves, formats)
     known = drawn.read(folder, sha256)
     if known is not None:
         return known
@@ -58,10 +64,11 @@ def _write_figures(report: Report, store: Store, folder: Path, curves: Path) -> 
     published = published_curves.load(curves) if curves.exists() else []
     files, pictures = [], {}
     for name, figure in gallery.draw(report, store, published):
-        files += saving.save(figure, folder, name)
-        pictures[f"{name}.png"] = Picture.of(figure, (folder / f"{name}.png").read_bytes())
+        files += saving.save(figure, folder, name, formats)
+        if "png" in formats:
+            pictures[f"{name}.png"] = Picture.of(figure, (folder / f"{name}.png").read_bytes())
     for name, figure in cells.draw(report):
-        files += saving.save(figure, folder, name)
+        files += saving.save(figure, folder, name, formats)
     saving.remove_others(folder, files)
     drawn.write(folder, sha256, files, pictures)
     return list(pictures.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,14 +15,14 @@ from harness.store import write_atomically
 INDEX = "index.json"
 
 
-def digest(report: Report, curves: Path) -> str:
+def digest(report: Report, curves: Path, formats: Sequence[str]) -> str:
     """SHA-256 of all that figures depend on: runs, accuracies, published curves, and the code that draws."""
     found = hashlib.sha256()
     for record in report.records:
         asked = [record["key"], record["status"], record.get("arrays_sha256"), record.get("improvements")]
         found.update(json.dumps([*asked, record["provenance"].get("seconds")]).encode())
     found.update(report.accuracies.to_csv(index=False).encode())
-    found.update(json.dumps([report.methods, version("matplotlib")]).encode())
+    found.update(json.dumps([report.methods, sorted(formats), version("matplotlib")]).encode())
     sources = sorted(Path(__file__).parent.rglob("*.py"))
     for path in [*sources, *([curves] if curves.exists() else [])]:
         found.update(path.read_bytes())

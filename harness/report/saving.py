@@ -19,7 +19,7 @@ from harness.report.groups import PROFILE_ORDER
 from harness.store import write_atomically
 
 _DPI = 200
-_FORMATS = ("png", "pdf", "svg")
+FORMATS = ("png", "pdf", "svg")
 
 _STYLE: Any = {
     "pdf.fonttype": 42,  # TrueType: conferences turn Type 3 fonts away
@@ -29,15 +29,23 @@ _STYLE: Any = {
 _OURS = re.compile(rf"[a-z]+-.+-({'|'.join(PROFILE_ORDER)})-.+")
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[str]:
-    """Write `name`.png (200 dpi), `name`.pdf and `name`.svg; returns the names of the files."""
+def save(figure: Figure, folder: Path, name: str, formats: Container[str] = FORMATS) -> list[str]:
+    """Write `name`.png (200 dpi), `name`.pdf and `name`.svg, those that `formats` has; returns the names of the files.
+
+    The same figure has the same bytes in a format, whatever the others are.
+    """
+    files = []
     with matplotlib.rc_context(_STYLE):
         # Not `savefig`, which draws everything twice for each format.
-        for suffix, draw in zip(_FORMATS, (_png, _pdf, _svg), strict=True):
+        for suffix, draw in zip(FORMATS, (_png, _pdf, _svg), strict=True):
+            if suffix not in formats and suffix != FORMATS[0]:  # the first solves the layout for all
+                continue
             buffer = io.BytesIO()
             draw(figure, buffer)
-            write_atomically(folder / f"{name}.{suffix}", buffer.getvalue())
-    return [f"{name}.{suffix}" for suffix in _FORMATS]
+            if suffix in formats:
+                write_atomically(folder / f"{name}.{suffix}", buffer.getvalue())
+                files.append(f"{name}.{suffix}")
+    return files
 
 
 def _png(figure: Figure, buffer: io.BytesIO) -> None:
@@ -66,5 +74,5 @@ def remove_others(folder: Path, files: Container[str]) -> None:
     A file counts as a report's figure if it is called like one, `kind-space-profile-dataset`; others stay.
     """
     for path in sorted(folder.glob("*.*")):
-        if path.suffix[1:] in _FORMATS and _OURS.fullmatch(path.stem) and path.name not in files:
+        if path.suffix[1:] in FORMATS and _OURS.fullmatch(path.stem) and path.name not in files:
             path.unlink(missing_ok=True)
