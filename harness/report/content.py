@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from harness.report import accuracies, leaderboard, regret, retrained, runs
+from harness.report import accuracies, headline, leaderboard, regret, retrained, runs
 from harness.report.accuracies import METRICS
 from harness.report.groups import GROUP, Group
 from harness.report.published import PublishedValue, load
@@ -39,6 +39,8 @@ class Report:
     """The records behind `runs`, in the same order."""
     finals: pd.DataFrame
     """One row per done run, selection, dataset and split: the numbers behind the leaderboard."""
+    headlines: pd.DataFrame
+    """Columns `headline.COLUMNS`: the numbers of the paper's own leaderboard and ours."""
     trained: pd.DataFrame
     """Columns `retrained.COLUMNS`: errors of cells of the DARTS space that were trained from scratch."""
     found: pd.DataFrame
@@ -92,6 +94,7 @@ def gather(store: Store, order: Sequence[str], published: Path) -> Report:
         runs=found,
         records=records,
         finals=finals,
+        headlines=headline.build(rows, known),
         trained=retrained.table(trained, known, methods),
         found=regret.of_runs(finals, looked_up),
         accuracies=looked_up,

@@ -77,6 +77,7 @@ def remarks(report: Report) -> list[tuple[str, list[str]]]:
         ("Tables that were looked up", [f"{table}: {source}" for table, source in report.tables.items()]),
         ("Published values", list(report.citations)),
         ("Cells of the DARTS space, trained from scratch", _trained(report)),
+        ("The paper's own leaderboard", _headlines(report) if len(report.leaderboard) else []),
         ("Failed runs", report.failures),
         ("Notes", list(report.notes)),
         ("Damaged files", list(report.warnings)),
@@ -87,6 +88,22 @@ def remarks(report: Report) -> list[tuple[str, list[str]]]:
 def darts_space_csv(report: Report) -> str:
     """Errors of trained cells of the DARTS space beside all published numbers."""
     return report.trained.to_csv(index=False, lineterminator="\n")
+
+
+def headlines_csv(report: Report) -> str:
+    """The numbers of the paper's own leaderboard, published and ours."""
+    return report.headlines.to_csv(index=False, lineterminator="\n")
+
+
+def _headlines(report: Report) -> list[str]:
+    """One line per number: how far we are, and the command that reproduces it."""
+    lines = []
+    rows: Iterator[Any] = report.headlines.itertuples()
+    for row in rows:
+        ours = "not run yet" if pd.isna(row.ours) else f"ours {row.ours:.2f} (n = {row.n}), {row.verdict}"
+        place = f"{row.method} on {row.dataset}, {row.metric} ({row.split})"
+        lines.append(f"{place}: published {row.published:g} ({row.published_status}); {ours}: {row.command}")
+    return lines
 
 
 def _trained(report: Report) -> list[str]:
