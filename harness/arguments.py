@@ -38,7 +38,8 @@ def parser() -> argparse.ArgumentParser:
         "--dataset",
         type=datasets,
         metavar="NAME[,NAME]",
-        help=f"to search on: {', '.join(DATASET_NAMES)} (default: digits for quick, cifar10 for the others); found "
+        help=f"to search on: {', '.join(DATASET_NAMES)}, or your own as file.py:function (default: digits for quick, "
+        "cifar10 for the others); found "
         "cells are always looked up on all three datasets",
     )
     what.add_argument(
@@ -123,7 +124,7 @@ def seeds(text: str) -> list[int]:
 
 def datasets(text: str) -> list[str]:
     names = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    unknown = [name for name in names if name not in DATASET_NAMES]
+    unknown = [name for name in names if name not in DATASET_NAMES and ":" not in name]
     if unknown or not names:
         raise argparse.ArgumentTypeError(f"unknown dataset {', '.join(unknown)!r}; known: {', '.join(DATASET_NAMES)}")
     return names

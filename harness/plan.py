@@ -34,6 +34,8 @@ class Run:
     the report can tell a changed protocol from a published one."""
     optimizer: Entry | None = None
     """A `torch.optim` optimizer in the place of the method's own."""
+    images: str | None = None
+    """What the dataset was called: its name, or `file.py:function`."""
 
     @cached_property
     def key(self) -> str:
@@ -93,11 +95,11 @@ def plan(
         signal = {"table": table.sha256, "signal_epochs": signal_epochs(table)}
     images = [name for name, cls in classes.items() if not issubclass(cls, BlackBox)]
 
-    def searches(name: str) -> list[dict[str, Any]]:
+    def searches(name: str) -> dict[str | None, dict[str, Any]]:
         """What a method searches on."""
         if name in images:
-            return [_images(dataset, data_folder, classes[name].bilevel) for dataset in datasets]
-        return [{"dataset": DATASET, **signal}]
+            return {dataset: _images(dataset, data_folder, classes[name].bilevel) for dataset in datasets}
+        return {None: {"dataset": DATASET, **signal}}
 
     common = {
         name: _asked(name, entries[name], classes[name], space, *chosen[name], optimizers[name]) for name in entries
@@ -111,10 +113,10 @@ def plan(
             changed[name]["signal_epochs"] = signal["signal_epochs"]
     searched = {name: searches(name) for name in entries}
     return [
-        Run({**common[name], **search, "seed": seed}, entries[name], changed[name], optimizers[name])
+        Run({**common[name], **search, "seed": seed}, entries[name], changed[name], optimizers[name], word)
         for seed in seeds
         for name in entries
-        for search in searched[name]
+        for word, search in searched[name].items()
     ]
 
 
@@ -122,7 +124,7 @@ def _images(dataset: str, folder: Path, bilevel: bool) -> dict[str, Any]:
     loaded = load(dataset, folder)
     split = search_split(loaded, bilevel)
     names = {"name": split.name, "sha256": split.sha256, "may_have_seen_test": split.may_have_seen_test}
-    return {"dataset": dataset, "data_sha256": loaded.sha256, "split": names}
+    return {"dataset": loaded.name, "data_sha256": loaded.sha256, "split": names}
 
 
 def _usual(

@@ -7,7 +7,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -96,15 +96,28 @@ def discovered() -> dict[str, Entry]:
 
 def load(entry: Entry) -> type[Any]:
     """The class behind an entry. ValueError, in one line, if it cannot be had."""
-    where, _, name = entry.target.rpartition(":")
+    found = _named(entry.target)
+    if not isinstance(found, type):
+        raise ValueError(f"{entry.target.rpartition(':')[0]} has no class {entry.target.rpartition(':')[2]}")
+    return found
+
+
+def load_function(word: str) -> Callable[..., Any]:
+    """What `file.py:name` or `package.module:name` calls. ValueError, in one line, if it cannot be had."""
+    found = _named(outside(word).target)
+    if not callable(found):
+        raise ValueError(f"{word.rpartition(':')[0]} has no function {word.rpartition(':')[2]}")
+    return found  # type: ignore[no-any-return]
+
+
+def _named(target: str) -> Any:
+    """None if the module has no such name."""
+    where, _, name = target.rpartition(":")
     try:
         module = _module_of_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
     except Exception as error:  # whatever the code of an outside module raises while it is imported
         raise ValueError(f"cannot import {where}: {type(error).__name__}: {_first_line(error)}") from error
-    found = getattr(module, name, None)
-    if not isinstance(found, type):
-        raise ValueError(f"{where} has no class {name}")
-    return found
+    return getattr(module, name, None)
 
 
 def source_digest(cls: type) -> str:

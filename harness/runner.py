@@ -192,7 +192,7 @@ def prepare(run: Run, machine: Machine) -> Search:
     method: OneShot = registry.load(run.entry)(space, **run.asked["settings"])
     if run.optimizer:
         method.exchange_optimizers(registry.load(run.optimizer))
-    data = search_data(load(run.asked["dataset"], machine.data), method.bilevel)
+    data = search_data(load(run.images or run.asked["dataset"], machine.data), method.bilevel)
     torch.manual_seed(stream(seed, "initial weights"))
     supernet = build_supernet(space, protocol, data.classes, method.partial_channels)
     return Search(method, supernet, data, protocol, seed, torch.device(machine.device))

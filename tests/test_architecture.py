@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "optimizers": {"simplex"},
     "registry": set(),
     "arguments": {"profiles"},
-    "data": set(),
+    "data": {"registry"},
     "api": {"spaces"},
     "supernets": {"spaces"},
     "oracles": {"spaces"},
