@@ -341,7 +341,7 @@ def _as_arrays(log: dict[str, Any]) -> Arrays:
 
 # Time limits ---------------------------------------------------------------------------------------------------------
 
-GRACE_SECONDS = 30.0
+GRACE_SECONDS = 15.0
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,6 +29,8 @@ EARLY_LOSSES = 3
 """Processes that are killed so often in a row before they begin a run: something is wrong with the machine."""
 
 Task = list[AnyRun]
+FailedBefore = dict[str, str | None]
+"""Key of a run -> when it failed before this call."""
 
 
 class Scheduler:
@@ -39,7 +42,7 @@ class Scheduler:
     def __init__(self, runs: Sequence[AnyRun], machines: Sequence[Machine], jobs: int, backend: str = "loky") -> None:
         """`machines` differ in their devices: with several, a run goes to one that is free, so `jobs` is their number.
 
-        `backend` is joblib's: "loky" (processes of this machine) or "dask" (the cluster of the current client).
+        `backend`: "loky" (processes of this machine) or "dask" (the cluster of the current client).
         """
         self.machines = machines
         self.jobs = jobs
@@ -94,18 +97,39 @@ class Scheduler:
                 for run in task:
                     yield from _attempt([run], self.machines, None, self.failed_before)
             return
-        threads = {"inner_max_num_threads": self.machines[0].threads} if self.backend == "loky" else {}
-        with TemporaryDirectory(prefix="devices-") as slots, joblib.parallel_config(backend=self.backend, **threads):
+        known = [{run.key: self.failed_before[run.key] for run in task} for task in tasks]
+        for records in self._on_cluster(tasks, known) if self.backend == "dask" else self._in_workers(tasks, known):
+            self.early_losses = 0
+            yield from records
+
+    def _in_workers(self, tasks: list[Task], known: list[FailedBefore]) -> Iterator[list[Record]]:
+        threads = self.machines[0].threads
+        with (
+            TemporaryDirectory(prefix="devices-") as slots,
+            joblib.parallel_config(backend="loky", inner_max_num_threads=threads),
+        ):
             jobs = max(2, min(self.jobs, len(tasks)))  # joblib takes 1 to mean this very process
             parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
-            known = [{run.key: self.failed_before[run.key] for run in task} for task in tasks]
-            attempts = (
-                joblib.delayed(_attempt)(task, self.machines, Path(slots) if self.backend == "loky" else None, failed)
+            yield from parallel(
+                joblib.delayed(_attempt)(task, self.machines, Path(slots), failed)
                 for task, failed in zip(tasks, known, strict=True)
             )
-            for records in parallel(attempts):
-                self.early_losses = 0
-                yield from records
+
+    def _on_cluster(self, tasks: list[Task], known: list[FailedBefore]) -> Iterator[list[Record]]:
+        """On the workers of the current Dask client; not through joblib, which takes a cluster with one thread left to
+        mean this very process."""
+        from distributed import as_completed, default_client
+
+        client, attempt = default_client(), partial(_attempt, machines=self.machines, slots=None)
+        futures = [
+            client.submit(attempt, task, failed_before=failed, pure=False)
+            for task, failed in zip(tasks, known, strict=True)
+        ]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            client.cancel(futures)  # of those not begun; one that has begun goes on to its record
 
     def _in_this_process(self, tasks: list[Task]) -> bool:
         """Whether starting workers would gain nothing. Under a time limit it does: a worker can be killed."""
@@ -152,9 +176,7 @@ def _tasks(runs: Sequence[AnyRun]) -> list[Task]:
     ]
 
 
-def _attempt(
-    task: Task, machines: Sequence[Machine], slots: Path | None, failed_before: dict[str, str | None]
-) -> list[Record]:
+def _attempt(task: Task, machines: Sequence[Machine], slots: Path | None, failed_before: FailedBefore) -> list[Record]:
     """Execute the runs of a task that nobody else has claimed or finished; returns the records that are there then."""
     found = []
     _end_with_runner(machines[0].parent)

@@ -148,10 +148,10 @@ def test_a_run_whose_process_is_killed_twice_has_failed_and_the_others_go_on(tmp
 @pytest.mark.faults
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_run_that_hangs_ends_at_its_time_limit(tmp_path, jobs):
-    assert run(tmp_path, "--time-limit", "4", methods=f"{FAULTY}:Hangs,darts", jobs=jobs) == 1
+    assert run(tmp_path, "--time-limit", "15", methods=f"{FAULTY}:Hangs,darts", jobs=jobs) == 1
     status = {r["asked"]["method"]: r for r in Store(tmp_path).records()}
     assert status["Hangs"]["status"] == "failed"
-    assert "over the time limit of 4 s" in status["Hangs"]["failure"]
+    assert "over the time limit of 15 s" in status["Hangs"]["failure"]
     assert status["darts"]["status"] == "done"
 
 

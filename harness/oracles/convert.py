@@ -64,6 +64,9 @@ COSTS = {
 } | {"flops_millions": Cost("flops_millions", "cifar10")}
 KEPT = {f"{prefix}_{column}" for prefix in PREFIXES for column in ACCURACIES} | set(COSTS)
 
+MAX_BYTES = 40_000_000
+"""Of a CSV file, unpacked; one with all the columns above has a quarter of it."""
+
 Columns = dict[str, Floats]
 """Name -> (15625,) values in the order of the cells' numbers, NaN where missing. Without values, left out."""
 
@@ -112,7 +115,7 @@ def read_csv(path: Path) -> tuple[Table, list[str]]:
     """The table from a CSV file with the columns above, and the names of its other columns."""
     content = _read(path)
     try:
-        columns, ignored = _columns(gzip.decompress(content) if path.suffix == ".gz" else content)
+        columns, ignored = _columns(_unpacked(content) if path.suffix == ".gz" else content)
         source = f"CSV file {path.name}, SHA-256 {hashlib.sha256(content).hexdigest()}"
         return Table(source, _accuracies(columns), _costs(columns)), ignored
     except (OSError, EOFError, zlib.error) as error:
@@ -123,9 +126,20 @@ def read_csv(path: Path) -> tuple[Table, list[str]]:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise TableError(f"{path}: more than {MAX_BYTES // 10**6} MB")
         return path.read_bytes()
     except OSError as error:
         raise TableError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _unpacked(content: bytes) -> bytes:
+    """What a gzip file holds. Whatever it promises, no more than `MAX_BYTES` are unpacked."""
+    with gzip.open(io.BytesIO(content)) as file:
+        unpacked = file.read(MAX_BYTES + 1)
+    if len(unpacked) > MAX_BYTES:
+        raise TableError(f"more than {MAX_BYTES // 10**6} MB when unpacked")
+    return unpacked
 
 
 def _columns(content: bytes) -> tuple[Columns, list[str]]:

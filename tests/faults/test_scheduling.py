@@ -1,0 +1,173 @@
+"""Claims and lost workers: who is to blame, and who is not."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import claims, runner, scheduling
+from harness.claims import Claim, Watch, owner_is_gone
+from harness.oracles import open_table
+from harness.oracles.table import cell_strings
+from harness.plan import plan
+from harness.store import Store, process_lives
+from methods import METHODS
+from tests.test_run_all import ROOT, run
+from tests.test_scheduling import dead_process
+
+
+def foreign(path, **changes):
+    """A claim as another process would have written it."""
+    path.unlink(missing_ok=True)
+    with Claim(path) as mine:
+        assert mine
+        owner = claims.read(path)
+    path.write_text(json.dumps({**owner, "pid": dead_process(), **changes}))
+
+
+def test_an_owner_is_gone_only_where_its_number_means_something(tmp_path):
+    foreign(tmp_path / "ours")
+    foreign(tmp_path / "elsewhere", host="elsewhere")
+    foreign(tmp_path / "before", boot="an earlier start of this machine")
+    assert {path.name: owner_is_gone(claims.read(path)) for path in tmp_path.iterdir()} == {
+        "ours": True,
+        "elsewhere": False,
+        "before": False,
+    }
+    claims.remove_abandoned(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"elsewhere", "before"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells zombies")
+def test_a_zombie_does_not_live():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    deadline = time.monotonic() + 30
+    while process_lives(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not process_lives(process.pid)
+    assert process.wait() == 0
+
+
+def test_a_claim_that_cannot_be_written_is_not_left_half(tmp_path, monkeypatch):
+    def full(*words):  # noqa: ARG001
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(claims.os, "fdopen", full)
+    with pytest.raises(OSError, match="No space left"), Claim(tmp_path / "key"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_watcher_killed_while_it_takes_over_leaves_what_is_swept_away(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.prepare()
+    path = store.claim_path("key")
+    foreign(path)
+    gone = dead_process()
+    monkeypatch.setattr(claims.os, "getpid", lambda: gone)
+    monkeypatch.setattr(type(path), "unlink", lambda path, missing_ok: None)  # noqa: ARG005
+    assert Watch().takes_over(path)
+    monkeypatch.undo()
+    assert len(list(path.parent.iterdir())) == 1
+    store.prepare()
+    assert not list(path.parent.iterdir())
+
+
+def test_look_ups_of_two_processes_are_added_not_overwritten(tmp_path):
+    """Many at once, each with a cell of its own."""
+    table = open_table()
+    cells = cell_strings()[:6]
+    store = Store(tmp_path)
+    store.prepare()
+    barrier = threading.Barrier(len(cells))
+
+    def add(cell):
+        barrier.wait()
+        runner.look_up(Added(tmp_path, cell), table)
+
+    threads = [threading.Thread(target=add, args=[cell]) for cell in cells]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (found,) = store.lookups()
+    assert set(found.frame["cell"]) == set(cells)
+    assert not list((tmp_path / "claims").iterdir())
+
+
+class Added(Store):
+    """Sees one finished search, which stood at one cell; slow to write, as over a network."""
+
+    def __init__(self, folder, cell):
+        super().__init__(folder)
+        self.cell = cell
+
+    def records(self):
+        cells = {"last": self.cell}
+        asked = {"space": "nasbench201"}
+        return [{"status": "done", "asked": asked, "kind": "black-box", "cells": cells, "improvements": []}]
+
+    def write_lookups(self, lookups):
+        known = list(self.lookups())
+        time.sleep(0.02)
+        assert [len(found.frame) for found in known] == [len(found.frame) for found in self.lookups()]
+        super().write_lookups(lookups)
+
+
+def dies(*words):  # noqa: ARG001
+    """An attempt in a process that is killed before it begins a run."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.faults
+def test_workers_that_die_before_they_begin_end_the_call_with_a_clear_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(scheduling, "_attempt", dies)
+    assert run(tmp_path, jobs="2", seeds="2", methods="darts") == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "killed 3 times in a row before they began a run" in line
+    assert not Store(tmp_path).records()
+
+
+def test_a_lost_worker_does_not_touch_the_claims_of_other_machines(tmp_path):
+    """Whose process numbers mean nothing here."""
+    run = the_run()
+    store = Store(tmp_path)
+    store.prepare()
+    machine = runner.Machine(tmp_path, tmp_path, None, "cpu", 1, None, None)
+    scheduler = scheduling.Scheduler([run], [machine], 2)
+    path = store.claim_path(run.key)
+    foreign(path, host="elsewhere")
+    for _ in range(scheduling.EARLY_LOSSES - 1):
+        assert not list(scheduler._lost(RuntimeError()))
+    assert path.exists()
+    foreign(path)
+    assert not list(scheduler._lost(RuntimeError()))
+    assert not path.exists()
+    foreign(path)
+    (record,) = scheduler._lost(RuntimeError())
+    assert "killed 2 times in a row" in record["failure"]
+    assert not path.exists()
+
+
+def the_run():
+    words = ["channels=2", "batch_size=64", "epochs=1"]
+    entries = {"darts": METHODS["darts"]}
+    (run,) = plan(entries, "nasbench201", "quick", ["digits"], [0], words, Path("data"), open_table())
+    return run
+
+
+@pytest.mark.faults
+def test_a_hang_that_no_signal_ends_takes_nobody_along(tmp_path):
+    """Even where one job at a time would otherwise be done by the call itself."""
+    hangs = f"{ROOT / 'tests' / 'faults' / 'methods.py'}:CannotBeInterrupted"
+    assert run(tmp_path, "--time-limit", "15", methods=f"{hangs},darts") == 1
+    records = {record["asked"]["method"]: record for record in Store(tmp_path).records()}
+    assert records["darts"]["status"] == "done"
+    assert "past the time limit of 15 s" in records["CannotBeInterrupted"]["failure"]
