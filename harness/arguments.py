@@ -33,7 +33,13 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--seeds", type=seeds, default="4", metavar="S", help="4 means 0..3; 0,3,7 and 2-5 work too (default: 4)"
     )
-    what.add_argument("--space", choices=SPACE_NAMES, default="nasbench201", help="search space")
+    what.add_argument(
+        "--space",
+        type=space,
+        default="nasbench201",
+        metavar="NAME",
+        help=f"search space: {', '.join(SPACE_NAMES)}, or your own as file.py:Class (default: %(default)s)",
+    )
     what.add_argument(
         "--dataset",
         type=datasets,
@@ -128,6 +134,12 @@ def datasets(text: str) -> list[str]:
     if unknown or not names:
         raise argparse.ArgumentTypeError(f"unknown dataset {', '.join(unknown)!r}; known: {', '.join(DATASET_NAMES)}")
     return names
+
+
+def space(text: str) -> str:
+    if text not in SPACE_NAMES and ":" not in text:
+        raise argparse.ArgumentTypeError(f"unknown space {text!r}; known: {', '.join(SPACE_NAMES)}")
+    return text
 
 
 def formats(text: str) -> list[str]:

@@ -36,6 +36,8 @@ class Run:
     """A `torch.optim` optimizer in the place of the method's own."""
     images: str | None = None
     """What the dataset was called: its name, or `file.py:function`."""
+    space_word: str | None = None
+    """What the space was called: its name, or `file.py:Class`."""
 
     @cached_property
     def key(self) -> str:
@@ -68,7 +70,7 @@ class Run:
     @cached_property
     def space(self) -> SearchSpace:
         """With or without the zero operation."""
-        return _space(self.asked["space"], self.asked["protocol"])
+        return _space(space_class(self.space_word or self.asked["space"]), self.asked["protocol"])
 
 
 def plan(
@@ -81,11 +83,14 @@ def plan(
     data_folder: Path,
     table: Table,
 ) -> list[Run]:
-    """All runs, seed by seed; `table` is what black-box methods search on, whatever the datasets.
+    """All runs, seed by seed; `space` is a name or `file.py:Class`; `table` is what black-box methods search on,
+    whatever the datasets.
 
     ValueError or OSError, in one line, for whatever cannot be run as asked.
     """
     classes = {name: registry.load(entry) for name, entry in entries.items()}
+    word, own = space, space_class(space)
+    space = own.name
     changes = _overrides(overrides, classes)
     optimizers: dict[str, Entry | None] = {name: changes[name].pop(OPTIMIZER, None) for name in classes}
     usual = {name: _usual(name, cls, space, profile, {}) for name, cls in classes.items()}
@@ -93,30 +98,30 @@ def plan(
     signal: dict[str, Any] = {"table": None, "signal_epochs": 0}  # only a control, which asks for nothing, can do so
     if space == NASBench201.name:
         signal = {"table": table.sha256, "signal_epochs": signal_epochs(table)}
-    images = [name for name, cls in classes.items() if not issubclass(cls, BlackBox)]
+    trained = [name for name, cls in classes.items() if not issubclass(cls, BlackBox)]
 
     def searches(name: str) -> dict[str | None, dict[str, Any]]:
         """What a method searches on."""
-        if name in images:
+        if name in trained:
             return {dataset: _images(dataset, data_folder, classes[name].bilevel) for dataset in datasets}
         return {None: {"dataset": DATASET, **signal}}
 
     common = {
-        name: _asked(name, entries[name], classes[name], space, *chosen[name], optimizers[name]) for name in entries
+        name: _asked(name, entries[name], classes[name], own, *chosen[name], optimizers[name]) for name in entries
     }
     changed = {name: _changed(chosen[name], usual[name]) for name in entries}
     for name in entries:
         if optimizers[name]:
             changed[name]["optimizer"] = common[name]["optimizer"]
-    for name in set(entries) - set(images):
+    for name in set(entries) - set(trained):
         if signal["signal_epochs"] not in (0, QUERY_EPOCHS):  # a substitute, which rows must name
             changed[name]["signal_epochs"] = signal["signal_epochs"]
     searched = {name: searches(name) for name in entries}
     return [
-        Run({**common[name], **search, "seed": seed}, entries[name], changed[name], optimizers[name], word)
+        Run({**common[name], **search, "seed": seed}, entries[name], changed[name], optimizers[name], images, word)
         for seed in seeds
         for name in entries
-        for word, search in searched[name].items()
+        for images, search in searched[name].items()
     ]
 
 
@@ -142,7 +147,7 @@ def _asked(
     name: str,
     entry: Entry,
     cls: type[Any],
-    space: str,
+    space: type[SearchSpace],
     settings: dict[str, Any],
     chosen: Budget,
     optimizer: Entry | None,
@@ -160,7 +165,7 @@ def _asked(
         )
     asked = {
         "schema": SCHEMA,
-        "space": space,
+        "space": space.name,
         "method": name,
         "source": registry.source_digest(cls) if entry.outside else None,
         "settings": settings,
@@ -176,10 +181,27 @@ def _asked(
     return asked
 
 
-def _space(name: str, protocol: Mapping[str, Any]) -> SearchSpace:
+def space_class(word: str) -> type[SearchSpace]:
+    """A space by its name, or a user's own as `file.py:Class`. ValueError, in one line, if there is none."""
+    if word in SPACES:
+        return SPACES[word]
+    if ":" not in word:
+        raise ValueError(f"unknown space {word!r}; known: {', '.join(SPACES)}, or your own as file.py:Class")
+    found = registry.load(registry.outside(word))
+    missing = sorted(getattr(found, "__abstractmethods__", ()))
+    if not issubclass(found, SearchSpace) or missing or not hasattr(found, "supernet"):
+        needs = ", ".join([*missing, *([] if hasattr(found, "supernet") else ["supernet"])])
+        raise ValueError(f"{found.__name__} must derive from harness.spaces.SearchSpace and define {needs or 'name'}")
+    if getattr(found, "name", "") in ("", *SPACES):
+        raise ValueError(f"{found.__name__} needs a name of its own")
+    return found
+
+
+def _space(space: type[SearchSpace], protocol: Mapping[str, Any]) -> SearchSpace:
     """A black box always has the whole space."""
-    full = SPACES[name]()
-    return full if protocol.get("zero_operation", True) else full.without("none")
+    full = space()
+    zero = protocol.get("zero_operation", True) or "none" not in full.operations
+    return full if zero else full.without("none")
 
 
 def _changed(chosen: tuple[dict[str, Any], Budget], usual: tuple[dict[str, Any], Budget]) -> dict[str, Any]:

@@ -189,6 +189,7 @@ PC_DARTS = replace(
 
 QUICK_BY_SPACE = {"nasbench201": QUICK, "darts": DARTS_QUICK}
 CONTROLLED_BY_SPACE = {"nasbench201": CONTROLLED, "darts": DARTS_CONTROLLED}
+"""A user's own space has the protocols of NAS-Bench-201."""
 
 PAPER: dict[tuple[str, str], Protocol] = {
     ("darts", "darts"): DARTS_CONTROLLED,
@@ -238,9 +239,10 @@ def budget(profile: str, space: str, method: str, overrides: Mapping[str, Any]) 
     if profile == "paper" and (space, method) in PAPER:
         chosen = Budget("paper", PAPER[space, method])
     elif profile == "paper":
-        chosen = Budget("controlled", CONTROLLED_BY_SPACE[space])
+        chosen = Budget("controlled", CONTROLLED_BY_SPACE.get(space, CONTROLLED))
     else:
-        chosen = Budget(profile, {"quick": QUICK_BY_SPACE, "controlled": CONTROLLED_BY_SPACE}[profile][space])
+        by_space = {"quick": QUICK_BY_SPACE, "controlled": CONTROLLED_BY_SPACE}[profile]
+        chosen = Budget(profile, by_space.get(space, by_space["nasbench201"]))
     return replace(chosen, protocol=replace(chosen.protocol, **overrides))
 
 

@@ -47,6 +47,11 @@ Family = tuple[str, ...] | Mapping[str, tuple[str, ...]]
 """Members, or members for each space."""
 
 
+def runs_on(entry: Entry, space: str) -> bool:
+    """Whether a method runs on a space: on a user's own if it runs on all of ours."""
+    return space in entry.spaces or (space not in ALL_SPACES and set(entry.spaces) == set(ALL_SPACES))
+
+
 def members(family: Family, space: str) -> tuple[str, ...]:
     """The members of a family that are meant on a space."""
     return family.get(space, ()) if isinstance(family, Mapping) else family
@@ -58,14 +63,14 @@ def select(text: str, space: str, methods: Mapping[str, Entry], families: Mappin
     skipped: list[str] = []
     for word in [part.strip() for part in text.split(",") if part.strip()]:
         if word in methods:
-            if space not in methods[word].spaces:
+            if not runs_on(methods[word], space):
                 raise ValueError(
                     f"method {word} does not run on space {space}, only on {', '.join(methods[word].spaces)}"
                 )
             entries[word] = methods[word]
         elif word in families:
             for name in members(families[word], space):
-                if space in methods[name].spaces:
+                if runs_on(methods[name], space):
                     entries[name] = methods[name]
                 else:
                     skipped.append(f"{name} (family {word}) does not run on space {space}: skipped")

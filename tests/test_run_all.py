@@ -162,6 +162,16 @@ def test_a_users_optimizer_takes_the_place_of_a_methods_own(tmp_path):
     assert "darts [batch_size=64, channels=2, epochs=2, optimizer=SignDescent]" in names
 
 
+def test_a_users_own_space_is_searched_and_reported(tmp_path):
+    space = f"{ROOT / 'tests' / 'two_edges.py'}:TwoEdges"
+    methods = "darts,gdas,random-search-ws,gaea-darts-erm,random-cell"
+    assert run(tmp_path, "--space", space, methods=methods) == 0
+    records = Store(tmp_path).records()
+    assert {record["asked"]["space"] for record in records} == {"two-edges"}
+    assert len(records) == 5
+    assert all(set(record["cells"]["last"].split("-")) <= {"skip", "conv", "pool"} for record in records)
+
+
 def test_an_outside_method_is_called_by_its_class(tmp_path):
     assert run(tmp_path, methods=f"{ROOT / 'tests' / 'sign_gradient.py'}:SignGradient") == 0
     assert {row["method"].split(" ")[0] for row in rows(tmp_path)} == {"SignGradient"}
@@ -198,7 +208,9 @@ BAD = {
     "--methods no_such_package.module:X": "cannot import",
     "--methods tests/faulty.py:Absent": "has no class Absent",
     "--methods tests/faulty.py:NoMethod": "must derive from",
-    "--space nowhere": "invalid choice",
+    "--space nowhere": "unknown space",
+    "--space nowhere.py:X": "no such file",
+    "--space tests/faulty.py:NoMethod": "must derive from harness.spaces.SearchSpace",
     "--dataset mnist": "unknown dataset",
     "--profile slow": "invalid choice",
     "--seeds 0": "at least one seed",

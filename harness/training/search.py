@@ -272,13 +272,17 @@ class Search:
 
 
 def build_supernet(space: SearchSpace, protocol: Protocol, classes: int, partial_channels: int = 1) -> nn.Module:
-    """The supernet of a space at a protocol's size, mixing operations on 1/`partial_channels` of the channels."""
+    """The supernet of a space at a protocol's size, mixing operations on 1/`partial_channels` of the channels.
+
+    A user's own space has a method `supernet(channels, cells, classes, track_statistics, partial_channels)` for it.
+    """
     size = (protocol.channels, protocol.cells, classes, protocol.track_statistics, partial_channels)
     if isinstance(space, NASBench201):
         return NASBench201Supernet(space, *size)
     if isinstance(space, DARTS):
         return DARTSSupernet(space, *size)
-    raise ValueError(f"no supernet for space {space.name}")
+    supernet: nn.Module = getattr(space, "supernet")(*size)  # noqa: B009 - a user's own space brings it
+    return supernet
 
 
 def stream(seed: int, purpose: str, epoch: int | None = None) -> int:
