@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from harness.data.cifar import read_cifar10
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import run_all
 from harness import runner
+from harness.data.datasets import DATASETS
 from harness.oracles import Table, TableError, open_table
 from harness.oracles.bundled import unpickle_plain
 from harness.oracles.convert import read_csv
@@ -239,7 +239,7 @@ def test_a_cifar_batch_is_read_or_refused(scratch, content):
     for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
         (folder / name).write_bytes(content if name == "data_batch_1" else batch())
     try:
-        read_cifar10(scratch)
+        DATASETS["cifar10"].files.read(scratch)
     except (ValueError, OSError) as error:
         assert "data_batch_1" in str(error)  # noqa: PT017
 
@@ -261,7 +261,7 @@ def test_a_malicious_pickle_does_nothing(tmp_path, reader, protocol):
         (tmp_path / "cifar-10-batches-py").mkdir()
         (tmp_path / "cifar-10-batches-py" / "data_batch_1").write_bytes(content)
         with pytest.raises(ValueError, match="refused"):
-            read_cifar10(tmp_path)
+            DATASETS["cifar10"].files.read(tmp_path)
     assert not trap.exists()
 
 
@@ -322,8 +322,8 @@ BOMBS = {
     "table": "oracles.Table.load(folder / 'runs' / 'key.npz')",
     "csv": "convert.read_csv(folder / 'bomb.csv.gz')",
     "pickle of a great index": "bundled.unpickle_plain((folder / 'pickle').read_bytes())",
-    "cifar pickle of a great index": "cifar.read_cifar10(folder)",
-    "cifar pickle of a great array": "cifar.read_cifar10(folder)",
+    "cifar pickle of a great index": 'datasets.DATASETS["cifar10"].files.read(folder)',
+    "cifar pickle of a great array": 'datasets.DATASETS["cifar10"].files.read(folder)',
 }
 
 
@@ -347,7 +347,7 @@ def test_bombs_are_refused_in_a_small_memory(tmp_path, bomb):
         (tmp_path / "cifar-10-batches-py" / "data_batch_1").write_bytes(content)
     code = (
         "import resource, sys\nfrom pathlib import Path\n"
-        "from harness import oracles, store\nfrom harness.data import cifar\n"
+        "from harness import oracles, store\nfrom harness.data import datasets\n"
         "from harness.oracles import bundled, convert\n"
         "folder = Path(sys.argv[1])\nbefore = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         f"try: {BOMBS[bomb]}\nexcept ValueError as error: print('refused', error)\n"

@@ -215,8 +215,12 @@ def assert_fails(arguments: list[str], message: str, capsys: pytest.CaptureFixtu
         ("a.csv", b"arch\n\x00\n", "a.csv"),
         ("a.csv", b"arch\n" + b"x" * 200_000, "a.csv: field larger than field limit"),
         ("a.csv.gz", b"arch,x\n", "a.csv.gz: not a gzip file, or a damaged one"),
-        ("a.csv.gz", gzip.compress(b"arch,x\n" * 1000)[:-20], "a.csv.gz: not a gzip file, or a damaged one"),
-        ("a.csv.gz", gzip.compress(b"arch,x\n")[:10] + b"\xff" * 20, "a.csv.gz: not a gzip file, or a damaged one"),
+        ("a.csv.gz", gzip.compress(b"arch,x\n" * 1000, mtime=0)[:-20], "a.csv.gz: not a gzip file, or a damaged one"),
+        (
+            "a.csv.gz",
+            gzip.compress(b"arch,x\n", mtime=0)[:10] + b"\xff" * 20,
+            "a.csv.gz: not a gzip file, or a damaged one",
+        ),
         ("a.txt", b"arch,x\n", "expected the word bundled, or a .csv or .csv.gz file"),
     ],
 )
