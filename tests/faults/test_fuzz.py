@@ -21,8 +21,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import run_all
-from harness import runner
+from harness import arguments, runner
 from harness.data.datasets import DATASETS
 from harness.oracles import Table, TableError, open_table
 from harness.oracles.bundled import unpickle_plain
@@ -244,6 +243,14 @@ def test_a_cifar_batch_is_read_or_refused(scratch, content):
         assert "data_batch_1" in str(error)  # noqa: PT017
 
 
+def in_every_file(folder, content):
+    """CIFAR-10's files, all with the same content."""
+    files = DATASETS["cifar10"].files
+    (folder / files.folder).mkdir()
+    for name in (*files.train, *files.test):
+        (folder / files.folder / name).write_bytes(content)
+
+
 @pytest.mark.parametrize("reader", ["bundled", "cifar"])
 @pytest.mark.parametrize("protocol", range(6))
 def test_a_malicious_pickle_does_nothing(tmp_path, reader, protocol):
@@ -258,8 +265,7 @@ def test_a_malicious_pickle_does_nothing(tmp_path, reader, protocol):
         with pytest.raises(TableError, match="asks for"):
             unpickle_plain(content)
     else:
-        (tmp_path / "cifar-10-batches-py").mkdir()
-        (tmp_path / "cifar-10-batches-py" / "data_batch_1").write_bytes(content)
+        in_every_file(tmp_path, content)
         with pytest.raises(ValueError, match="refused"):
             DATASETS["cifar10"].files.read(tmp_path)
     assert not trap.exists()
@@ -278,13 +284,15 @@ def test_a_cell_is_read_or_refused(text):
 
 @fuzz
 @given(st.text(max_size=30) | st.from_regex(r"[0-9,\-/.]{1,30}", fullmatch=True))
-@pytest.mark.parametrize("parse", [run_all.seeds, run_all.shard, run_all.seconds, run_all.positive, run_all.devices])
+@pytest.mark.parametrize(
+    "parse", [arguments.seeds, arguments.shard, arguments.seconds, arguments.positive, arguments.devices]
+)
 def test_words_of_the_command_line_are_read_or_refused(parse, text):
     try:
         found = parse(text)
     except argparse.ArgumentTypeError:
         return
-    assert parse is not run_all.seeds or 0 < len(found) <= 1_000_000
+    assert parse is not arguments.seeds or 0 < len(found) <= 1_000_000
 
 
 @settings(fuzz, max_examples=60)
@@ -341,10 +349,9 @@ def test_bombs_are_refused_in_a_small_memory(tmp_path, bomb):
     great_index = b"\x80\x02Nr" + (2**31 - 1).to_bytes(4, "little") + b"."
     (tmp_path / "pickle").write_bytes(great_index)
     if "cifar" in bomb:
-        (tmp_path / "cifar-10-batches-py").mkdir()
         great_array = b"\x80\x02cnumpy\nndarray\n(J\xff\xff\xff\x7fc\x6eumpy\ndtype\n(X\x02\x00\x00\x00f8tRtR."
         content = great_index if "index" in bomb else great_array
-        (tmp_path / "cifar-10-batches-py" / "data_batch_1").write_bytes(content)
+        in_every_file(tmp_path, content)
     code = (
         "import resource, sys\nfrom pathlib import Path\n"
         "from harness import oracles, store\nfrom harness.data import datasets\n"
