@@ -89,9 +89,9 @@ def test_parallel_runs_equal_serial_ones(finished, tmp_path):
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_run_continues_and_ends_the_same(tmp_path, stop):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    arguments = {"methods": "darts", "epochs": 60}
+    arguments = {"methods": "darts", "epochs": 20}
     assert run(whole, **arguments) == 0
-    words = ["--methods", "darts", "--seeds", "1", "--jobs", "1", "--set", "epochs=60", *SMALL]
+    words = ["--methods", "darts", "--seeds", "1", "--jobs", "1", "--set", "epochs=20", *SMALL]
     command = [sys.executable, str(ROOT / "run_all.py"), *words, "--results", str(stopped)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
