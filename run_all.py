@@ -155,25 +155,27 @@ def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int
 
     runs = _plan(options, _select(options, console), _open_table(options))
     machine = _machines(options)[0]
-    table = RichTable("run", "profile", "status", "seconds (estimate)")
-    estimates: dict[str, float] = {}
-    total = 0.0
+    table = RichTable("run", "profile", "status", "seconds (estimate)", "MB (estimate)")
+    estimates: dict[str, runner.Estimate] = {}
+    total, largest = 0.0, 0.0
     for run in runs:
         record = store.read(run.key)
         status = record["status"] if record else "begun" if store.progress(run.key) else "to do"
         kind = f"{run.asked['method']}/{run.asked['dataset']}"
-        seconds = 0.0
-        if status != "done":
-            if kind not in estimates:
-                estimates[kind] = runner.estimated_seconds(run, machine)
-            progress = store.progress(run.key)
-            seconds = estimates[kind] * (1 - progress.get("epoch", 0) / run.epochs)
-        total += seconds
-        table.add_row(Text(run.label), run.asked["profile"], status, f"{seconds:.0f}")
+        if status == "done":
+            table.add_row(Text(run.label), run.asked["profile"], status, "0", "")
+            continue
+        if kind not in estimates:
+            estimates[kind] = runner.estimate(run, machine)
+        left = 1 - store.progress(run.key).get("epoch", 0) / run.epochs
+        seconds, megabytes = estimates[kind].seconds * left, estimates[kind].megabytes
+        total, largest = total + seconds, max(largest, megabytes)
+        table.add_row(Text(run.label), run.asked["profile"], status, f"{seconds:.0f}", f"{megabytes:.0f}")
     console.print(table)
-    hours = total / options.jobs / 3600
+    jobs = options.jobs if options.device is None else len(options.device) * options.jobs_per_device
     console.print(
-        f"about {total:.0f} s of computing, {hours:.2f} h with {options.jobs} jobs (from three measured steps)"
+        f"about {total / 3600:.2f} device-hours, {total / jobs:.0f} s with {jobs} at a time, up to {largest:.0f} MB "
+        "each (from three measured steps; a process alone takes some of that)"
     )
     return 0
 

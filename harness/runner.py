@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -131,7 +131,7 @@ def as_record(
             "precision": _precision(run),
             "started": started,
             "seconds": seconds,
-            "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            "peak_memory_mb": round(_peak_megabytes("cpu"), 1),
             "warnings": list(warnings),
         },
     }
@@ -402,14 +402,20 @@ def _cells(store: Store, record: Record) -> set[str]:
     return {str(cell) for cell in store.arrays(record["key"])["cells"]}
 
 
-def estimated_seconds(run: Run, machine: Machine) -> float:
-    """Length of a run as a measured step suggests: three weight and architecture steps, the first not counted."""
+class Estimate(NamedTuple):
+    seconds: float
+    megabytes: float
+    """Peak memory of the process, on the CPU or, where the run has one, of the GPU."""
+
+
+def estimate(run: Run, machine: Machine) -> Estimate:
+    """Length and memory of a run, as three weight and architecture steps suggest, of which the first is not timed."""
     if run.black_box:
-        return 0.02  # queries of a table
+        return Estimate(0.02, _peak_megabytes("cpu"))  # queries of a table
     torch.set_num_threads(machine.threads)
     search = prepare(run, machine)
     search.supernet.train()
-    batches = search.weight_batches.one_pass(torch.Generator().manual_seed(0))
+    batches = search.weight_batches.forever(torch.Generator().manual_seed(0))
     times = []
     for batch in [next(batches) for _ in range(3)]:
         start = time.perf_counter()
@@ -417,7 +423,14 @@ def estimated_seconds(run: Run, machine: Machine) -> float:
             search.architecture_step(batch, batch)
         search.weight_step(batch)
         times.append(time.perf_counter() - start)
-    return min(times[1:]) * len(search.weight_batches) * run.protocol.epochs
+    steps = len(search.weight_batches) * run.protocol.epochs
+    return Estimate(min(times[1:]) * steps, _peak_megabytes(machine.device))
+
+
+def _peak_megabytes(device: str) -> float:
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def version_control() -> tuple[str | None, bool | None]:

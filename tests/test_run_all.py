@@ -268,7 +268,10 @@ def test_list_help_version_and_dry_run(tmp_path, capsys):
             run_all.main([words])
         assert stop.value.code == 0
     assert run(tmp_path / "results", "--dry-run") == 0
-    assert "to do" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "to do" in printed
+    assert "device-hours" in printed
+    assert "MB" in printed
     assert not (tmp_path / "results").exists()
 
 
