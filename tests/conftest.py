@@ -10,8 +10,11 @@ import pytest
 import torch
 
 torch.set_num_threads(1)  # networks of a few channels are slower on more
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started in the background: its children would ignore it too
+# Started in the background or with nohup, these are ignored, and the processes that tests start would ignore them too.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

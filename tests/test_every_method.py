@@ -41,6 +41,7 @@ def arguments(space, names, folder, results):
     if "enas" in names:
         settings += ["--set", "enas.steps=2", "--set", "enas.samples=3", "--set", "enas.last_candidates=4"]
     words = ["--space", space, "--methods", ",".join(names), "--seeds", "1", "--jobs", "1", "--dataset", "cifar10"]
+    words += ["--retrain", "none", "--figures", "none"]
     return [*words, *settings, "--data", str(folder), "--results", str(results)]
 
 
@@ -57,7 +58,7 @@ def test_every_method_runs_on_images_and_continues_bit_for_bit_after_kills(image
 
 
 def kill_once_in_every_run(words, results, runs):
-    """Kill the process, in each run anew, as soon as that run has a checkpoint.."""
+    """Kill the process, in each run anew, as soon as that run has a checkpoint."""
     killed = set()
     while len(killed) < runs - 1:
         process = subprocess.Popen(

@@ -38,9 +38,9 @@ def supernet(curves: Sequence[Curves], place: int, column: tuple[str, str], titl
         accuracy = method.accuracy[:, :, place]
         epochs = np.broadcast_to(np.arange(1, accuracy.shape[1] + 1), accuracy.shape)
         points = axes.scatter(
-            method.supernet,
-            accuracy,
-            c=epochs,
+            method.supernet.ravel(),
+            accuracy.ravel(),
+            c=epochs.ravel(),  # flat: three or four columns would be taken for colours
             s=14,
             vmin=1,
             vmax=longest,
