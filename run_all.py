@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -227,7 +226,7 @@ def _machines(options: argparse.Namespace) -> list[Machine]:
     """One for each run that may be under way at a time on its device; a single one where all share the CPU."""
     import torch
 
-    from harness.runner import Machine
+    from harness.runner import Machine, version_control
 
     devices = options.device or (
         [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else ["cpu"]
@@ -237,7 +236,7 @@ def _machines(options: argparse.Namespace) -> list[Machine]:
             torch.empty(0, device=device)
         except (RuntimeError, AssertionError) as error:
             raise ValueError(f"--device {device} cannot be used: {str(error).splitlines()[0]}") from error
-    commit, dirty = _version_control()
+    commit, dirty = version_control()
     common = {
         "results": options.results.absolute(),
         "data": options.data.absolute(),
@@ -264,21 +263,6 @@ def _cluster(options: argparse.Namespace) -> Iterator[int]:
         raise ValueError("--backend dask needs the packages of the extra: pip install '.[dask]'") from error
     with Client(options.scheduler, timeout="20s") as client:
         yield max(1, sum(client.nthreads().values()))
-
-
-def _version_control() -> tuple[str | None, bool | None]:
-    """Commit of this checkout, and whether the code differs from it; None outside a checkout."""
-    if not (ROOT / ".git").exists():
-        return None, None
-    code = ["harness", "methods", "run_all.py", "pyproject.toml"]
-    try:
-        commit, changes = (
-            subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout.strip()
-            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", *code])
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None, None
-    return commit, bool(changes)
 
 
 def _report(options: argparse.Namespace, store: Store, console: Console) -> int:

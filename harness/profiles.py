@@ -90,10 +90,10 @@ class Simulation:
 def _check_limits(instance: Protocol | Simulation) -> None:
     for name, annotation in get_type_hints(type(instance), include_extras=True).items():
         for limits in getattr(annotation, "__metadata__", ()):
-            _check(name, getattr(instance, name), limits)
+            check_limits(name, getattr(instance, name), limits)
 
 
-def _check(name: str, value: float, limits: Limits) -> None:
+def check_limits(name: str, value: float, limits: Limits) -> None:
     if not math.isfinite(value):
         raise ValueError(f"{name}={value} is not a finite number")
     if value < limits.at_least:

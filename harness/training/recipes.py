@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Annotated, get_type_hints
 
-from harness.profiles import PRECISIONS, Limits, NotNegative, Positive, _check
+from harness.profiles import PRECISIONS, Limits, NotNegative, Positive, check_limits
 
 SCHEDULES = ("cosine", "linear")
 LAST_EPOCHS = 5
@@ -59,7 +59,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, annotation in get_type_hints(type(self), include_extras=True).items():
             for limits in getattr(annotation, "__metadata__", ()):
-                _check(name, getattr(self, name), limits)
+                check_limits(name, getattr(self, name), limits)
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision={self.precision} is not one of {', '.join(PRECISIONS)}")
         if self.schedule not in SCHEDULES:
