@@ -150,26 +150,25 @@ def _execute(
 
 def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int:
     """Print the plan, what is done, and an estimate of the time left."""
-    from harness import runner
+    from harness.estimates import Estimate, estimate
 
     runs = _plan(options, _select(options, console), _open_table(options))
     machine = _machines(options)[0]
     table = RichTable("run", "profile", "status", "seconds (estimate)", "MB (estimate)")
-    estimates: dict[str, runner.Estimate] = {}
+    estimates: dict[str, Estimate] = {}
     total, largest = 0.0, 0.0
-    for run in runs:
+    for run, kind, profile in _with_trainings(runs, options, store):
         record = store.read(run.key)
         status = record["status"] if record else "begun" if store.progress(run.key) else "to do"
-        kind = f"{run.asked['method']}/{run.asked['dataset']}"
         if status == "done":
-            table.add_row(Text(run.label), run.asked["profile"], status, "0", "")
+            table.add_row(Text(run.label), profile, status, "0", "")
             continue
         if kind not in estimates:
-            estimates[kind] = runner.estimate(run, machine)
+            estimates[kind] = estimate(run, machine)
         left = 1 - store.progress(run.key).get("epoch", 0) / run.epochs
         seconds, megabytes = estimates[kind].seconds * left, estimates[kind].megabytes
         total, largest = total + seconds, max(largest, megabytes)
-        table.add_row(Text(run.label), run.asked["profile"], status, f"{seconds:.0f}", f"{megabytes:.0f}")
+        table.add_row(Text(run.label), profile, status, f"{seconds:.0f}", f"{megabytes:.0f}")
     console.print(table)
     jobs = options.jobs if options.device is None else len(options.device) * options.jobs_per_device
     console.print(
@@ -177,6 +176,30 @@ def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int
         "each (from three measured steps; a process alone takes some of that)"
     )
     return 0
+
+
+def _with_trainings(
+    runs: Sequence[Run], options: argparse.Namespace, store: Store
+) -> Iterator[tuple[AnyRun, str, str]]:
+    """Every run with what its estimate is shared by and its profile; on the DARTS space also the training of its cell,
+    for which a published cell stands in as long as none is found."""
+    for run in runs:
+        yield run, f"{run.asked['method']}/{run.asked['dataset']}", run.asked["profile"]
+    if options.space != "darts" or options.retrain == "none":
+        return
+    from harness.spaces import DARTS
+    from harness.spaces.published_cells import published_cell
+    from harness.training.retraining import plan, retrainings
+
+    records = {run.key: store.read(run.key) for run in runs}
+    stand_in = DARTS().to_string(published_cell("DARTS_V2").arch)
+    for run in runs:
+        record = records[run.key]
+        found = retrainings([record] if record else [], options.data, options.retrain)
+        cell = (f"cell of {run.asked['method']}", stand_in)
+        trainings = found or plan([cell], options.retrain, [run.asked["seed"]], {}, options.data)
+        for training in trainings:
+            yield training, f"training on {options.retrain}", "retraining"
 
 
 def _select(options: argparse.Namespace, console: Console) -> Selection:
@@ -246,6 +269,7 @@ def _machines(options: argparse.Namespace) -> list[Machine]:
         "dirty": dirty,
         "parent": os.getpid() if options.backend == "loky" else None,
         "time_limit": options.time_limit,
+        "workers": options.workers,
     }
     return [Machine(device=device, **common) for device in devices * options.jobs_per_device]
 

@@ -11,7 +11,7 @@ from harness import __version__
 from harness.profiles import PRECISIONS, PROFILES
 
 SPACE_NAMES = ("nasbench201", "darts")
-DATASET_NAMES = ("digits", "cifar10", "cifar100", "imagenet16-120")
+DATASET_NAMES = ("digits", "cifar10", "cifar100", "imagenet16-120", "imagenet")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,8 +45,7 @@ def parser() -> argparse.ArgumentParser:
         type=datasets,
         metavar="NAME[,NAME]",
         help=f"to search on: {', '.join(DATASET_NAMES)}, or your own as file.py:function (default: digits for quick, "
-        "cifar10 for the others); found "
-        "cells are always looked up on all three datasets",
+        "cifar10 for the others); cells found on NAS-Bench-201 are always looked up on all three datasets",
     )
     what.add_argument(
         "--profile",
@@ -64,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     )
     what.add_argument(
         "--retrain",
-        choices=("digits", "cifar10", "cifar100", "none"),
+        choices=("digits", "cifar10", "cifar100", "imagenet", "none"),
         default="digits",
         help="what to train the cells found on the DARTS space on, which no table knows (default: digits, briefly)",
     )
@@ -80,6 +79,13 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--threads", type=positive, default=1, metavar="N", help="threads per run (default: 1)")
     how.add_argument(
         "--jobs-per-device", type=positive, default=1, metavar="N", help="runs at a time on each GPU (default: 1)"
+    )
+    how.add_argument(
+        "--workers",
+        type=count,
+        default=0,
+        metavar="N",
+        help="processes that decode image files, for each stream of a run on imagenet (default: 0, the run itself)",
     )
     how.add_argument("--time-limit", type=seconds, metavar="S", help="seconds that one run may take in this call")
     how.add_argument("--shard", type=shard, metavar="I/N", help="only the I-th of N parts of the plan, for job arrays")
@@ -170,6 +176,10 @@ def seconds(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", text) or float(text) <= 0:
         raise argparse.ArgumentTypeError(f"expected a positive number of seconds, got {text!r}")
     return float(text)
+
+
+def count(text: str) -> int:
+    return 0 if text == "0" else positive(text)
 
 
 def positive(text: str) -> int:

@@ -12,11 +12,25 @@ from typing import Any
 from harness import conformance, registry
 from harness.api import BlackBox
 from harness.data import load, search_split
+from harness.data.folders import class_folders, folder_shares
 from harness.oracles import Table
 from harness.oracles.simulation import DATASET, QUERY_EPOCHS, signal_epochs
-from harness.profiles import CONTROLLED, SIMULATION, Budget, Protocol, Simulation, budget, simulation
+from harness.profiles import (
+    CONTROLLED,
+    FOLDERS,
+    IMAGENET_FIELDS,
+    PAPER_SETTINGS,
+    SIMULATION,
+    Budget,
+    FolderProtocol,
+    Protocol,
+    Simulation,
+    as_protocol,
+    budget,
+    simulation,
+)
 from harness.registry import Entry
-from harness.spaces import SPACES, NASBench201, SearchSpace
+from harness.spaces import DARTS, SPACES, NASBench201, SearchSpace
 from harness.store import SCHEMA, run_key
 
 OPTIMIZER = "optimizer"
@@ -55,7 +69,7 @@ class Run:
     @property
     def protocol(self) -> Protocol:
         """Of a weight-sharing run."""
-        return Protocol(**self.asked["protocol"])
+        return as_protocol(self.asked["protocol"])
 
     @property
     def simulation(self) -> Simulation:
@@ -91,10 +105,12 @@ def plan(
     classes = {name: registry.load(entry) for name, entry in entries.items()}
     word, own = space, space_class(space)
     space = own.name
-    changes = _overrides(overrides, classes)
+    if set(datasets) & set(FOLDERS) and (len(datasets) > 1 or space != DARTS.name):
+        raise ValueError("imagenet is searched on its own and on the DARTS space: --space darts --dataset imagenet")
+    changes = _overrides(overrides, classes, datasets[0])
     optimizers: dict[str, Entry | None] = {name: changes[name].pop(OPTIMIZER, None) for name in classes}
-    usual = {name: _usual(name, cls, space, profile, {}) for name, cls in classes.items()}
-    chosen = {name: _usual(name, cls, space, profile, changes[name]) for name, cls in classes.items()}
+    usual = {name: _usual(name, cls, space, profile, datasets[0], {}) for name, cls in classes.items()}
+    chosen = {name: _usual(name, cls, space, profile, datasets[0], changes[name]) for name, cls in classes.items()}
     signal: dict[str, Any] = {"table": None, "signal_epochs": 0}  # only a control, which asks for nothing, can do so
     if space == NASBench201.name:
         signal = {"table": table.sha256, "signal_epochs": signal_epochs(table)}
@@ -103,7 +119,8 @@ def plan(
     def searches(name: str) -> dict[str | None, dict[str, Any]]:
         """What a method searches on."""
         if name in trained:
-            return {dataset: _images(dataset, data_folder, classes[name].bilevel) for dataset in datasets}
+            bilevel, protocol = classes[name].bilevel, chosen[name][1].protocol
+            return {dataset: _images(dataset, data_folder, bilevel, protocol) for dataset in datasets}
         return {None: {"dataset": DATASET, **signal}}
 
     common = {
@@ -125,22 +142,38 @@ def plan(
     ]
 
 
-def _images(dataset: str, folder: Path, bilevel: bool) -> dict[str, Any]:
+def _images(dataset: str, folder: Path, bilevel: bool, protocol: Protocol | Simulation) -> dict[str, Any]:
+    if isinstance(protocol, FolderProtocol):
+        return _files(dataset, folder, bilevel, protocol)
     loaded = load(dataset, folder)
     split = search_split(loaded, bilevel)
     names = {"name": split.name, "sha256": split.sha256, "may_have_seen_test": split.may_have_seen_test}
     return {"dataset": loaded.name, "data_sha256": loaded.sha256, "split": names}
 
 
+def _files(dataset: str, folder: Path, bilevel: bool, protocol: FolderProtocol) -> dict[str, Any]:
+    found = class_folders(folder / dataset)
+    shares = folder_shares(found, bilevel, protocol.weights_share, protocol.architecture_share, protocol.image_size)
+    percent = f"{100 * protocol.weights_share:g} % and {100 * protocol.architecture_share:g} % of every class, seed 0"
+    name = percent if bilevel else f"{percent}, all for both steps"
+    return {
+        "dataset": dataset,
+        "data_sha256": found.sha256,
+        "split": {"name": name, "sha256": shares.sha256, "may_have_seen_test": False},
+    }
+
+
 def _usual(
-    name: str, cls: type[Any], space: str, profile: str, changes: Mapping[str, Any]
+    name: str, cls: type[Any], space: str, profile: str, dataset: str, changes: Mapping[str, Any]
 ) -> tuple[dict[str, Any], Budget]:
     """A method's settings and its protocol, with `changes` to either."""
-    of_protocol = _protocol_fields(cls)
+    of_protocol = _protocol_fields(cls, dataset)
     protocol = {k: v for k, v in changes.items() if k in of_protocol}
-    settings = {**_defaults(cls), **{k: v for k, v in changes.items() if k not in of_protocol}}
-    black_box = issubclass(cls, BlackBox)
-    return settings, simulation(protocol) if black_box else budget(profile, space, name, protocol)
+    published = PAPER_SETTINGS.get((dataset, name), {}) if profile == "paper" else {}
+    settings = {**_defaults(cls), **published, **{k: v for k, v in changes.items() if k not in of_protocol}}
+    if issubclass(cls, BlackBox):
+        return settings, simulation(protocol)
+    return settings, budget(profile, space, dataset, name, protocol)
 
 
 def _asked(
@@ -216,15 +249,17 @@ def _defaults(cls: type[Any]) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
-def _protocol_fields(cls: type[Any]) -> dict[str, Any]:
+def _protocol_fields(cls: type[Any], dataset: str) -> dict[str, Any]:
     """The names in a method's protocol, with values of their types."""
-    return asdict(SIMULATION if issubclass(cls, BlackBox) else CONTROLLED)
+    if issubclass(cls, BlackBox):
+        return asdict(SIMULATION)
+    return {**asdict(CONTROLLED), **(IMAGENET_FIELDS if dataset in FOLDERS else {})}
 
 
-def _overrides(texts: Sequence[str], classes: Mapping[str, type[Any]]) -> dict[str, dict[str, Any]]:
+def _overrides(texts: Sequence[str], classes: Mapping[str, type[Any]], dataset: str) -> dict[str, dict[str, Any]]:
     """`NAME=VALUE` and `METHOD.NAME=VALUE` as values per method, of the type of the field or default they replace."""
     changes: dict[str, dict[str, Any]] = {name: {} for name in classes}
-    known_to = {name: {**_defaults(cls), **_protocol_fields(cls)} for name, cls in classes.items()}
+    known_to = {name: {**_defaults(cls), **_protocol_fields(cls, dataset)} for name, cls in classes.items()}
     for text in texts:
         left, equals, value = text.partition("=")
         method, dot, name = left.strip().rpartition(".")

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 PROFILES = ("quick", "controlled", "paper")
 PRECISIONS = ("fp32", "bf16")
 DEFAULT_DATASET = {"quick": "digits", "controlled": "cifar10", "paper": "cifar10"}
+FOLDERS = ("imagenet",)
+"""Datasets that are read from class folders, image by image."""
 
 
 class Limits(NamedTuple):
@@ -74,6 +76,46 @@ class Protocol:
     def schedule(self) -> int:
         """Epochs that the learning-rate schedule spans."""
         return self.schedule_epochs or self.epochs
+
+    def learning_rate_at(self, epoch: int) -> float:
+        """Of the weights in an epoch, which counts from 0: cosine annealing (Loshchilov and Hutter, ICLR 2017, Equation
+        5) without restarts; after the schedule's last epoch the rate rises again along the same cosine."""
+        cosine = math.cos(math.pi * epoch / self.schedule)
+        return self.learning_rate_min + (self.learning_rate - self.learning_rate_min) * (1 + cosine) / 2
+
+
+@dataclass(frozen=True)
+class FolderProtocol(Protocol):
+    """The same on images that are read from class folders, of which a search sees a share: ImageNet."""
+
+    warmup_epochs: Annotated[int, Limits(0, 100_000)]
+    """Epochs over which the learning rate of the weights rises linearly to the schedule's."""
+    architecture_clip: NotNegative
+    """Largest Euclidean norm of the gradient of all the method's parameters together; 0: no limit."""
+    image_size: Annotated[int, Limits(32, 4096)]
+    """Side to which the images are brought, pixels; a multiple of 32, by which the network divides it."""
+    weights_share: Annotated[float, Limits(above=0, at_most=1)]
+    """Of every class's training images, for the weight steps."""
+    architecture_share: Annotated[float, Limits(above=0, at_most=1)]
+    """The same for the architecture steps; single-level search uses both shares for both steps."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.image_size % 32:
+            raise ValueError(f"image_size={self.image_size} is not a multiple of 32, by which the network divides it")
+        if self.weights_share + self.architecture_share > 1:
+            raise ValueError(
+                f"weights_share={self.weights_share} and architecture_share={self.architecture_share} exceed 1 together"
+            )
+
+    def learning_rate_at(self, epoch: int) -> float:
+        warmup = min(1.0, (epoch + 1) / self.warmup_epochs) if self.warmup_epochs else 1.0
+        return warmup * super().learning_rate_at(epoch)
+
+
+def as_protocol(fields: Mapping[str, Any]) -> Protocol:
+    """A protocol of the class that has these fields."""
+    return FolderProtocol(**fields) if "image_size" in fields else Protocol(**fields)
 
 
 @dataclass(frozen=True)
@@ -187,6 +229,28 @@ PC_DARTS = replace(
     learning_rate_min=0.0,
 )
 
+PC_DARTS_IMAGENET = FolderProtocol(
+    # yuhuixu1993/PC-DARTS, train_search_imagenet.py, and GAEA's fork of it (liamcli/PC-DARTS): 8 GPUs of 128 images, w
+    # before theta. There is no other published search on ImageNet itself, so other methods share this protocol.
+    **asdict(
+        replace(
+            PC_DARTS,
+            batch_size=1024,
+            learning_rate=0.5,
+            architecture_first=False,
+        )
+    ),
+    warmup_epochs=5,
+    architecture_clip=5.0,
+    image_size=224,
+    weights_share=0.1,
+    architecture_share=0.025,
+)
+IMAGENET_FIELDS = {
+    name: value for name, value in asdict(PC_DARTS_IMAGENET).items() if name not in Protocol.__dataclass_fields__
+}
+"""What a protocol on class folders has besides."""
+
 QUICK_BY_SPACE = {"nasbench201": QUICK, "darts": DARTS_QUICK}
 CONTROLLED_BY_SPACE = {"nasbench201": CONTROLLED, "darts": DARTS_CONTROLLED}
 """A user's own space has the protocols of NAS-Bench-201."""
@@ -220,6 +284,13 @@ PAPER: dict[tuple[str, str], Protocol] = {
     ),
 }
 
+PAPER_SETTINGS: dict[tuple[str, str], dict[str, float]] = {
+    # Settings with which a method was published on a dataset, where they are not the defaults of its file.
+    # Both freeze the architecture for 35 of 50 epochs; sources as for PC_DARTS_IMAGENET.
+    ("imagenet", "gaea-pc-darts"): {"warmup": 0.7},
+    ("imagenet", "pc-darts"): {"warmup": 0.7, "lr": 6e-3},
+}
+
 SIMULATION = Simulation(
     # Section 5 of the NAS-Bench-201 paper. Black boxes search under it in every profile: on the table it costs nothing.
     budget_seconds=12_000.0,
@@ -234,8 +305,20 @@ class Budget:
     protocol: Protocol | Simulation
 
 
-def budget(profile: str, space: str, method: str, overrides: Mapping[str, Any]) -> Budget:
+def budget(profile: str, space: str, dataset: str, method: str, overrides: Mapping[str, Any]) -> Budget:
     """The protocol of a weight-sharing method under a profile, with `--set` overrides. ValueError if out of range."""
+    chosen = _on_folders(profile, method) if dataset in FOLDERS else _in_memory(profile, space, method)
+    return replace(chosen, protocol=replace(chosen.protocol, **overrides))
+
+
+def _on_folders(profile: str, method: str) -> Budget:
+    if profile == "quick":
+        return Budget("quick", FolderProtocol(**asdict(replace(DARTS_QUICK, flip=True)), **IMAGENET_FIELDS))
+    published = profile == "paper" and (FOLDERS[0], method) in PAPER_SETTINGS
+    return Budget("paper" if published else "controlled", PC_DARTS_IMAGENET)
+
+
+def _in_memory(profile: str, space: str, method: str) -> Budget:
     if profile == "paper" and (space, method) in PAPER:
         chosen = Budget("paper", PAPER[space, method])
     elif profile == "paper":
@@ -243,7 +326,7 @@ def budget(profile: str, space: str, method: str, overrides: Mapping[str, Any]) 
     else:
         by_space = {"quick": QUICK_BY_SPACE, "controlled": CONTROLLED_BY_SPACE}[profile]
         chosen = Budget(profile, by_space.get(space, by_space["nasbench201"]))
-    return replace(chosen, protocol=replace(chosen.protocol, **overrides))
+    return chosen
 
 
 def simulation(overrides: Mapping[str, Any]) -> Budget:

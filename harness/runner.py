@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,10 +28,12 @@ import torch
 from harness import __version__, registry
 from harness.api import OneShot
 from harness.claims import Claim, Watch
-from harness.data import load, search_data
+from harness.data import SearchData, load, search_data
+from harness.data.folders import FolderShares, class_folders, folder_shares
 from harness.oracles import Table, open_table
 from harness.oracles.simulation import Signal, signal, simulate
 from harness.plan import Run
+from harness.profiles import FolderProtocol
 from harness.store import Arrays, Lookups, Record, Store, StoreError, write_atomically
 from harness.training import distributed
 from harness.training.recipes import PROXIES
@@ -63,7 +65,7 @@ class Machine:
     time_limit: float | None = None
     """Seconds that one run may take in this call."""
     workers: int = 0
-    """Processes that decode images for a training on class folders; 0: the run's own process."""
+    """Processes that decode images of class folders, per stream; 0: the run's own process."""
 
 
 def execute(run: AnyRun, machine: Machine) -> Record:
@@ -131,7 +133,7 @@ def as_record(
             "precision": _precision(run),
             "started": started,
             "seconds": seconds,
-            "peak_memory_mb": round(_peak_megabytes("cpu"), 1),
+            "peak_memory_mb": round(peak_megabytes("cpu"), 1),
             "warnings": list(warnings),
         },
     }
@@ -192,10 +194,19 @@ def prepare(run: Run, machine: Machine) -> Search:
     method: OneShot = registry.load(run.entry)(space, **run.asked["settings"])
     if run.optimizer:
         method.exchange_optimizers(registry.load(run.optimizer))
-    data = search_data(load(run.images or run.asked["dataset"], machine.data), method.bilevel)
+    data = _images(run, machine, method.bilevel)
     torch.manual_seed(stream(seed, "initial weights"))
     supernet = build_supernet(space, protocol, data.classes, method.partial_channels)
     return Search(method, supernet, data, protocol, seed, torch.device(machine.device))
+
+
+def _images(run: Run, machine: Machine, bilevel: bool) -> SearchData | FolderShares:
+    protocol, dataset = run.protocol, run.asked["dataset"]
+    if isinstance(protocol, FolderProtocol):
+        shares = (protocol.weights_share, protocol.architecture_share)
+        found = class_folders(machine.data / dataset)
+        return folder_shares(found, bilevel, *shares, protocol.image_size, machine.workers)
+    return search_data(load(run.images or dataset, machine.data), bilevel)
 
 
 def prepare_training(run: Retraining, machine: Machine) -> Training:
@@ -368,7 +379,7 @@ def deadline(seconds: float | None) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
-# Look-ups, estimates, provenance -------------------------------------------------------------------------------------
+# Look-ups, provenance ------------------------------------------------------------------------------------------------
 
 
 def look_up(store: Store, table: Table) -> None:
@@ -402,32 +413,8 @@ def _cells(store: Store, record: Record) -> set[str]:
     return {str(cell) for cell in store.arrays(record["key"])["cells"]}
 
 
-class Estimate(NamedTuple):
-    seconds: float
-    megabytes: float
-    """Peak memory of the process, on the CPU or, where the run has one, of the GPU."""
-
-
-def estimate(run: Run, machine: Machine) -> Estimate:
-    """Length and memory of a run, as three weight and architecture steps suggest, of which the first is not timed."""
-    if run.black_box:
-        return Estimate(0.02, _peak_megabytes("cpu"))  # queries of a table
-    torch.set_num_threads(machine.threads)
-    search = prepare(run, machine)
-    search.supernet.train()
-    batches = search.weight_batches.forever(torch.Generator().manual_seed(0))
-    times = []
-    for batch in [next(batches) for _ in range(3)]:
-        start = time.perf_counter()
-        if search.method.architecture_steps is None:
-            search.architecture_step(batch, batch)
-        search.weight_step(batch)
-        times.append(time.perf_counter() - start)
-    steps = len(search.weight_batches) * run.protocol.epochs
-    return Estimate(min(times[1:]) * steps, _peak_megabytes(machine.device))
-
-
-def _peak_megabytes(device: str) -> float:
+def peak_megabytes(device: str) -> float:
+    """Of this process, since it began."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

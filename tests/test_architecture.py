@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "plan": {"api", "conformance", "data", "oracles", "profiles", "registry", "spaces", "store"},
     "scheduling": {"claims", "plan", "runner", "store"},
     "training/retrain.py": {"arguments", "profiles", "progress", "runner", "scheduling", "store"},
-    "runner": {"api", "claims", "data", "oracles", "plan", "registry", "spaces", "store", "training"},
+    "estimates": {"plan", "runner", "training"},
+    "runner": {"api", "claims", "data", "oracles", "plan", "profiles", "registry", "spaces", "store", "training"},
 }
 
 

@@ -275,6 +275,17 @@ def test_list_help_version_and_dry_run(tmp_path, capsys):
     assert not (tmp_path / "results").exists()
 
 
+def test_dry_run_counts_the_trainings_of_the_cells_to_be_found(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    words = ["--space", "darts", "--set", "cells=2"]
+    assert run(tmp_path / "results", "--dry-run", *words, methods="darts", seeds="2") == 0
+    printed = capsys.readouterr().out
+    assert printed.count("cell of darts on digits") == printed.count("retraining") == 2
+    assert printed.count("to do") == 4
+    assert run(tmp_path / "results", "--dry-run", *words, "--retrain", "none", methods="darts", seeds="2") == 0
+    assert "retraining" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("text, expected", [("4", [0, 1, 2, 3]), ("0,3,7", [0, 3, 7]), ("2-5", [2, 3, 4, 5])])
 def test_seeds(text, expected):
     assert seeds(text) == expected

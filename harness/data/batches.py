@@ -9,14 +9,12 @@ import torch
 from torch import Tensor
 
 from harness.data.datasets import Images
-
-Batch = tuple[Tensor, Tensor]
-"""Images (B, 3, H, W) float32 in channels-last layout, labels (B,)."""
+from harness.data.streams import Batch
 
 
 @dataclass(frozen=True)
 class Batches:
-    """How batches are made of a set of images. Grey images are shown as three equal channels."""
+    """The `Stream` of a set of images in memory. Grey images are shown as three equal channels."""
 
     images: Images
     batch_size: int
@@ -29,9 +27,12 @@ class Batches:
     cutout: int = 0
     """Side in pixels of the square that is cut out of every image (`cut_out`); 0: none."""
 
+    @property
+    def size(self) -> int:
+        return len(self.images)
+
     def __len__(self) -> int:
-        """Batches in one pass; the last one may be smaller."""
-        return -(-len(self.images) // self.batch_size)
+        return -(-self.size // self.batch_size)
 
     def one_pass(self, generator: torch.Generator) -> Iterator[Batch]:
         """Every image once, in random order. `generator` is a CPU generator, so that devices see the same batches."""

@@ -11,7 +11,7 @@ import os
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as Decoded
 
-from harness.data.batches import Batch
+from harness.data.streams import Batch, Streams
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
 MEAN = (255 * 0.485, 255 * 0.456, 255 * 0.406)
@@ -54,6 +54,9 @@ class ImageFiles:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __getitem__(self, index: Tensor) -> ImageFiles:
+        return ImageFiles(self.folder, self.names[index.numpy()], self.labels[index])
 
     def path(self, index: int) -> Path:
         return self.folder / os.fsdecode(bytes(self.names[index]))
@@ -120,7 +123,7 @@ class Augmentation:
 
 
 class FolderBatches:
-    """Normalised batches of image files, with the interface of `Batches`.
+    """The `Stream` of a set of image files.
 
     Of every batch only this process's part is decoded: `share(batch size)` says which. Whoever trains alone takes all.
     """
@@ -148,15 +151,24 @@ class FolderBatches:
             pin_memory=device.type == "cuda",
         )
 
+    @property
+    def size(self) -> int:
+        return len(self.files)
+
+    def __len__(self) -> int:
+        return -(-self.size // self.batch_size)
+
     def one_pass(self, generator: torch.Generator) -> Iterator[Batch]:
-        """Every image once, in random order, augmented. `generator` is a CPU generator."""
         n = len(self.files)
         order = torch.randperm(n, generator=generator)
         seeds = torch.randint(2**62, (n,), generator=generator)
         yield from self._batches(order, seeds)
 
+    def forever(self, generator: torch.Generator) -> Iterator[Batch]:
+        while True:
+            yield from self.one_pass(generator)
+
     def plain(self) -> Iterator[Batch]:
-        """Every image once, in order, without augmentation."""
         n = len(self.files)
         yield from self._batches(torch.arange(n), torch.full((n,), UNCHANGED))
 
@@ -168,6 +180,70 @@ class FolderBatches:
         for pixels, labels in self.loader:
             images = pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float()  # channels-last
             yield (images - mean) / std, labels.to(self.device, non_blocking=True)
+
+
+@dataclass(frozen=True)
+class FolderShares:
+    """What a search sees of the training images, as `SearchData` has it of images in memory."""
+
+    weights: ImageFiles
+    architecture: ImageFiles
+    bilevel: bool
+    classes: int
+    image_size: int
+    """Side to which images are brought, pixels."""
+    workers: int = 0
+    """Processes that decode images, for each of the three streams; 0: the search's own."""
+
+    @property
+    def holds_out(self) -> bool:
+        return self.bilevel
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the names of the files that either step sees."""
+        digest = hashlib.sha256()
+        for part in (self.weights, self.architecture):
+            digest.update(len(part).to_bytes(8, "little"))
+            digest.update(part.names.tobytes())
+        return digest.hexdigest()
+
+    def streams(self, batch_size: int, scoring_batch: int, crop: bool, flip: bool, device: torch.device) -> Streams:
+        """crop: to a random share of the image, flip: both at random, of the batches to train on."""
+        batches = partial(FolderBatches, image_size=self.image_size, device=device, workers=self.workers)
+        training = partial(batches, batch_size=batch_size, augmentation=Augmentation(crop, flip, colour_jitter=False))
+        return Streams(
+            training(self.weights),
+            training(self.architecture),
+            batches(self.architecture, batch_size=scoring_batch, augmentation=Augmentation(False, False, False)),
+        )
+
+
+def folder_shares(
+    found: ClassFolders,
+    bilevel: bool,
+    weights_share: float,
+    architecture_share: float,
+    image_size: int,
+    workers: int = 0,
+) -> FolderShares:
+    """Two disjoint shares of every class's training images, drawn with seed 0, of at least one image; single-level
+    search has their union for both steps. ValueError, in one line, if a class has too few images."""
+    generator = torch.Generator().manual_seed(0)
+    labels = found.train.labels
+    parts: tuple[list[Tensor], list[Tensor]] = ([], [])
+    for label in range(found.classes):
+        members = (labels == label).nonzero()[:, 0]
+        shuffled = members[torch.randperm(len(members), generator=generator)]
+        counts = [max(1, round(share * len(members))) for share in (weights_share, architecture_share)]
+        if sum(counts) > len(members):
+            raise ValueError(f"{found.train.path(int(members[0])).parent} has too few images for both steps")
+        parts[0].append(shuffled[: counts[0]])
+        parts[1].append(shuffled[counts[0] : sum(counts)])
+    first, second = (torch.cat(part).sort().values for part in parts)
+    if not bilevel:
+        first = second = torch.cat([first, second]).sort().values
+    return FolderShares(found.train[first], found.train[second], bilevel, found.classes, image_size, workers)
 
 
 UNCHANGED = -1

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from harness.data.batches import Batches
 from harness.data.datasets import Dataset, Images
 from harness.data.halves import balanced_halves, misfit
+from harness.data.streams import Streams
 
 BALANCED_HALVES = "class-balanced halves, seed 0"
 
@@ -57,6 +60,22 @@ class SearchData:
     split_sha256: str = ""
     may_have_seen_test: bool = False
     """Both as in `Split`."""
+
+    @property
+    def holds_out(self) -> bool:
+        return self.validation is not None
+
+    def streams(self, batch_size: int, scoring_batch: int, crop: bool, flip: bool, device: torch.device) -> Streams:
+        """crop: out of a padding of an eighth of the side, flip: both at random, of the batches to train on."""
+        batches = partial(Batches, mean=self.mean, std=self.std)
+        padding = self.weights.pixels.shape[-1] // 8 if crop else 0
+        training = partial(batches, batch_size=batch_size, crop_padding=padding, flip=flip)
+        held_out = self.validation if self.validation is not None else self.architecture
+        return Streams(
+            training(self.weights.to(device)),
+            training(self.architecture.to(device)),
+            batches(held_out.to(device), batch_size=scoring_batch),
+        )
 
 
 def search_split(dataset: Dataset, bilevel: bool) -> Split:

@@ -37,6 +37,7 @@ from harness.supernets.operations import (
     mix,
     scaled_norm,
     shuffle_channels,
+    stems,
     undilated,
 )
 
@@ -89,19 +90,22 @@ class DARTSSupernet(nn.Module):
         classes: int,
         track_statistics: bool = True,
         partial_channels: int = 1,
+        stem: str = "cifar",
     ) -> None:
         """channels: C of the first cells; partial_channels: operations see 1/n of the channels; track_statistics: of
-        the cells' batch norms. ValueError if n does not divide C."""
+        the cells' batch norms; stem: "cifar", or "imagenet" for one that divides the resolution by 8. ValueError if n
+        does not divide C."""
         super().__init__()
         if channels % partial_channels:
             raise ValueError(f"{channels} channels cannot be divided by partial_channels={partial_channels}")
         self.operations = space.operations
         self.cell_types = tuple(space.cell_types.values())
-        self.stem = nn.Sequential(nn.Conv2d(3, 3 * channels, 3, padding=1, bias=False), nn.BatchNorm2d(3 * channels))
+        self.stem, self.second_stem = stems(stem, channels)
         reductions = {cells // 3, 2 * cells // 3}
-        self.halvings = len(reductions)
+        self.halvings = len(reductions) + (3 if stem == "imagenet" else 0)
         self.cells = nn.ModuleList()
-        before_last, last, reduced = 3 * channels, 3 * channels, False
+        before_last = last = 3 * channels if stem == "cifar" else channels
+        reduced = stem == "imagenet"  # the last stem before the cells halves the resolution, too
         for number in range(cells):
             reduces = number in reductions
             channels *= 2 if reduces else 1
@@ -117,8 +121,8 @@ class DARTSSupernet(nn.Module):
         if images.shape[2] % 2**self.halvings or images.shape[3] % 2**self.halvings:
             raise ValueError(f"images of {images.shape[2]}x{images.shape[3]} cannot be halved {self.halvings} times")
         mixtures = [self._mixture(weights[edges], edge_weights[edges], sampled) for edges in self.cell_types]
-        x = self.stem(images.contiguous(memory_format=torch.channels_last))
-        before_last, last = x, x
+        before_last = self.stem(images.contiguous(memory_format=torch.channels_last))
+        last = self.second_stem(before_last)
         for cell in self.cells:
             before_last, last = last, cell(before_last, last, mixtures[cast(SearchCell, cell).reduces])
         return cast(Tensor, self.classifier(last.mean(dim=(2, 3))))

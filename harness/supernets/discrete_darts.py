@@ -22,6 +22,8 @@ from harness.supernets.operations import (
     Projection,
     Separable,
     average_pool,
+    convolution,
+    stems,
     undilated,
 )
 
@@ -48,7 +50,7 @@ class DARTSNetwork(nn.Module):
             raise ValueError(f"no stem {dataset!r} among {', '.join(AUXILIARY_STRIDE)}")
         self.dataset = dataset
         self.drop_path = 0.0
-        self.stem, self.second_stem = _stems(dataset, channels)
+        self.stem, self.second_stem = stems(dataset, channels)
         before_last = last = 3 * channels if dataset == "cifar" else channels
         reduced = dataset == "imagenet"  # the last stem before the cells halves the resolution, too
         self.cells = nn.ModuleList()
@@ -168,35 +170,19 @@ def multiply_adds(network: DARTSNetwork, size: int) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def _stems(dataset: str, channels: int) -> tuple[nn.Module, nn.Module]:
-    """What gives the first cell its two inputs, the second from the first."""
-    if dataset == "cifar":
-        return nn.Sequential(*_convolution(3, 3 * channels, 3, padding=1)), nn.Identity()
-    first = nn.Sequential(
-        *_convolution(3, channels // 2, 3, stride=2, padding=1),
-        nn.ReLU(),
-        *_convolution(channels // 2, channels, 3, stride=2, padding=1),
-    )
-    return first, nn.Sequential(nn.ReLU(), *_convolution(channels, channels, 3, stride=2, padding=1))
-
-
 def _auxiliary(dataset: str, inputs: int, classes: int) -> nn.Module:
     """The classifier beside the network, for maps of 8x8 (CIFAR) or 7x7 (ImageNet) pixels.
 
     The released ImageNet network has no batch norm after the last convolution, and its results stand for that.
     """
-    last = _convolution(128, 768, 2)
+    last = convolution(128, 768, 2)
     return nn.Sequential(
         nn.ReLU(),
         nn.AvgPool2d(5, AUXILIARY_STRIDE[dataset], count_include_pad=False),
-        *_convolution(inputs, 128, 1),
+        *convolution(inputs, 128, 1),
         nn.ReLU(),
         *(last if dataset == "cifar" else last[:1]),
         nn.ReLU(),
         nn.Flatten(),
         nn.Linear(768, classes),
     )
-
-
-def _convolution(inputs: int, outputs: int, size: int, stride: int = 1, padding: int = 0) -> list[nn.Module]:
-    return [nn.Conv2d(inputs, outputs, size, stride, padding, bias=False), nn.BatchNorm2d(outputs)]

@@ -232,3 +232,20 @@ def shuffle_channels(x: Tensor, groups: int) -> Tensor:
     """Channel j of group i becomes channel i of block j (ShuffleNet)."""
     pixels: Tensor = x.permute(0, 2, 3, 1).unflatten(3, (groups, -1)).transpose(3, 4)
     return pixels.flatten(3).permute(0, 3, 1, 2)
+
+
+def stems(name: str, channels: int) -> tuple[nn.Module, nn.Module]:
+    """What gives the first cell its two inputs, the second from the first: "cifar" keeps the resolution, 3 C channels;
+    "imagenet" divides it by 8, C channels, the last halving between the two."""
+    if name == "cifar":
+        return nn.Sequential(*convolution(3, 3 * channels, 3, padding=1)), nn.Identity()
+    first = nn.Sequential(
+        *convolution(3, channels // 2, 3, stride=2, padding=1),
+        nn.ReLU(),
+        *convolution(channels // 2, channels, 3, stride=2, padding=1),
+    )
+    return first, nn.Sequential(nn.ReLU(), *convolution(channels, channels, 3, stride=2, padding=1))
+
+
+def convolution(inputs: int, outputs: int, size: int, stride: int = 1, padding: int = 0) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, size, stride, padding, bias=False), nn.BatchNorm2d(outputs)]

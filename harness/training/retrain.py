@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from harness.arguments import devices, positive, seconds, seeds
+from harness.arguments import count, devices, positive, seconds, seeds
 from harness.profiles import PRECISIONS
 from harness.store import Record, Store
 from harness.training.recipes import RECIPES, SCHEDULES, Recipe
@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--jobs", type=positive, default=1, metavar="N", help="trainings at a time on CPUs (default: 1)")
     how.add_argument("--threads", type=positive, default=1, metavar="N", help="threads per training (default: 1)")
     how.add_argument(
-        "--workers", type=_count, default=0, metavar="N", help="processes that decode image files (default: 0)"
+        "--workers", type=count, default=0, metavar="N", help="processes that decode image files (default: 0)"
     )
     how.add_argument("--time-limit", type=seconds, metavar="S", help="seconds that one training may take in this call")
     where = result.add_argument_group("files")
@@ -104,10 +104,6 @@ def _recipe_option(name: str) -> dict[str, Any]:
     if name in CHOICES:
         return {**option, "choices": CHOICES[name]}
     return {**option, "type": kind, "metavar": "N" if kind is int else "X"}
-
-
-def _count(text: str) -> int:
-    return 0 if text == "0" else positive(text)
 
 
 def _retrain(options: argparse.Namespace, group: Group) -> int:

@@ -14,11 +14,11 @@ import numpy as np
 
 from harness.data import load
 from harness.data.folders import class_folders
+from harness.profiles import FOLDERS
 from harness.spaces import DARTS
 from harness.spaces.published_cells import published_cell
 from harness.store import SCHEMA, Arrays, Record, run_key
 from harness.training.recipes import RECIPES, Recipe
-from harness.training.scratch import FOLDERS
 
 KIND = "retrain"
 SPACE = DARTS()

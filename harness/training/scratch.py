@@ -23,16 +23,15 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from harness.data import Batches, load
-from harness.data.batches import Batch
 from harness.data.folders import Augmentation, FolderBatches, class_folders
+from harness.data.streams import Batch
+from harness.profiles import FOLDERS
 from harness.spaces import Arch
 from harness.supernets.discrete_darts import DARTSNetwork, multiply_adds, parameter_count
 from harness.training.distributed import Group
 from harness.training.recipes import Recipe
 from harness.training.search import EVALUATION_BATCH, stream
 
-FOLDERS = ("imagenet",)
-"""Datasets that are read from class folders."""
 SMALLEST_PART = 2
 """Images of a process in one step, as batch norms need; an incomplete last batch that has fewer is left out."""
 
@@ -147,7 +146,7 @@ class Training:
         self.group = group
         self.name = name
         self.next_epoch = 0
-        if not self._batch_sizes():
+        if not self.batch_sizes():
             raise ValueError(f"{feed.train_size} training images are too few for {group.size} processes")
         self.weights = list(self.network.parameters())
         self.optimizer = torch.optim.SGD(
@@ -215,12 +214,12 @@ class Training:
         model.train()
         generator = torch.Generator().manual_seed(stream(self.seed, "batches", epoch))
         totals = torch.zeros(3, device=self.device, dtype=torch.float64)  # loss, correct, images
-        for size, batch in zip(self._batch_sizes(), self.feed.training(generator), strict=False):
+        for size, batch in zip(self.batch_sizes(), self.feed.training(generator), strict=False):
             totals += self.step(model, batch, size)
         loss, correct, images = self.group.total(totals).tolist()
         return loss / images, 100 * correct / images
 
-    def _batch_sizes(self) -> list[int]:
+    def batch_sizes(self) -> list[int]:
         """Images of every step, all processes together."""
         whole, rest = divmod(self.feed.train_size, self.recipe.batch_size)
         sizes = [self.recipe.batch_size] * whole + [rest]

@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -26,9 +25,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness.api import OneShot
-from harness.data import Batches, SearchData
-from harness.data.batches import Batch
-from harness.profiles import Protocol
+from harness.data import SearchData
+from harness.data.folders import FolderShares
+from harness.data.streams import Batch
+from harness.profiles import FolderProtocol, Protocol
 from harness.simplex import entropy
 from harness.spaces import DARTS, Arch, NASBench201, SearchSpace
 from harness.supernets.darts import DARTSSupernet
@@ -68,7 +68,7 @@ class Search:
         self,
         method: OneShot,
         supernet: nn.Module,
-        data: SearchData,
+        data: SearchData | FolderShares,
         protocol: Protocol,
         seed: int,
         device: torch.device,
@@ -91,14 +91,11 @@ class Search:
             nesterov=protocol.nesterov,
             weight_decay=protocol.weight_decay,
         )
-        held_out = data.validation if data.validation is not None else data.architecture
-        batches = partial(Batches, mean=data.mean, std=data.std)
-        padding = data.weights.pixels.shape[-1] // 8 if protocol.crop else 0
-        training = partial(batches, batch_size=protocol.batch_size, crop_padding=padding, flip=protocol.flip)
-        self.weight_batches = training(data.weights.to(device))
-        self.architecture_batches = training(data.architecture.to(device))
-        self.scoring_batches = batches(held_out.to(device), batch_size=EVALUATION_BATCH)
-        self.has_validation = data.validation is not None
+        self.architecture_clip = protocol.architecture_clip if isinstance(protocol, FolderProtocol) else 0.0
+        self.weight_batches, self.architecture_batches, self.scoring_batches = data.streams(
+            protocol.batch_size, EVALUATION_BATCH, protocol.crop, protocol.flip, device
+        )
+        self.has_validation = data.holds_out
 
     def epochs(self) -> Iterator[Epoch]:
         """Run the epochs that are left; stop asking at any time. FloatingPointError if the loss is not finite."""
@@ -151,7 +148,7 @@ class Search:
                 self.architecture_step(next(held_out), batch)
         for _ in range((method.architecture_steps or 0) if active else 0):
             self.architecture_step(next(held_out))
-        loss, accuracy = (totals / len(self.weight_batches.images)).tolist()
+        loss, accuracy = (totals / self.weight_batches.size).tolist()
         return loss, accuracy
 
     def architecture_step(self, batch: Batch, training_batch: Batch | None = None) -> None:
@@ -170,6 +167,8 @@ class Search:
         else:
             mixed = self._mixed if self.method.architecture_mode == "train" else self._scored
             self.method.objective(*mixed(batch)).backward(inputs=parameters)
+        if self.architecture_clip:
+            nn.utils.clip_grad_norm_(parameters, self.architecture_clip)
         self.method.step()
 
     def weight_step(self, batch: Batch) -> Tensor:
@@ -209,12 +208,8 @@ class Search:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.protocol.precision == "bf16")
 
     def _set_learning_rate(self, epoch: int) -> None:
-        """Cosine annealing per epoch (Loshchilov and Hutter, ICLR 2017, Equation 5), without restarts: after the
-        schedule's last epoch the rate rises again along the same cosine."""
-        high, low = self.protocol.learning_rate, self.protocol.learning_rate_min
-        cosine = math.cos(math.pi * epoch / self.protocol.schedule)
         for group in self.optimizer.param_groups:
-            group["lr"] = low + (high - low) * (1 + cosine) / 2
+            group["lr"] = self.protocol.learning_rate_at(epoch)
 
     # After an epoch ------------------------------------------------------------------------------------------------
 
@@ -280,7 +275,7 @@ def build_supernet(space: SearchSpace, protocol: Protocol, classes: int, partial
     if isinstance(space, NASBench201):
         return NASBench201Supernet(space, *size)
     if isinstance(space, DARTS):
-        return DARTSSupernet(space, *size)
+        return DARTSSupernet(space, *size, stem="imagenet" if isinstance(protocol, FolderProtocol) else "cifar")
     supernet: nn.Module = getattr(space, "supernet")(*size)  # noqa: B009 - a user's own space brings it
     return supernet
 

@@ -35,7 +35,7 @@ ONE_SHOT = [name for name, entry in METHODS.items() if entry.kind != "black box"
 def test_method_meets_the_contract(name, zero_operation, data):
     cls = SignGradient if name == "outside" else registry.load(METHODS[name])
     short = {"epochs": 3, "channels": 4, "batch_size": 10, "zero_operation": zero_operation}
-    protocol = budget("quick", "nasbench201", name, short).protocol
+    protocol = budget("quick", "nasbench201", "digits", name, short).protocol
     few = {"enas": {"steps": 2, "samples": 3, "candidates": 3, "last_candidates": 4}}
     few |= {key: {"candidates": 5} for key in ("random-search-ws", "setn")}
     assert conformance.examine(cls, "nasbench201", data(cls), protocol, few.get(name)) == []
@@ -73,7 +73,7 @@ class Abstract(OneShot):
 
 
 def test_conformance_finds_what_is_wrong(data):
-    protocol = budget("quick", "nasbench201", "x", {"epochs": 2, "channels": 2, "batch_size": 10}).protocol
+    protocol = budget("quick", "nasbench201", "digits", "x", {"epochs": 2, "channels": 2, "batch_size": 10}).protocol
     assert "resumed" in conformance.examine(Forgetful, "nasbench201", data(Forgetful), protocol)[0]
     space = NASBench201()
     assert "simplex" in conformance.problems(OffTheSimplex, space)[0]

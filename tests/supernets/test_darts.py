@@ -36,10 +36,12 @@ def load_official(network, state):
     return used
 
 
-def twins(channels, cells, space=SPACE, seed=0, partial=1):
+def twins(channels, cells, space=SPACE, seed=0, partial=1, stem="cifar"):
     """Ours and the textbook network with the same weights."""
-    network = build(channels, cells, space, seed, partial_channels=partial)
-    textbook = TextbookDARTS(channels, cells, partial=partial, operations=space.operations).double()
+    network = build(channels, cells, space, seed, partial_channels=partial, stem=stem)
+    textbook = TextbookDARTS(
+        channels, cells, partial=partial, operations=space.operations, imagenet=stem == "imagenet"
+    ).double()
     assert set(load_official(network, textbook.state_dict())) == set(textbook.state_dict())
     return network, textbook
 
@@ -155,6 +157,14 @@ def test_equals_the_textbook_supernet_for_any_size_and_edge_weights(width, cells
     network, textbook = twins(2 * width * partial, cells, space, seed, partial)
     images = torch.randn(2, 3, *size, dtype=torch.float64)
     compare(network, textbook, images, torch.rand(space.shape).double(), torch.rand(28).double())
+
+
+def test_the_stem_for_imagenet_is_the_textbooks():
+    network, textbook = twins(4, 3, partial=2, stem="imagenet")
+    images = torch.randn(2, 3, 64, 96, dtype=torch.float64)
+    compare(network, textbook, images, torch.rand(SPACE.shape).double(), torch.rand(28).double())
+    with pytest.raises(ValueError, match="cannot be halved 5 times"):
+        network(images[:, :, :48], torch.rand(SPACE.shape).double(), ONES)
 
 
 @pytest.mark.parametrize("partial", [1, 4])

@@ -138,11 +138,28 @@ class TextbookDARTS(nn.Module):
         classes: int = 10,
         partial: int = 1,
         operations: tuple[str, ...] = OPERATIONS,
+        imagenet: bool = False,
     ) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 3 * channels, 3, padding=1, bias=False), nn.BatchNorm2d(3 * channels))
+        if imagenet:
+            self.stem = nn.Sequential(
+                nn.Conv2d(3, channels // 2, 3, 2, 1, bias=False),
+                nn.BatchNorm2d(channels // 2),
+                nn.ReLU(),
+                nn.Conv2d(channels // 2, channels, 3, 2, 1, bias=False),
+                nn.BatchNorm2d(channels),
+            )
+            self.second_stem = nn.Sequential(
+                nn.ReLU(), nn.Conv2d(channels, channels, 3, 2, 1, bias=False), nn.BatchNorm2d(channels)
+            )
+            before_last, last, reduced = channels, channels, True
+        else:
+            self.stem = nn.Sequential(
+                nn.Conv2d(3, 3 * channels, 3, padding=1, bias=False), nn.BatchNorm2d(3 * channels)
+            )
+            self.second_stem = nn.Identity()
+            before_last, last, reduced = 3 * channels, 3 * channels, False
         self.cells = nn.ModuleList()
-        before_last, last, reduced = 3 * channels, 3 * channels, False
         for number in range(cells):
             reduction = number in (cells // 3, 2 * cells // 3)
             channels *= 2 if reduction else 1
@@ -151,7 +168,8 @@ class TextbookDARTS(nn.Module):
         self.classifier = nn.Linear(last, classes)
 
     def forward(self, images: Tensor, weights: Tensor, edge_weights: Tensor, sampled: bool = False) -> Tensor:
-        s0 = s1 = self.stem(images)
+        s0 = self.stem(images)
+        s1 = self.second_stem(s0)
         for cell in self.cells:
             rows = slice(14, 28) if cell.reduction else slice(0, 14)
             s0, s1 = s1, cell(s0, s1, weights[rows], edge_weights[rows], sampled)
@@ -164,12 +182,9 @@ def official_names(network: nn.Module) -> dict[str, tuple[str, tuple[int, int]]]
     official name -> (our name, (part, parts)): rows part / parts to (part + 1) / parts of our tensor.
     """
     whole = (0, 1)
-    names = {"stem.0.weight": ("stem.0.weight", whole)}
     statistics = ("running_mean", "running_var", "num_batches_tracked")
-    for kind in ("weight", "bias", *statistics):
-        names[f"stem.1.{kind}"] = (f"stem.1.{kind}", whole)
-    for kind in ("weight", "bias"):
-        names[f"classifier.{kind}"] = (f"classifier.{kind}", whole)
+    same = [name for name in network.state_dict() if name.split(".")[0] in ("stem", "second_stem", "classifier")]
+    names = {name: (name, whole) for name in same}
 
     def place_norm(official: str, ours: str, part: tuple[int, int]) -> None:
         for kind in statistics:

@@ -1,0 +1,74 @@
+"""How long a run takes and what memory it needs, from a few measured steps of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import islice
+from typing import NamedTuple
+
+import torch
+
+from harness.runner import AnyRun, Machine, peak_megabytes, prepare, prepare_training
+from harness.training.retraining import Retraining
+from harness.training.scratch import Training
+from harness.training.search import Search
+
+STEPS = 3
+"""Measured, of which the first is not counted: it also prepares."""
+
+
+class Estimate(NamedTuple):
+    seconds: float
+    megabytes: float
+    """Peak memory of the process, on the CPU or, where the run has one, of the GPU."""
+
+
+def estimate(run: AnyRun, machine: Machine) -> Estimate:
+    """Length and memory of a whole run, as its first steps suggest. Validation and tests are not counted."""
+    torch.set_num_threads(machine.threads)
+    if isinstance(run, Retraining):
+        training = prepare_training(run, machine)
+        seconds = _of_training(training) * run.epochs
+    elif run.black_box:
+        seconds = 0.02  # queries of a table
+    else:
+        seconds = _of_search(prepare(run, machine)) * run.epochs
+    return Estimate(seconds, peak_megabytes(machine.device))
+
+
+def _of_search(search: Search) -> float:
+    """Seconds of an epoch."""
+    search.supernet.train()
+    batches = search.weight_batches.forever(torch.Generator().manual_seed(0))
+
+    def step() -> None:
+        batch = next(batches)
+        if search.method.architecture_steps is None:
+            search.architecture_step(batch, batch)
+        search.weight_step(batch)
+
+    return _seconds(step) * len(search.weight_batches)
+
+
+def _of_training(training: Training) -> float:
+    """The same of a network trained from scratch."""
+    training.network.train()
+    sizes = training.batch_sizes()
+    batches = list(islice(training.feed.training(torch.Generator().manual_seed(0)), min(STEPS, len(sizes))))
+    turns = iter([*zip(sizes, batches, strict=False)] * STEPS)
+
+    def step() -> None:
+        size, batch = next(turns)
+        training.step(training.network, batch, size)
+
+    return _seconds(step) * len(sizes)
+
+
+def _seconds(step: Callable[[], None]) -> float:
+    times = []
+    for _ in range(STEPS):
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
