@@ -20,16 +20,22 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from harness import arguments, runner
 from harness.data.datasets import DATASETS
+from harness.data.folders import _opened
+from harness.data.halves import misfit, read_lists
 from harness.oracles import Table, TableError, open_table
 from harness.oracles.bundled import unpickle_plain
 from harness.oracles.convert import read_csv
+from harness.oracles.nats import read_nats
 from harness.plan import plan
 from harness.report import published
-from harness.spaces import NASBench201
+from harness.spaces import DARTS, NASBench201
+from harness.spaces.published_cells import published_cell
 from harness.store import Lookups, Store, run_key, write_atomically
+from harness.training.retraining import named_cell
 from methods import METHODS
 from tests.test_run_all import ROOT
 
@@ -243,6 +249,48 @@ def test_a_cifar_batch_is_read_or_refused(scratch, content):
         assert "data_batch_1" in str(error)  # noqa: PT017
 
 
+@cache
+def imagenet_batch():
+    return pickle.dumps({"data": np.zeros((2, 768), np.uint8), "labels": [1, 120], "mean": np.zeros(768)})
+
+
+@fuzz
+@given(damaged(imagenet_batch))
+def test_an_imagenet16_batch_is_read_or_refused(scratch, content):
+    files = DATASETS["imagenet16-120"].files
+    (scratch / files.folder).mkdir(exist_ok=True)
+    for name in (*files.train, *files.test):
+        (scratch / files.folder / name).write_bytes(content if name == "val_data" else imagenet_batch())
+    try:
+        files.read(scratch)
+    except (ValueError, OSError) as error:
+        assert "val_data" in str(error)  # noqa: PT017
+
+
+@settings(fuzz, max_examples=60)
+@given(content=st.data())
+def test_an_official_file_is_read_or_refused(test_data, tmp_path_factory, content):
+    """Nothing is read that nobody trusts. What is compressed has a checksum, so no damaged pickle is read either; what
+    follows the end of the compressed data is not looked at."""
+    source = test_data / "nasbench201" / "NATS-tss-v1_0-3ffb9-simple"
+    folder = tmp_path_factory.mktemp("official")
+    name = content.draw(st.sampled_from(sorted(path.name for path in source.iterdir())))
+    for path in source.iterdir():
+        os.link(path, folder / path.name) if path.name != name else None
+    original = (source / name).read_bytes()
+    (folder / name).write_bytes(content.draw(damaged(lambda: original)))
+    with pytest.raises(TableError, match="give --trust"):
+        read_nats(folder)
+    with pytest.raises(TableError, match="another checksum"):
+        read_nats(folder, sha256="0" * 64)
+    try:
+        read_nats(folder, trust=True)
+    except TableError as error:
+        assert "damaged" in str(error)  # noqa: PT017
+    else:
+        assert (folder / name).read_bytes().startswith(original)
+
+
 def in_every_file(folder, content):
     """CIFAR-10's files, all with the same content."""
     files = DATASETS["cifar10"].files
@@ -271,6 +319,62 @@ def test_a_malicious_pickle_does_nothing(tmp_path, reader, protocol):
     assert not trap.exists()
 
 
+# Other files ---------------------------------------------------------------------------------------------------------
+
+
+LISTS = json.dumps({"xvalid": ["int", ["0", "2", "4"]], "xtest": ["int", ["1", "3", "5"]]}).encode()
+
+
+@fuzz
+@given(damaged(lambda: LISTS) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_a_split_list_is_read_or_refused(scratch, content):
+    path = scratch / "split.txt"
+    path.write_bytes(content)
+    try:
+        found = read_lists(path, ("xvalid", "xtest"))
+    except ValueError as error:
+        assert "split.txt" in str(error)  # noqa: PT017
+    else:
+        assert misfit(found, 6) is None or isinstance(misfit(found, 6), str)
+
+
+@cache
+def picture(suffix):
+    content = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(content, suffix)
+    return content.getvalue()
+
+
+@fuzz
+@given(damaged(lambda: picture("JPEG")) | damaged(lambda: picture("PNG")))
+def test_an_image_file_is_decoded_or_refused(scratch, content):
+    path = scratch / "picture.jpg"
+    path.write_bytes(content)
+    try:
+        found = np.asarray(_opened(path))
+    except ValueError as error:
+        assert "picture.jpg cannot be read as an image" in str(error)  # noqa: PT017
+    else:
+        assert found.ndim == 3
+
+
+GENOTYPE = DARTS().to_string(published_cell("DARTS_V2").arch)
+
+
+@fuzz
+@given(damaged(GENOTYPE.encode) | JSON.map(lambda value: json.dumps({"cells": value}).encode()))
+def test_a_file_with_a_cell_is_read_or_refused(scratch, content):
+    path = scratch / "cell.txt"
+    path.write_bytes(content)
+    try:
+        _, cell = named_cell(str(path))
+    except (ValueError, OSError) as error:
+        assert "cell.txt" in str(error)  # noqa: PT017
+    else:
+        assert DARTS().to_string(DARTS().from_string(cell)) == cell
+
+
 # Words ---------------------------------------------------------------------------------------------------------------
 
 
@@ -280,6 +384,13 @@ def test_a_cell_is_read_or_refused(text):
     space = NASBench201()
     with suppress(ValueError):
         assert space.to_string(space.from_string(text)) == text
+
+
+@fuzz
+@given(st.text(max_size=80) | damaged(GENOTYPE.encode).map(lambda content: content.decode(errors="replace")))
+def test_a_genotype_is_read_or_refused(text):
+    with suppress(ValueError):
+        assert DARTS().from_string(DARTS().to_string(DARTS().from_string(text))) == DARTS().from_string(text)
 
 
 @fuzz
