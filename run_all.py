@@ -101,7 +101,7 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
 
     machines = _machines(options)
     failed = _execute(runs, machines, options, store, console)
-    runner.look_up(store, table)
+    runner.look_up(store, table, options.look_up == "found")
     if options.space == "darts" and options.retrain != "none":  # no table knows its cells
         from harness.training.retraining import retrainings
 
@@ -242,7 +242,7 @@ def _look_up(options: argparse.Namespace, store: Store) -> None:
 
     table = _open_table(options)
     store.prepare()
-    runner.look_up(store, table)
+    runner.look_up(store, table, options.look_up == "found")
 
 
 def _machines(options: argparse.Namespace) -> list[Machine]:

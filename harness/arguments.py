@@ -96,6 +96,13 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     where.add_argument("--table", type=Path, help="NAS-Bench-201 table made by python -m harness.oracles.convert")
     where.add_argument(
+        "--look-up",
+        choices=("all", "found"),
+        default="all",
+        help="all: every cell that a run stood at, which curves over time need; found: those that it ended with or "
+        "chose, a smaller folder (default: all)",
+    )
+    where.add_argument(
         "--data",
         type=Path,
         default=Path(os.environ.get("NAS_DATA", "data")),

@@ -382,8 +382,9 @@ def deadline(seconds: float | None) -> Iterator[None]:
 # Look-ups, provenance ------------------------------------------------------------------------------------------------
 
 
-def look_up(store: Store, table: Table) -> None:
-    """Write what the table says of every cell of every epoch of all stored runs, and of its best cells.
+def look_up(store: Store, table: Table, found_only: bool = False) -> None:
+    """Write what the table says of every cell that a stored run stood at, and of its best cells; with `found_only`, of
+    the cells that runs ended with or chose.
 
     One process at a time, so that none overwrites what another adds.
     """
@@ -391,25 +392,28 @@ def look_up(store: Store, table: Table) -> None:
     while True:
         with Claim(path) as mine:
             if mine:
-                _add_lookups(store, table)
+                _add_lookups(store, table, found_only)
                 return
         if not watch.release_if_stale(path):
             time.sleep(0.1)
 
 
-def _add_lookups(store: Store, table: Table) -> None:
+def _add_lookups(store: Store, table: Table, found_only: bool) -> None:
     known = {cell for found in store.lookups() if found.sha256 == table.sha256 for cell in found.frame["cell"]}
     records = [r for r in store.records() if r["status"] == "done" and r["asked"]["space"] == "nasbench201"]
-    found = {cell for record in records for cell in _cells(store, record)}
+    found = {cell for record in records for cell in _cells(store, record, found_only)}
     cells = sorted((found | set(table.best_cells() if found else ())) - known)
     if cells:
         store.write_lookups(Lookups(table.sha256, table.source, table.frame(cells)))
 
 
-def _cells(store: Store, record: Record) -> set[str]:
-    """Every cell that a run stood at."""
+def _cells(store: Store, record: Record, found_only: bool) -> set[str]:
+    """The cells of a run."""
+    found = {record["cells"]["last"], record["cells"]["best_valid"]} - {None}
+    if found_only:
+        return found
     if record["kind"] == "black-box":
-        return {record["cells"]["last"], *(cell for _, _, cell, _ in record["improvements"])}
+        return found | {cell for _, _, cell, _ in record["improvements"]}
     return {str(cell) for cell in store.arrays(record["key"])["cells"]}
 
 

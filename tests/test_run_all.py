@@ -275,6 +275,19 @@ def test_list_help_version_and_dry_run(tmp_path, capsys):
     assert not (tmp_path / "results").exists()
 
 
+def test_only_found_cells_are_looked_up_where_that_is_asked(tmp_path):
+    black_box = "regularized-evolution"
+    assert run(tmp_path, "--look-up", "found", methods=black_box) == 0
+    (record,) = Store(tmp_path).records()
+    (few,) = Store(tmp_path).lookups()
+    assert record["cells"]["last"] in set(few.frame["cell"])
+    stood = {cell for _, _, cell, _ in record["improvements"]}
+    assert not stood <= set(few.frame["cell"])
+    assert run(tmp_path, methods=black_box) == 0
+    (every,) = Store(tmp_path).lookups()
+    assert stood < set(every.frame["cell"])
+
+
 def test_dry_run_counts_the_trainings_of_the_cells_to_be_found(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
     words = ["--space", "darts", "--set", "cells=2"]

@@ -192,5 +192,5 @@ def test_a_part_counts_by_its_number_of_images():
 def test_a_last_batch_too_small_for_batch_norm_is_left_out(size, last):
     recipe = replace(RECIPE, batch_size=160)  # 1442 = 9 * 160 + 2
     source = feed("digits", Path(), recipe, CPU, Group())
-    sizes = Training(training(RECIPE).network, source, recipe, 0, CPU, Group(0, size))._batch_sizes()
+    sizes = Training(training(RECIPE).network, source, recipe, 0, CPU, Group(0, size)).batch_sizes()
     assert sizes == [recipe.batch_size] * (1442 // recipe.batch_size) + [2] * last
