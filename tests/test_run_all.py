@@ -276,14 +276,14 @@ def test_list_help_version_and_dry_run(tmp_path, capsys):
 
 
 def test_only_found_cells_are_looked_up_where_that_is_asked(tmp_path):
-    black_box = "regularized-evolution"
-    assert run(tmp_path, "--look-up", "found", methods=black_box) == 0
+    words = ["--methods", "regularized-evolution", "--seeds", "1", "--figures", "none", "--results", str(tmp_path)]
+    assert run_all.main([*words, "--look-up", "found"]) == 0
     (record,) = Store(tmp_path).records()
     (few,) = Store(tmp_path).lookups()
     assert record["cells"]["last"] in set(few.frame["cell"])
     stood = {cell for _, _, cell, _ in record["improvements"]}
     assert not stood <= set(few.frame["cell"])
-    assert run(tmp_path, methods=black_box) == 0
+    assert run_all.main(words) == 0
     (every,) = Store(tmp_path).lookups()
     assert stood < set(every.frame["cell"])
 
