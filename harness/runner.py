@@ -409,7 +409,7 @@ def _add_lookups(store: Store, table: Table, found_only: bool) -> None:
 
 def _cells(store: Store, record: Record, found_only: bool) -> set[str]:
     """The cells of a run."""
-    found = {record["cells"]["last"], record["cells"]["best_valid"]} - {None}
+    found = {record["cells"]["last"], record["cells"].get("best_valid")} - {None}
     if found_only:
         return found
     if record["kind"] == "black-box":
