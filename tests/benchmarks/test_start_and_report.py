@@ -1,0 +1,74 @@
+"""Start-up, and the report of very many runs."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.spaces import NASBench201
+from harness.store import LOOKUP_COLUMNS, Lookups, Store
+from tests.benchmarks.timing import python, run_all
+from tests.browser.test_many_runs import SPLITS, _record, _runs
+
+RUNS = 10_000
+
+
+def test_help(record, rounds):
+    turns = rounds(9)
+    seconds = [run_all("--help").seconds for _ in range(turns + 1)][1:]
+    how = f"median of {turns} processes, after one that is not counted"
+    record("start", "`python run_all.py --help`", statistics.median(seconds), "s", how, at_most=0.5)
+
+
+def test_help_without_torch(record):
+    code = (
+        "import contextlib, io, run_all\n"
+        "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()): run_all.main(['--help'])\n"
+        "print(sum(name.split('.')[0] == 'torch' for name in sys.modules))"
+    )
+    record(
+        "start", "modules of torch that --help imports", int(python(code).output), "", "counted in a process", at_most=0
+    )
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A results folder of 10,000 searches on the table with look-ups, as black boxes are recorded."""
+    return write_runs(tmp_path_factory.mktemp("many"), RUNS)
+
+
+def write_runs(folder, number):
+    """Fill a results folder with runs and look-ups of the cells that they found."""
+    store = Store(folder)
+    store.prepare()
+    rng, space, cells = np.random.default_rng(0), NASBench201(), set()
+    every = RUNS // number
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda _: None)  # a minute for what need not outlive a power cut
+        for method, lr, seed in list(_runs())[::every]:
+            found = [space.to_string(space.random(rng)) for _ in range(4)]
+            cells.add(found[-1])
+            store.write(_record(method, lr, seed, found, rng))
+    rows = [(cell, *pair, 200, round(rng.uniform(10, 95), 4), 3) for cell, pair in product(sorted(cells), SPLITS)]
+    store.write_lookups(Lookups("a" * 64, "a table", pd.DataFrame(rows, columns=LOOKUP_COLUMNS)))
+    return folder
+
+
+@pytest.mark.parametrize("formats", ["none", "png,pdf,svg"])
+def test_report_only(record, rounds, many, formats):
+    turns = rounds(3)
+    ended = []
+    for _ in range(turns):
+        shutil.rmtree(many / "figures", ignore_errors=True)  # so that they are drawn
+        ended.append(run_all("--report-only", "--results", str(many), "--figures", formats))
+    what = "without figures" if formats == "none" else f"with figures ({formats})"
+    how = f"median of {turns}; `run_all.py --report-only --figures {formats}` in a process of its own, start included"
+    seconds = statistics.median(one.seconds for one in ended)
+    record("report", f"{what}: time", seconds, "s", how, at_most=10)
+    megabytes = statistics.median(one.peak_bytes for one in ended) / 1e6
+    record("report", f"{what}: peak resident memory", megabytes, "MB", how, at_most=1000)
