@@ -20,7 +20,7 @@ QUERIES = 100_000
 def replay(cells):
     """A method without arithmetic: it asks for known cells."""
     for cell in cells:
-        yield cell
+        _ = yield cell  # not `yield from`: a list cannot be sent an answer
     return cells[0]
 
 
