@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Iterable, Sequence
@@ -66,6 +67,8 @@ class Row:
             return ""
         if self.within(self.goal_value):
             return "yes"
+        if math.isnan(self.value):
+            return "no"
         apart = f"{abs(self.value / self.goal_value - 1):.0%}".replace("%", " %") if self.goal_value else "not zero"
         return f"no: {apart} {'above' if self.at_least is None else 'below'}"
 
@@ -78,10 +81,15 @@ class Row:
 
 
 def number(value: float, unit: str) -> str:
-    """Three significant digits, without an exponent, and the unit."""
-    decimals = 0 if not value else max(0, 2 - int(f"{value:e}".rpartition("e")[2]))
-    text = f"{value:,.{decimals}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
+    """Three significant digits, but no more than three decimals and no exponent, and the unit."""
+    if math.isnan(value):
+        return "did not finish"
+    if 0 < abs(value) < 0.0005:
+        text = "under 0.001"
+    else:
+        decimals = min(3, max(0, 2 - int(f"{value:e}".rpartition("e")[2])))
+        text = f"{value:,.{decimals}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
     return f"{text} {unit}".strip()
 
 

@@ -9,11 +9,10 @@ from harness import report
 from harness.spaces import NASBench201
 from harness.store import Store
 from harness.supernets.nasbench201 import NASBench201Supernet
-from tests.benchmarks.steps import step
-from tests.benchmarks.test_start_and_report import write_runs
+from tests.benchmarks.steps import bytes_kept, step
+from tests.benchmarks.test_start_and_report import few, write_runs
 from tests.benchmarks.timing import exponent, medians, taken
 from tests.report.conftest import PUBLISHED
-from tests.supernets.test_nasbench201 import bytes_kept
 
 SPACE = NASBench201()
 BASE = {"channels": 16, "cells": 5, "batch": 64, "side": 32}
@@ -63,7 +62,8 @@ def test_supernet(record, rounds, threads, varied):
 
 
 def test_report(record, rounds, tmp_path):
-    stores = {number: Store(write_runs(tmp_path / str(number), number)) for number in RUNS}
+    many = list(few())
+    stores = {number: Store(write_runs(tmp_path / str(number), many[:: len(many) // number])) for number in RUNS}
     turns = rounds(3)
     writing = {
         str(number): lambda store=store: report.write(store, [], PUBLISHED, formats=())

@@ -41,9 +41,13 @@ class Ended(NamedTuple):
     output: str
 
 
+GIB = 8
+"""Memory that a child process may reserve: one that asks for more fails, before the machine runs out of memory."""
+
 # The kernel's figure for this program alone: that of getrusage begins with what the parent had at the fork.
-SAYS_ITS_PEAK = """
-import atexit, sys
+SAYS_ITS_PEAK = f"""
+import atexit, resource, sys
+resource.setrlimit(resource.RLIMIT_AS, ({GIB * 2**30}, resource.RLIM_INFINITY))
 def say():
     with open("/proc/self/status") as status:
         print(next(line for line in status if line.startswith("VmHWM")), file=sys.stderr)
@@ -52,13 +56,15 @@ atexit.register(say)
 
 
 def python(code: str, *words: str) -> Ended:
-    """Run Python code with arguments in a process of its own, in the checkout. Fails if it fails."""
+    """Run Python code with arguments in a process of its own, in the checkout. ChildProcessError if it fails."""
     start = time.perf_counter()
     ended = subprocess.run(
         [sys.executable, "-c", SAYS_ITS_PEAK + code, *words], cwd=ROOT, capture_output=True, text=True
     )
     seconds = time.perf_counter() - start
-    assert ended.returncode == 0, ended.stderr
+    if ended.returncode:
+        said = [line for line in ended.stderr.splitlines() if line.strip() and not line.startswith("VmHWM")]
+        raise ChildProcessError(f"exit status {ended.returncode}, with {GIB} GiB at most: {said[-1] if said else ''}")
     peak = [line.split() for line in ended.stderr.splitlines() if line.startswith("VmHWM")]
     return Ended(seconds, 1024 * int(peak[-1][1]), ended.stdout)
 
