@@ -45,7 +45,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 def _skipped_and_failed(reporter: Any) -> Iterator[tuple[str, str]]:
     for report in reporter.getreports("skipped"):
-        yield _name(report.nodeid), str(report.longrepr[2]).removeprefix("Skipped: ")
+        name, _, _ = _name(report.nodeid).partition("[")
+        yield name, str(report.longrepr[2]).removeprefix("Skipped: ")
     for kind in ("failed", "error"):
         for report in reporter.getreports(kind):
             yield _name(report.nodeid), f"{kind}: {_reason(report)}"

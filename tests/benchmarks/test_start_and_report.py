@@ -20,7 +20,7 @@ from tests.browser.test_many_runs import SPLITS, _record, _runs
 def test_help(record, rounds):
     turns = rounds(9)
     seconds = [run_all("--help").seconds for _ in range(turns + 1)][1:]
-    how = f"median of {turns} processes, after one that is not counted"
+    how = f"median of {turns}, each a process of its own, after one that is not counted"
     record("start", "`python run_all.py --help`", statistics.median(seconds), "s", how, at_most=0.5)
 
 
