@@ -12,7 +12,7 @@ from tests.benchmarks.timing import medians, taken
 from tests.supernets.textbook_darts import TextbookDARTS
 
 SPACE = DARTS()
-CHANNELS, CELLS, BATCH = 16, 8, 64
+CHANNELS, CELLS, BATCH = 16, 8, 32
 ROUNDS = 5
 
 

@@ -70,5 +70,5 @@ def test_report(record, rounds, tmp_path):
         for number, store in stores.items()
     }
     seconds = list(medians(writing, turns).values())
-    how = f"{turns} rounds in one process, without figures; {listed(RUNS, [f'{value:.2f} s' for value in seconds])}"
+    how = f"{taken(turns, 1)}, in one process, without figures; {listed(RUNS, [f'{value:.2f} s' for value in seconds])}"
     record("growth", "report, with stored runs: exponent of the time", exponent(RUNS, seconds), "", how)

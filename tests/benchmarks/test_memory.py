@@ -20,10 +20,10 @@ from tests.supernets.textbook_darts import TextbookDARTS
 BATCH = 64
 
 
-def kept(network, shape, architecture):
+def kept(network, shape, batch, architecture):
     """Bytes between forward and backward of one batch."""
     weights = torch.full(shape, 1 / shape[1], requires_grad=architecture)
-    images = torch.randn(BATCH, 3, 32, 32)
+    images = torch.randn(batch, 3, 32, 32)
     return bytes_kept(lambda: network(images, weights, torch.ones(shape[0])))
 
 
@@ -40,20 +40,20 @@ def darts(partial):
 
 
 @pytest.mark.parametrize(
-    "what, networks, limit",
+    "what, networks, batch, limit",
     [
-        ("NAS-Bench-201 (C=16, N=5)", nasbench201, {"at_most": 0.45}),
-        ("DARTS (C=16, 8 cells)", lambda: darts(1), {}),
-        ("PC-DARTS (C=16, 8 cells)", lambda: darts(4), {}),
+        ("NAS-Bench-201 (C=16, N=5)", nasbench201, BATCH, {"at_most": 0.45}),
+        ("DARTS (C=16, 8 cells)", lambda: darts(1), 16, {}),
+        ("PC-DARTS (C=16, 8 cells)", lambda: darts(4), 16, {}),
     ],
     ids=["nasbench201", "darts", "pc-darts"],
 )
 @pytest.mark.parametrize("architecture", [False, True], ids=["weights", "architecture"])
-def test_kept_for_backward(record, what, networks, limit, architecture):
-    ours, theirs = (kept(network, shape, architecture) for network, shape in networks())
+def test_kept_for_backward(record, what, networks, batch, limit, architecture):
+    ours, theirs = (kept(network, shape, batch, architecture) for network, shape in networks())
     of = "architecture" if architecture else "weights"
     how = (
-        f"counted once, not timed: every storage that autograd saves, parameters included, each once; batch {BATCH}, "
+        f"counted: every storage that autograd saves, parameters included, each once; batch {batch}, "
         f"32x32, fp32; ours {ours / 1e6:.0f} MB, textbook {theirs / 1e6:.0f} MB"
     )
     what = f"{what}, step of the {of}: bytes kept for backward, times the textbook's"
