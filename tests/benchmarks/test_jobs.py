@@ -22,7 +22,7 @@ def test_two_at_a_time(record, rounds, tmp_path):
             seconds[jobs].append(ended.seconds)
     one, two = statistics.median(seconds[1]), statistics.median(seconds[2])
     how = (
-        f"{taken(turns, 1)} per search, in turn; `run_all.py {' '.join(words)}`: 8 searches on digits, start-up and report included; "
-        f"{one:.0f} s one at a time, {two:.0f} s two at a time"
+        f"{taken(turns, 1)} per search, in turn; `run_all.py {' '.join(words)}`: 8 searches on digits, "
+        f"start-up and report included; {one:.0f} s one at a time, {two:.0f} s two at a time"
     )
     record("jobs", "8 runs, two at a time: time, times that of one at a time", two / one, "x", how, at_most=0.56)
