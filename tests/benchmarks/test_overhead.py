@@ -65,8 +65,10 @@ class Timed:
     """Batches as the search loop takes them, with a clock, and only the first of each pass."""
 
     def __init__(self, batches, clocks, name, limit):
-        self.images = batches.images
         self.batches, self.clocks, self.name, self.limit = batches, clocks, name, limit
+
+    def __getattr__(self, name):
+        return getattr(self.batches, name)
 
     def one_pass(self, generator):
         return self.clocks.iterate(self.name, self.batches.one_pass(generator), self.limit)
