@@ -1,14 +1,11 @@
 """Speed of the NAS-Bench-201 supernet, as ratios to the textbook supernet and to its convolutions alone.
 
-Run alone, on an idle machine: pytest tests/benchmarks/test_supernets.py -s
+Alone, on an idle machine: pytest tests/benchmarks/test_supernets.py -n 0
 Each round runs every candidate once, so that what else the machine does falls on all of them.
 """
 
 from __future__ import annotations
 
-import statistics
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,35 +14,14 @@ import torch.nn.functional as F
 
 from harness.spaces import NASBench201
 from harness.supernets.nasbench201 import EDGES_FROM, KERNEL_SIZES, NASBench201Supernet
+from tests.benchmarks.steps import step
+from tests.benchmarks.timing import medians, taken
 from tests.supernets.textbook import TextbookSupernet
 
 SPACE = NASBench201()
 ROUNDS = 7
 CPU = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
 NATIVE_BF16 = "avx512_bf16" in CPU or "amx_bf16" in CPU
-
-
-@pytest.fixture(autouse=True)
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
-def step(network, images, weights, precision="fp32", architecture=False, sampled=False):
-    """One forward and backward pass as the search loop makes it. `weights`: a function, called at each step."""
-    labels = torch.arange(len(images)) % 10
-
-    def run():
-        mixture = weights().requires_grad_(architecture)
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            logits = network(images, mixture, torch.ones(6), sampled=sampled)
-        network.zero_grad()
-        loss = F.cross_entropy(logits.float(), labels)
-        loss.backward(inputs=[mixture] if architecture else list(network.parameters()))
-
-    return run
 
 
 def floor(channels, cells, images, precision="fp32"):
@@ -86,77 +62,85 @@ def sampler():
     return lambda: F.one_hot(torch.randint(SPACE.shape[1], (6,), generator=generator), SPACE.shape[1]).float()
 
 
-def medians(benchmark, candidates, rounds=ROUNDS):
-    """Median seconds of each candidate, interleaved."""
-    seconds = {name: [] for name in candidates}
-
-    def one_round():
-        for name, run in candidates.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-
-    benchmark.pedantic(one_round, rounds=rounds, warmup_rounds=2)
-    result = {name: statistics.median(times[2:]) for name, times in seconds.items()}
-    benchmark.extra_info.update(result)
-    report(*(f"{name}: {1000 * value:.2f} ms" for name, value in result.items()))
-    return result
-
-
-def report(*lines):
-    sys.stdout.write("".join(f"\n  {line}" for line in lines))
-
-
 def networks(channels, cells):
     return NASBench201Supernet(SPACE, channels, cells, 10), TextbookSupernet(SPACE.operations, channels, cells)
 
 
-@pytest.mark.parametrize("precision, least", [("fp32", 2.3), ("bf16", 3.0)])
+@pytest.mark.parametrize(
+    "precision, faster, least_faster, above_floor, least_above_floor",
+    [("fp32", 3.2, 2.3, 1.6, 1.9), ("bf16", 5.0, 3.0, 2.0, None)],
+    ids=["fp32", "bf16"],
+)
 @pytest.mark.parametrize("architecture", [False, True], ids=["weights", "architecture"])
-def test_softmax_mixture(benchmark, precision, least, architecture):
+def test_softmax_mixture(
+    record, rounds, threads, precision, faster, least_faster, above_floor, least_above_floor, architecture
+):
     if precision == "bf16" and not NATIVE_BF16:
         pytest.skip("this processor does not compute in bf16")
     images = torch.randn(64, 3, 32, 32)
     ours, textbook = networks(16, 5)
+    turns = rounds(ROUNDS)
     time_of = medians(
-        benchmark,
         {
             "ours": step(ours, images, uniform, precision, architecture),
             "textbook": step(textbook, images, uniform, precision, architecture),
             "floor": floor(16, 5, images, precision),
         },
+        turns,
+        warmup=2,
     )
-    speedup, above_floor = time_of["textbook"] / time_of["ours"], time_of["ours"] / time_of["floor"]
-    report(f"{speedup:.2f} times the textbook's speed, {above_floor:.2f} times the floor's time")
+    what = f"{precision}, gradients of the {'architecture' if architecture else 'weights'}"
+    limits = [{}, {}]
     if not architecture:
-        assert speedup > least
-        assert precision == "bf16" or above_floor < 1.9
+        limits = [
+            {"at_least": faster, "least": least_faster},
+            {"at_most": above_floor, "least": least_above_floor},
+        ]
+    seconds = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in time_of.items())
+    how = f"{taken(turns, threads)}; C=16, N=5, batch 64, 32x32; {seconds}"
+    record(
+        "supernet", f"{what}: speed, times the textbook's", time_of["textbook"] / time_of["ours"], "x", how, **limits[0]
+    )
+    record(
+        "supernet",
+        f"{what}: time, times that of its convolutions alone",
+        time_of["ours"] / time_of["floor"],
+        "x",
+        f"{how}; the convolutions alone: forward and backward with all gradients",
+        **limits[1],
+    )
+    record.assert_least()
 
 
-def test_sampled_operations(benchmark):
+def test_sampled_operations(record, rounds, threads):
     images = torch.randn(64, 3, 32, 32)
     ours, textbook = networks(16, 5)
+    turns = rounds(20)
     time_of = medians(
-        benchmark,
         {
             "sampled": step(ours, images, sampler(), sampled=True),
             "mixture": step(ours, images, uniform),
             "textbook, sampled": step(textbook, images, sampler(), sampled=True),
         },
-        rounds=20,
+        turns,
+        warmup=2,
     )
-    report(f"{time_of['sampled'] / time_of['mixture']:.2f} times the mixture's time")
-    report(f"{time_of['sampled'] / time_of['textbook, sampled']:.2f} times the sampled textbook's time")
-    assert time_of["sampled"] < 0.4 * time_of["mixture"]
-    assert time_of["sampled"] < 0.8 * time_of["textbook, sampled"]
+    how = f"{taken(turns, threads)}; C=16, N=5, batch 64, 32x32, fp32; the same random cells in both"
+    record("sampled", "time, times the mixture's", time_of["sampled"] / time_of["mixture"], "x", how, at_most=0.4)
+    times = time_of["sampled"] / time_of["textbook, sampled"]
+    record("sampled", "time, times the sampled textbook's", times, "x", how, at_most=0.8)
 
 
-def test_quick_profile(benchmark):
+@pytest.mark.usefixtures("threads")
+def test_quick_profile(record, rounds):
     """Where the number of calls counts, not arithmetic."""
     torch.set_num_threads(1)
     images = torch.randn(16, 3, 8, 8)
     ours, textbook = networks(4, 1)
-    candidates = {"ours": step(ours, images, uniform), "textbook": step(textbook, images, uniform)}
-    time_of = medians(benchmark, candidates, rounds=200)
-    report(f"{time_of['textbook'] / time_of['ours']:.2f} times the textbook's speed")
-    assert time_of["textbook"] > 1.5 * time_of["ours"]
+    turns = rounds(200)
+    time_of = medians(
+        {"ours": step(ours, images, uniform), "textbook": step(textbook, images, uniform)}, turns, warmup=2
+    )
+    speedup = time_of["textbook"] / time_of["ours"]
+    how = f"{taken(turns, 1)}; C=4, N=1, batch 16, 8x8"
+    record("supernet", "the size of the quick profile: speed, times the textbook's", speedup, "x", how)

@@ -1,0 +1,49 @@
+"""Speed of the supernets of the DARTS space, as ratios to the textbook supernet."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from harness.spaces import DARTS
+from harness.supernets.darts import DARTSSupernet
+from tests.benchmarks.steps import step
+from tests.benchmarks.timing import medians, taken
+from tests.supernets.textbook_darts import TextbookDARTS
+
+SPACE = DARTS()
+CHANNELS, CELLS, BATCH = 16, 8, 32
+ROUNDS = 5
+
+
+def uniform():
+    return torch.full(SPACE.shape, 1 / SPACE.shape[1])
+
+
+@pytest.mark.parametrize(
+    "name, partial, faster, least", [("DARTS", 1, 2.5, 1.9), ("PC-DARTS", 4, 1.8, 1.15)], ids=["darts", "pc-darts"]
+)
+@pytest.mark.parametrize("architecture", [False, True], ids=["weights", "architecture"])
+def test_supernet(record, rounds, threads, name, partial, faster, least, architecture):
+    images = torch.randn(BATCH, 3, 32, 32)
+    ours = DARTSSupernet(SPACE, CHANNELS, CELLS, 10, partial_channels=partial)
+    textbook = TextbookDARTS(CHANNELS, CELLS, partial=partial)
+    turns = rounds(ROUNDS)
+    time_of = medians(
+        {
+            "ours": step(ours, images, uniform, architecture=architecture),
+            "textbook": step(textbook, images, uniform, architecture=architecture),
+        },
+        turns,
+    )
+    seconds = ", ".join(f"{key} {1000 * value:.0f} ms" for key, value in time_of.items())
+    record(
+        "darts",
+        f"{name}, fp32, gradients of the {'architecture' if architecture else 'weights'}: speed, times the textbook's",
+        time_of["textbook"] / time_of["ours"],
+        "x",
+        f"{taken(turns, threads)}; C={CHANNELS}, {CELLS} cells, batch {BATCH}, 32x32; {seconds}",
+        at_least=faster,
+        least=least,
+    )
+    record.assert_least()

@@ -1,0 +1,123 @@
+"""On a CUDA device: mixed precision, layout, and no waiting for the device within a step. Skipped without one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from harness.data.splits import SearchData
+from harness.profiles import CONTROLLED, DARTS_CONTROLLED
+from harness.registry import load
+from harness.spaces import DARTS, NASBench201
+from harness.supernets.nasbench201 import NASBench201Supernet
+from harness.training.search import Search, build_supernet
+from methods import METHODS
+from tests.benchmarks.steps import random_images, search, step
+from tests.benchmarks.timing import medians
+from tests.supernets.textbook import TextbookSupernet
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+]
+SPACE = NASBench201()
+BATCH = 64
+ASKS_THE_DEVICE = pytest.mark.xfail(
+    raises=RuntimeError, strict=True, reason="which operations run is read back from the device"
+)
+
+
+def prepared(method_name, space_name):
+    """A search at full size and two of its batches, on the device."""
+    space, protocol = (
+        (NASBench201().without("none"), CONTROLLED) if space_name == "nasbench201" else (DARTS(), DARTS_CONTROLLED)
+    )
+    half = random_images(2 * BATCH)
+    data = SearchData(half, half, half, 10, (127.5,) * 3, (63.75,) * 3, "random images")
+    method = load(METHODS[method_name])(space)
+    network = build_supernet(space, protocol, 10, method.partial_channels)
+    work = Search(method, network, data, protocol, 0, torch.device("cuda"))
+    work.supernet.train()
+    batches = work.weight_batches.one_pass(torch.Generator().manual_seed(0))
+    return work, next(batches), next(batches)
+
+
+@pytest.mark.parametrize(
+    "method, space",
+    [
+        ("darts", "nasbench201"),
+        ("gaea-darts-bilevel", "nasbench201"),
+        ("darts", "darts"),
+        ("pc-darts", "darts"),
+        ("gaea-pc-darts", "darts"),
+        pytest.param("gdas", "nasbench201", marks=ASKS_THE_DEVICE),
+    ],
+)
+def test_no_step_waits_for_the_device(method, space):
+    work, first, second = prepared(method, space)
+    work.architecture_step(first, second)  # what is set up once may wait
+    work.weight_step(second)
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        work.architecture_step(first, second)
+        loss_and_accuracy = work.weight_step(second)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert torch.isfinite(loss_and_accuracy).all()
+
+
+def test_activations_stay_in_channels_last_layout():
+    work = search(2 * BATCH, device="cuda")
+    seen = []
+
+    def look(module, _, output):
+        if isinstance(output, torch.Tensor) and output.ndim == 4 and min(output.shape[1:]) > 1:
+            seen.append((type(module).__name__, output.is_contiguous(memory_format=torch.channels_last)))
+
+    for module in work.supernet.modules():
+        module.register_forward_hook(look)
+    work.weight_step(next(work.weight_batches.one_pass(torch.Generator().manual_seed(0))))
+    assert seen
+    assert all(channels_last for _, channels_last in seen), seen
+
+
+def test_mixed_precision_keeps_weights_and_loss_in_fp32():
+    work = search(2 * BATCH, device="cuda", precision="bf16")
+    computed = []
+    for module in work.supernet.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda *call: computed.append(call[-1].dtype))
+    batch = next(work.weight_batches.one_pass(torch.Generator().manual_seed(0)))
+    result = work.weight_step(batch)
+    work.architecture_step(batch, batch)
+    assert set(computed) == {torch.bfloat16}
+    assert {weight.dtype for weight in work.weights} == {torch.float32}
+    assert torch.isfinite(result).all()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_softmax_mixture(record, rounds, precision):
+    ours = NASBench201Supernet(SPACE, 16, 5, 10).cuda()
+    textbook = TextbookSupernet(SPACE.operations, 16, 5).cuda()
+    images = torch.randn(BATCH, 3, 32, 32, device="cuda")
+
+    def uniform():
+        return torch.full(SPACE.shape, 1 / SPACE.shape[1], device="cuda")
+
+    def finished(run):
+        def timed():
+            run()
+            torch.cuda.synchronize()
+
+        return timed
+
+    turns = rounds(20)
+    candidates = {"ours": ours, "textbook": textbook}
+    time_of = medians(
+        {name: finished(step(network, images, uniform, precision)) for name, network in candidates.items()}, turns, 5
+    )
+    how = f"{turns} rounds on {torch.cuda.get_device_name()}; C=16, N=5, batch {BATCH}, 32x32"
+    what = f"NAS-Bench-201 supernet, {precision}: speed, times the textbook's"
+    record("gpu", what, time_of["textbook"] / time_of["ours"], "x", how)
