@@ -36,7 +36,7 @@ STATUSES = ("seen", "decoded", "derived", "recalled", "uncertain")
 
 @dataclass(frozen=True)
 class PublishedValue:
-    """One published number, in percent."""
+    """One published number: accuracies and errors in percent, costs in the unit that their metric names."""
 
     registry_name: str
     space: str
@@ -55,6 +55,18 @@ class PublishedValue:
     status: str
     source: str
     std_recalled: bool
+    budget: bool = False
+    """Whether it is a time that the method was given rather than one that was measured."""
+
+    @property
+    def recalled(self) -> bool:
+        """Whether the value or its spread is from memory."""
+        return self.status == "recalled" or self.std_recalled
+
+    @property
+    def printed(self) -> str:
+        """The mean with the digits of its source."""
+        return f"{self.mean:.{round(-math.log10(2 * self.rounding))}f}"
 
     @property
     def evidence(self) -> str:
@@ -139,6 +151,7 @@ def _value(row: dict[Any, str]) -> PublishedValue:
         status=row["status"],
         source=row["source"],
         std_recalled="std=recalled" in row["note"],
+        budget="time budget" in row["note"],
     )
 
 
