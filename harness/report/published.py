@@ -87,6 +87,12 @@ class Published:
         """All values in circulation but the uncertain ones, in the order of the file."""
         return list(self._known.get((registry_name, space, dataset, metric), []))
 
+    def of_method(self, registry_name: str, space: str, metrics: Iterable[str]) -> list[PublishedValue]:
+        """Those of all datasets with one of the metrics, by dataset and then in the order of `metrics`."""
+        datasets = dict.fromkeys(key[2] for key in self._known if key[:2] == (registry_name, space))
+        pairs = [(dataset, metric) for dataset in datasets for metric in metrics]
+        return [value for dataset, metric in pairs for value in self.values(registry_name, space, dataset, metric)]
+
     def choose(
         self, registry_name: str, space: str, dataset: str, metric: str, split: str, searched_on: str
     ) -> PublishedValue | None:

@@ -146,7 +146,8 @@ def _caption(report: Report, selection: str, metric: str, recipe: str, datasets:
     caption = f"{SELECTIONS[selection].capitalize()}: {METRICS[metric].name} in %"
     notes = retrained.notes(report.trained_finals, report.trainings)
     said = {notes[dataset, recipe] for dataset in datasets} - {""} if recipe else set()
-    return ", ".join([f"{caption}: {recipe}", *sorted(said)]) if recipe else caption
+    proxy = f" ({', '.join(sorted(said))})" if said else ""
+    return f"{caption}; recipe: {recipe}{proxy}" if recipe else caption
 
 
 def _numbers(rows: pd.DataFrame) -> dict[str, dict[str, Entries]]:
