@@ -49,8 +49,14 @@ ROW = [
 
 _KEY_DIGITS = 12
 _NUMBER = ["method", *GROUP, "selection", "dataset", "split", "table"]
-_PUBLISHED_METRICS = ("test_error", "top1_error", "top5_error", "params_millions", *UNITS)
-"""Listed in full, since different papers give different values."""
+_TITLES = {
+    "test_error": "test error, %",
+    "top1_error": "top-1 error, %",
+    "top5_error": "top-5 error, %",
+    "params_millions": "parameters, millions",
+    **{metric: f"search, {unit}" for metric, unit in UNITS.items()},
+}
+"""Of published numbers that are listed in full, since different papers give different values."""
 
 _OF_ONE_RUN = ("started", "seconds", "peak_memory_mb")  # in its provenance; the rest is the same for many
 
@@ -64,6 +70,7 @@ def collect(report: Report) -> dict[str, Any]:
         "row": ROW,
         "rows": [rows.row(ours, value) for ours, value in _with_published(report)],
         "metrics": {name: metric._asdict() for name, metric in METRICS.items()},
+        "titles": _TITLES,
         "origins": rows.origins.values,
         "trainings": rows.trainings,
         "configurations": searches.configurations,
@@ -213,7 +220,7 @@ class _Searches:
         asked = record["asked"]
         if asked.get("source"):
             return []
-        values = self._report.published.of_method(asked["method"], asked["space"], _PUBLISHED_METRICS)
+        values = self._report.published.of_method(asked["method"], asked["space"], _TITLES)
         return [self._published.place(_published(value)) for value in values]
 
     def _columns(self, record: Record) -> dict[str, Any]:

@@ -71,6 +71,7 @@ const METHOD = {
 const COST = {
   title: "Search cost",
   number: true,
+  left: true,
   lower: true,
   value: (line) => line.configuration.cost.seconds,
   cell: ({ configuration: { cost } }, column) => oursOverTheirs(column, cost.ours, cost.theirs, cost.verdict),
@@ -78,6 +79,7 @@ const COST = {
 const SIZE = {
   title: "Parameters",
   number: true,
+  left: true,
   lower: true,
   value: (line) => line.size?.[0],
   cell: (line, column) => oursOverTheirs(column, ...(line.size ?? [NOTHING, NOTHING, ""])),
@@ -160,8 +162,8 @@ function blocks(found) {
   const elsewhere = new Set(found.filter((row) => direct(row) && row.dataset !== HOME).map(same));
   for (const row of found) {
     const home = row.configuration.searched_on === HOME;
-    if (home || !direct(row)) add(row, row.configuration.searched_on);
-    if (direct(row) && elsewhere.has(same(row))) add(row, EACH); // of the home dataset the same number as above
+    if (home || !direct(row) || row.trainings) add(row, row.configuration.searched_on);
+    if (direct(row) && !row.trainings && elsewhere.has(same(row))) add(row, EACH); // of the home dataset the same number as above
   }
   const groups = [...new Set(rows.map(({ configuration }) => `${configuration.space} ${configuration.profile}`))];
   const key = ({ kind, space, profile, where }) => {
@@ -209,7 +211,7 @@ function head() {
 function columnHead(column) {
   if (!column.value) return element("th", { scope: "col", class: "plain" }, column.title);
   const attributes = { "aria-label": `${label(column)}, sort`, "data-group": column.group ? `${column.group} ` : null };
-  return element("th", { scope: "col", class: column.number ? "number" : null }, button(column.title, () => sortBy(column), attributes));
+  return element("th", { scope: "col", class: column.number && !column.left ? "number" : null }, button(column.title, () => sortBy(column), attributes));
 }
 
 /** The columns that the results need, sorted as before where there still is such a column. */
@@ -585,7 +587,7 @@ function comparison(row) {
   const lines = [
     [`mean ${row.measure.short}`.trim(), row.mean, published.mean],
     ["std", row.std, published.std],
-    ["searches (n)", row.n, published.n],
+    [row.trainings ? "n" : "searches (n)", row.n, published.n],
     ["split", row.split, published.split || "not stated", row.split !== published.split],
     ["searched on", configuration.searched_on, published.searched_on || "not stated", elsewhere],
     ["cell", data.selections[row.selection] ?? row.selection, "as published", row.selection !== "last"],
@@ -606,10 +608,10 @@ function comparison(row) {
 
 /** All numbers that a paper's table has beside the errors: several, where papers differ. */
 function published(configuration) {
-  const titles = ["dataset", "metric", "mean", "std", "n", "protocol", "searched on", "status", "source"];
+  const titles = ["dataset", "number", "mean", "std", "n", "protocol", "searched on", "status", "source"];
   const values = configuration.published.map((place) => data.published[place]);
   const line = ({ dataset, metric, printed, std, n, protocol, searched_on, status, source }) =>
-    [dataset, metric, printed, std, n, protocol, searched_on, status, source].map((value) => element("td", {}, String(value ?? "") || NOTHING));
+    [dataset, data.titles[metric], printed, std, n, protocol, searched_on, status, source].map((value) => element("td", {}, String(value ?? "") || NOTHING));
   const lines = values.map((value) => element("tr", {}, ...line(value)));
   return element("div", { class: "scroll", tabindex: "0" }, plainTable(titles, element("tbody", {}, ...lines)));
 }
@@ -680,7 +682,9 @@ function searches(row) {
 }
 
 function drawnWithString(cell) {
-  return element("div", {}, drawings(cell), element("span", { class: "string" }, cell));
+  const string = element("span", { class: "string" }, cell);
+  const long = graphs(cell).length > 1;
+  return element("div", {}, drawings(cell), long ? element("details", {}, element("summary", {}, "string"), string) : string);
 }
 
 function machine({ versions, ...provenance }, title) {
