@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,10 +177,11 @@ def sizes(trained: pd.DataFrame, published: Published) -> tuple[Size, ...]:
     by = ["method", "name", "outside", *GROUP, "dataset", "table"]
     means = trained.astype({"params_millions": float}).groupby(by, sort=False)["params_millions"].mean()
     found = []
-    for key, millions in means.items():
-        method, name, outside, space, profile, searched_on, dataset, recipe = key
-        value = None if outside else _published_size(published, name, space, dataset)
-        found.append(Size(method, Group(space, profile, searched_on), dataset, recipe, float(millions), value))
+    rows: Iterator[Any] = means.reset_index().itertuples(index=False)
+    for row in rows:
+        value = None if row.outside else _published_size(published, row.name, row.space, row.dataset)
+        group = Group(row.space, row.profile, row.searched_on)
+        found.append(Size(row.method, group, row.dataset, row.table, row.params_millions, value))
     return tuple(found)
 
 

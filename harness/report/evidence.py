@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -206,7 +207,7 @@ class _Searches:
                 "failed": len(runs) - len(done),
                 "started": [min(started), max(started)] if started else [],
                 "command": command(first, (record["asked"]["seed"] for record in done)),
-                "cost": self._cost(self._costs[*group, method]),
+                "cost": self._cost(self._costs[(*group, method)]),
                 "published": self._numbers(first),
             }
         )
@@ -259,15 +260,16 @@ class _Rows:
         self._places: dict[str, int] = {}
         both = [report.finals.assign(training=None), report.trained_finals]
         behind = pd.concat([found[[*_NUMBER, "key", "value", "training"]] for found in both if len(found)] or both[:1])
-        columns = (behind[name].tolist() for name in ("key", "value", "training"))
-        behind = behind.assign(found=list(zip(*columns, strict=True)))
-        self._behind = {tuple(map(str, key)): found.tolist() for key, found in behind.groupby(_NUMBER)["found"]}
+        self._behind: dict[tuple[str, ...], list[tuple[str, float, str | None]]] = defaultdict(list)
+        rows: Iterator[Any] = behind.itertuples()
+        for row in rows:
+            self._behind[_number_key(row)].append((row.key, row.value, row.training))
 
     def row(self, ours: Any, value: PublishedValue | None) -> list[Any]:
         """In the order of `ROW`."""
         configuration = self._searches.place(ours)
         behind = self._behind[_number_key(ours)]
-        training = self._report.trainings.get(behind[0][2])
+        training = self._report.trainings.get(behind[0][2] or "")
         start, end = self._searches.configurations[configuration]["searches"]
         values: list[float | None] = [None] * (end - start)
         trainings: list[int | None] = [None] * (end - start)

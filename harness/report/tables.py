@@ -15,6 +15,7 @@ from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
 from harness.report.verdict import RULE
 
+
 @dataclass(frozen=True)
 class Lines:
     """What one method has in every column of a table: three lines."""

@@ -82,8 +82,15 @@ def test_evidence_of_an_error(mixed):
     assert lines.first.locator("svg").count() == 2
     assert dialog.locator(".searches thead th", has_text="regret").count() == 0
     text = dialog.inner_text()
-    command = "python run_all.py --space darts --methods darts --seeds 0-1 --profile quick --dataset digits --device cpu"
-    for said in (command, "--retrain digits", "6 cells, C=8, 10 epochs (digits proxy, short schedule)", "lower is better"):
+    command = (
+        "python run_all.py --space darts --methods darts --seeds 0-1 --profile quick --dataset digits --device cpu"
+    )
+    for said in (
+        command,
+        "--retrain digits",
+        "6 cells, C=8, 10 epochs (digits proxy, short schedule)",
+        "lower is better",
+    ):
         assert said in text
     for said in ("a machine", "c" * 40, "learning_rate", "3.3 M", "0.4 GPU days", "retrained-by-others", "50,000"):
         assert said in text

@@ -20,7 +20,6 @@ CELLS = [
 ]
 
 
-
 def genotype(number):
     """A cell of the DARTS space; another one for every number below 10."""
     operation = ("sep_conv_3x3", "skip_connect", "max_pool_3x3", "dil_conv_3x3", "sep_conv_5x5")[number % 5]

@@ -98,7 +98,7 @@ def test_first_table_of_a_group_has_the_costs(results):
     results.run("darts", 0, cells=("a", "b"), best_valid="a")
     results.look_up({(cell, "cifar10", split): 50.0 for cell in "ab" for split in ("test", "x-valid")})
     columns = [table.columns for table in tables.tables(results.report())]
-    assert columns == [("cifar10 test", "search cost"), ("cifar10 x-valid",)] + [("cifar10 test",), ("cifar10 x-valid",)]
+    assert columns == [("cifar10 test", "search cost"), ("cifar10 x-valid",), ("cifar10 test",), ("cifar10 x-valid",)]
 
 
 def test_console_has_costs_and_fits_in_100_columns(results):
@@ -113,4 +113,7 @@ def test_csv_has_every_cost(results):
     results.run("darts", seconds=130.0)
     head, line = tables.costs_csv(results.report()).splitlines()
     assert head.split(",") == costs.COLUMNS
-    assert line == "darts,nasbench201,paper,cifar10,1,130.0,cpu,,10889.87,GPU s,seen,TE-NAS paper (ICLR 2021),not comparable"
+    assert (
+        line
+        == "darts,nasbench201,paper,cifar10,1,130.0,cpu,,10889.87,GPU s,seen,TE-NAS paper (ICLR 2021),not comparable"
+    )

@@ -179,8 +179,10 @@ def test_errors_of_trained_cells_are_rows_like_accuracies(results):
     assert (error["mean"], error["std"], error["n"]) == ("2.50", "1.80", 3)
     assert accuracies(found, error) == {0: 1.0, 1: 2.0, 2: 4.5}
     assert [error[name] for name in ("best", "regret", "hits", "cells", "classes")] == [None] * 5
-    assert accuracy["trainings"] is None and accuracy["size"] is None
-    assert found["metrics"]["test_error"]["lower"] and not found["metrics"]["test_accuracy"]["lower"]
+    assert accuracy["trainings"] is None
+    assert accuracy["size"] is None
+    assert found["metrics"]["test_error"]["lower"]
+    assert not found["metrics"]["test_accuracy"]["lower"]
     origins = [found["origins"][each["origin"]] for each in (error, accuracy)]
     assert origins[0].keys() == origins[1].keys()
     assert [origin["name"] for origin in origins] == ["6 cells, C=8, 10 epochs", f"table {'a' * 12}"]
