@@ -35,7 +35,7 @@ def test_errors_stand_in_a_block_of_their_own_with_size_and_cost(mixed):
         "2.50 ± 0.71 (2) ≠ 3.00 ± 0.14 (?) cifar10 test",
         "1.25 ± 0.35 (2) ≠ 2.50 ± 0.06 (10)† cifar10 test",
     ]
-    assert column(shown, "Parameters") == ["0.050 M 3.3 M ≠", "0.050 M 3.69 M ≠", "– –"]
+    assert column(shown, "Parameters") == ["0.050 M 3.3 M ≠", "0.050 M 3.69 M ≠", "–"]
     assert column(shown, "Search cost")[0] == "1 s, cpu 0.4 GPU days ≠"
     assert "accuracies in % after 200 epochs" in shown.locator("#shown").inner_text()
     assert "test errors in %, lower is better" in shown.locator("#shown").inner_text()
@@ -108,3 +108,12 @@ def test_nothing_hangs_over_the_edge(mixed, width, view):
     assert shown.evaluate("document.documentElement.scrollWidth") <= width
     shown.get_by_role("button", name="Evidence: darts, digits").click()
     assert shown.get_by_role("dialog").evaluate("each => each.scrollWidth <= each.clientWidth")
+
+
+def test_validation_accuracies_stand_in_for_the_space_without_tests(results, show):
+    results.trained_with("darts", [2.0, 3.0])
+    results.runs_with("darts", [50.0], on=("cifar10", "x-valid"))
+    shown = show()
+    assert sorted(column(numbers(shown), "Split")) == ["test error", "x-valid"]
+    choice(shown, "Split").select_option("test")
+    assert column(shown, "Split") == ["test error"]

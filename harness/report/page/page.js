@@ -82,7 +82,7 @@ const SIZE = {
   left: true,
   lower: true,
   value: (line) => line.size?.[0],
-  cell: (line, column) => oursOverTheirs(column, ...(line.size ?? [NOTHING, NOTHING, ""])),
+  cell: (line, column) => oursOverTheirs(column, ...(line.size ?? [NOTHING, "", ""])),
 };
 /** Columns that stand beside the numbers; sizes only where cells were trained. */
 const beside = (found) => [...(found.some((row) => row.size) ? [SIZE] : []), COST];
@@ -322,7 +322,7 @@ function pair(row, name) {
 /** A cost or a size, ours over the published one, with the sign for what cannot be compared. */
 function oursOverTheirs(column, ours, theirs, verdict) {
   const sign = element("span", { role: "img", "aria-label": verdict, title: verdict }, VERDICTS[verdict] ?? "");
-  const below = element("div", { class: "theirs" }, theirs, ...(verdict === UNLIKE ? [" ", sign] : []));
+  const below = element("div", { class: "theirs" }, theirs, ...(verdict === UNLIKE ? ["\u00a0", sign] : []));
   return element("td", { class: "beside", "data-label": label(column) }, element("div", {}, ours), below);
 }
 
@@ -336,14 +336,20 @@ function opens(row) {
 
 // Filters -------------------------------------------------------------------------------------------------------------
 
-const RESULTS = { tests: "all test results", validations: "validation accuracies" };
+/** Spaces with test results; the validation accuracies of the others stand in beside them. */
+const tested = new Set(rows.filter((row) => row.measure.of === "tests").map((row) => row.configuration.space));
+const standsIn = (row) => tested.size > 0 && !tested.has(row.configuration.space);
+const RESULTS = {
+  tests: rows.some(standsIn) ? "tests, else validation" : "all test results",
+  validations: "validation accuracies",
+};
 const filters = [
   { title: "Space", value: (row) => row.configuration.space },
   { title: "Profile", value: (row) => row.configuration.profile },
   { title: "Searched on", value: (row) => row.configuration.searched_on },
   { title: "Selection", value: (row) => row.selection, names: data.selections },
   { title: "Dataset", value: (row) => row.dataset },
-  { title: "Split", value: (row) => row.split, also: (row) => row.measure.of, names: RESULTS },
+  { title: "Split", value: (row) => row.split, also: (row) => (standsIn(row) ? "tests" : row.measure.of), names: RESULTS },
   { title: "Family", value: (row) => row.configuration.family },
 ];
 const search = element("input", { type: "search", id: "search", placeholder: "Method" });
