@@ -48,6 +48,7 @@ def _write_tables(report: Report, folder: Path) -> None:
     write_atomically(folder / "runs.csv", tables.runs_csv(report).encode())
     write_atomically(folder / "regret.csv", tables.regret_csv(report).encode())
     write_atomically(folder / "headlines.csv", tables.headlines_csv(report).encode())
+    write_atomically(folder / "search_cost.csv", tables.costs_csv(report).encode())
     write_atomically(folder / "darts_space.csv", tables.darts_space_csv(report).encode())
 
 

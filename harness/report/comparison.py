@@ -228,7 +228,8 @@ def _scores(report: Report, methods: Sequence[str]) -> Iterator[tuple[tuple[Grou
     """For each group, dataset and split in leaderboard order: accuracies (%) by seed (rows) and method (columns)."""
     place = [*GROUP, "dataset", "split"]
     rows = report.leaderboard
-    wanted = rows[(rows["selection"] == SELECTION) & rows["method"].isin(methods)]
+    looked_up = rows["table"].isin(report.tables.keys())  # errors of trained cells are on another scale
+    wanted = rows[(rows["selection"] == SELECTION) & rows["method"].isin(methods) & looked_up]
     finals = report.finals[(report.finals["selection"] == SELECTION) & report.finals["method"].isin(methods)]
     found = dict(iter(finals.groupby(place)))
     for key in wanted[place].drop_duplicates().itertuples(index=False, name=None):

@@ -10,10 +10,11 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from harness.report import accuracies, headline, leaderboard, regret, retrained, runs
+from harness.report import accuracies, costs, headline, leaderboard, regret, retrained, runs
 from harness.report.accuracies import METRICS
+from harness.report.costs import Cost, Size
 from harness.report.groups import GROUP, Group
-from harness.report.published import PublishedValue, load
+from harness.report.published import Published, PublishedValue, load
 from harness.store import Record, Store
 
 NO_RUNS = "No runs yet: this results folder holds no records."
@@ -38,11 +39,21 @@ class Report:
     records: Sequence[Record]
     """The records behind `runs`, in the same order."""
     finals: pd.DataFrame
-    """One row per done run, selection, dataset and split: the numbers behind the leaderboard."""
+    """One row per done run, selection, dataset and split: the accuracies behind the leaderboard."""
     headlines: pd.DataFrame
     """Columns `headline.COLUMNS`: the numbers of the paper's own leaderboard and ours."""
     trained: pd.DataFrame
     """Columns `retrained.COLUMNS`: errors of cells of the DARTS space that were trained from scratch."""
+    trained_finals: pd.DataFrame
+    """One row per done search and training of its cell, as `retrained.finals`: the errors behind the leaderboard."""
+    trainings: Mapping[str, Record]
+    """The trainings behind them, by key."""
+    costs: tuple[Cost, ...]
+    """What a search of every method costs, ours and published."""
+    sizes: tuple[Size, ...]
+    """How large the networks are that found cells were trained in, ours and published."""
+    published: Published
+    """Everything that is published of the methods."""
     found: pd.DataFrame
     """Columns `regret.RUN_COLUMNS`: the same numbers with regret and isomorphism class."""
     accuracies: pd.DataFrame
@@ -86,7 +97,8 @@ def gather(store: Store, order: Sequence[str], published: Path) -> Report:
     looked_up = accuracies.one_table_per_number(lookups)
     finals = accuracies.final(found, looked_up)
     methods = runs.methods_in_order(found, order)
-    trained = retrained.finals(found, everything)
+    trainings = retrained.trainings(everything)
+    trained = retrained.finals(found, trainings)
     rows, cited = leaderboard.build(pd.concat([finals, trained]) if len(trained) else finals, known, methods)
     sources = {lookup.sha256[:12]: lookup.source for lookup in lookups}
     return Report(
@@ -96,10 +108,15 @@ def gather(store: Store, order: Sequence[str], published: Path) -> Report:
         finals=finals,
         headlines=headline.build(rows, known),
         trained=retrained.table(trained, known, methods),
+        trained_finals=trained,
+        trainings=trainings,
+        costs=costs.build(found, records, known, methods),
+        sizes=costs.sizes(trained, known),
+        published=known,
         found=regret.of_runs(finals, looked_up),
         accuracies=looked_up,
         methods=tuple(methods),
-        tables={table: sources[table] for table in sorted(set(rows["table"]) - {""})},
+        tables={table: sources[table] for table in sorted(set(rows["table"]) & sources.keys())},
         cited=tuple(cited),
         citations=_citations(cited),
         notes=tuple(_notes(found, looked_up)),

@@ -7,16 +7,21 @@ its place in a list. What one number rests on is put together only when somebody
 from __future__ import annotations
 
 import json
+import math
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 import pandas as pd
 
-from harness.report import regret, wording
+from harness.report import leaderboard, regret, retrained, wording
+from harness.report.accuracies import EPOCHS
 from harness.report.content import Report
+from harness.report.costs import UNITS, Cost
 from harness.report.groups import GROUP, SELECTIONS, Group
+from harness.report.metrics import METRICS
 from harness.report.published import PublishedValue
 from harness.store import Record
 
@@ -32,8 +37,11 @@ ROW = [
     "published",  # place in `published`, or null
     "difference",
     "verdict",
-    "table",  # the first 12 digits of its SHA-256
-    "best",  # accuracy in % of the best cell of the table
+    "origin",  # place in `origins`: the table that was looked up, or the training
+    "values",  # in % of every search of the configuration; null if it does not count
+    "trainings",  # of the same searches, places in the columns of `trainings`; null if the values were looked up
+    "size",  # millions of parameters, ours and published, and a verdict: text; null if they were looked up
+    "best",  # accuracy in % of the best cell of the table; this and all that follows: null if cells were trained
     "regret",  # mean over the searches, in points: text
     "hits",  # searches, out of n, that found the best
     "cells",  # different ones among what the n searches found
@@ -41,25 +49,36 @@ ROW = [
 ]
 
 _KEY_DIGITS = 12
+_NUMBER = ["method", *GROUP, "selection", "dataset", "split", "table"]
+_TITLES = {
+    "test_error": "test error, %",
+    "top1_error": "top-1 error, %",
+    "top5_error": "top-5 error, %",
+    "params_millions": "parameters, millions",
+    **{metric: f"search, {unit}" for metric, unit in UNITS.items()},
+}
+"""Of published numbers that are listed in full, since different papers give different values."""
+
 _OF_ONE_RUN = ("started", "seconds", "peak_memory_mb")  # in its provenance; the rest is the same for many
 
 
 def collect(report: Report) -> dict[str, Any]:
     """Everything the page shows of the leaderboard and the searches behind it, as JSON would have it."""
-    searches = _Searches(report)
     published = _Interned()
-    regrets = _regrets(report)
-    rows = [[*_row(row, searches, published), *regrets[_number_key(row[0])]] for row in _with_published(report)]
+    searches = _Searches(report, published)
+    rows = _Rows(report, searches, published)
     return {
         "row": ROW,
-        "rows": rows,
+        "rows": [rows.row(ours, value) for ours, value in _with_published(report)],
+        "metrics": {name: metric._asdict() for name, metric in METRICS.items()},
+        "titles": _TITLES,
+        "origins": rows.origins.values,
+        "trainings": rows.trainings,
         "configurations": searches.configurations,
         "searches": searches.columns,
         "cells": searches.cells.values,
-        "accuracies": _accuracies(report, searches.cells.values),
         "provenances": searches.provenances.values,
         "published": published.values,
-        "tables": dict(report.tables),
         "selections": SELECTIONS,
     }
 
@@ -76,8 +95,7 @@ def command(record: Record, seeds: Iterable[int]) -> str:
     if record["kind"] == "black-box":
         words += ["--table", "TABLE"]
     else:
-        device = str(record["provenance"].get("device"))
-        words += ["--dataset", asked["dataset"], "--device", device if device in ("cpu", "mps") else "cuda"]
+        words += ["--dataset", asked["dataset"], "--device", _device(record)]
         words += ["--threads", str(record["provenance"].get("threads") or 1)]
     for setting, value in sorted((record.get("changed") or {}).items()):
         if setting in asked["settings"] or setting in asked["protocol"]:
@@ -85,6 +103,24 @@ def command(record: Record, seeds: Iterable[int]) -> str:
         elif setting == "optimizer":  # what else can be changed follows from the table
             words += ["--set", f"{name}.optimizer=FILE.py:{value}"]
     return shlex.join(["python", "run_all.py", *words])
+
+
+def retraining(record: Record) -> tuple[str, str]:
+    """What `command` needs besides, so that cells are trained as in `record`; and, where no option of it does that, the
+    command that trains one cell afterwards, else nothing."""
+    asked, changed = record["asked"], record["changed"]
+    if not changed and asked.get("processes", 1) == 1:
+        return f"--retrain {asked['dataset']}", ""
+    run = ["python"] if asked["processes"] == 1 else ["torchrun", "--nproc-per-node", str(asked["processes"])]
+    words = [*run, "-m", "harness.training.retrain", "--cell", "CELL", "--dataset", asked["dataset"]]
+    words += ["--seeds", "SEED-SEED", "--device", _device(record)]
+    for name, value in sorted(changed.items()):
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", str(value)]
+    return "--retrain none", shlex.join(words)
 
 
 def seed_ranges(seeds: Iterable[int]) -> str:
@@ -95,6 +131,12 @@ def seed_ranges(seeds: Iterable[int]) -> str:
         members = [seed for _, seed in run]
         parts.append(f"{members[0]}-{members[-1]}" if len(members) > 1 else str(members[0]))
     return f"{ordered[0]}-{ordered[0]}" if len(ordered) == 1 else ",".join(parts)
+
+
+def _device(record: Record) -> str:
+    """As the command line has it."""
+    device = str(record["provenance"].get("device"))
+    return device if device in ("cpu", "mps") else "cuda"
 
 
 class _Interned:
@@ -115,12 +157,16 @@ class _Interned:
 class _Searches:
     """The searches that are done, by configuration and seed."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, published: _Interned) -> None:
         self.configurations: list[dict[str, Any]] = []
         self.columns: dict[str, list[Any]] = {}
         self.cells = _Interned()
         self.provenances = _Interned()
+        self.places: dict[str, int] = {}
+        """Of every search in the columns, by its key."""
         self._places: dict[tuple[str, ...], int] = {}
+        self._report, self._published = report, published
+        self._costs = {(*cost.group, cost.method): cost for cost in report.costs}
         runs = report.runs.assign(place=range(len(report.runs)))
         for key, own in runs.sort_values("seed", kind="stable").groupby([*GROUP, "method"]):
             self._add(Group(*map(str, key[:3])), str(key[3]), own, [report.records[place] for place in own["place"]])
@@ -136,6 +182,7 @@ class _Searches:
         first, asked = done[0], done[0]["asked"]
         start = len(self.columns.get("seed", ()))
         for record in done:
+            self.places[record["key"]] = len(self.places)
             for name, value in self._columns(record).items():
                 self.columns.setdefault(name, []).append(value)
         started = [record["provenance"]["started"] for record in done if record["provenance"].get("started")]
@@ -160,8 +207,22 @@ class _Searches:
                 "failed": len(runs) - len(done),
                 "started": [min(started), max(started)] if started else [],
                 "command": command(first, (record["asked"]["seed"] for record in done)),
+                "cost": self._cost(self._costs[(*group, method)]),
+                "published": self._numbers(first),
             }
         )
+
+    def _cost(self, cost: Cost) -> dict[str, Any]:
+        seconds = None if math.isnan(cost.shown_seconds) else _short(cost.shown_seconds)
+        return {"seconds": seconds, "ours": cost.ours, "theirs": cost.theirs, "verdict": cost.verdict}
+
+    def _numbers(self, record: Record) -> list[int]:
+        """All errors, sizes and costs that are published of a method, which a paper's table has beside each other."""
+        asked = record["asked"]
+        if asked.get("source"):
+            return []
+        values = self._report.published.of_method(asked["method"], asked["space"], _TITLES)
+        return [self._published.place(_published(value)) for value in values]
 
     def _columns(self, record: Record) -> dict[str, Any]:
         cells, provenance = record["cells"], record["provenance"]
@@ -172,9 +233,7 @@ class _Searches:
             "best-valid": None if best is None else self.cells.place(best),
             "best_epoch": cells.get("best_valid_epoch"),
             "key": record["key"][:_KEY_DIGITS],
-            "provenance": self.provenances.place(
-                {name: value for name, value in provenance.items() if name not in _OF_ONE_RUN}
-            ),
+            "provenance": self.provenances.place(_shared(provenance)),
             "seconds": _short(provenance.get("seconds")),
             "memory": _short(provenance.get("peak_memory_mb")),
             "queries": record.get("queries"),
@@ -184,23 +243,118 @@ class _Searches:
 
 def _with_published(report: Report) -> Iterator[tuple[Any, PublishedValue | None]]:
     cited = iter(report.cited)
-    accuracies = report.leaderboard[report.leaderboard["metric"] != "test_error"]
-    rows: Iterator[Any] = accuracies.itertuples()
+    rows: Iterator[Any] = report.leaderboard.itertuples()
     for row in rows:
         yield row, None if pd.isna(row.published) else next(cited)
 
 
+class _Rows:
+    """The numbers of the leaderboard, looked up or trained, each with what it rests on."""
+
+    def __init__(self, report: Report, searches: _Searches, published: _Interned) -> None:
+        self.origins = _Interned()
+        self.trainings: dict[str, list[Any]] = {}
+        self._report, self._searches, self._published = report, searches, published
+        self._regrets = _regrets(report)
+        self._sizes = {(size.method, *size.group, size.dataset, size.recipe): size for size in report.sizes}
+        self._places: dict[str, int] = {}
+        both = [report.finals.assign(training=None), report.trained_finals]
+        behind = pd.concat([found[[*_NUMBER, "key", "value", "training"]] for found in both if len(found)] or both[:1])
+        self._behind: dict[tuple[str, ...], list[tuple[str, float, str | None]]] = defaultdict(list)
+        rows: Iterator[Any] = behind.itertuples()
+        for row in rows:
+            self._behind[_number_key(row)].append((row.key, row.value, row.training))
+
+    def row(self, ours: Any, value: PublishedValue | None) -> list[Any]:
+        """In the order of `ROW`."""
+        configuration = self._searches.place(ours)
+        behind = self._behind[_number_key(ours)]
+        training = self._report.trainings.get(behind[0][2] or "")
+        start, end = self._searches.configurations[configuration]["searches"]
+        values: list[float | None] = [None] * (end - start)
+        trainings: list[int | None] = [None] * (end - start)
+        for key, number, trained in behind:
+            place = self._searches.places[key] - start
+            values[place] = round(number, 4)
+            trainings[place] = self._training(trained) if trained else None
+        return [
+            configuration,
+            ours.selection,
+            ours.dataset,
+            ours.split,
+            ours.metric,
+            _number(ours.mean),
+            _number(ours.std),
+            ours.n,
+            None if value is None else self._published.place(_published(value, ours.dataset)),
+            _number(ours.difference, "+"),
+            ours.verdict,
+            self.origins.place(_trained_by(training) if training else _looked_up_in(ours.table, self._report)),
+            values,
+            trainings if training else None,
+            self._size(ours) if training else None,
+            *self._regrets.get(_number_key(ours), [None] * 5),
+        ]
+
+    def _size(self, ours: Any) -> list[str]:
+        size = self._sizes[ours.method, ours.space, ours.profile, ours.searched_on, ours.dataset, ours.table]
+        return [size.ours, size.theirs, size.verdict]
+
+    def _training(self, key: str) -> int:
+        """The place of a training in the columns; two searches can share one."""
+        if key not in self._places:
+            self._places[key] = len(self._places)
+            record = self._report.trainings[key]
+            provenance = record["provenance"]
+            for name, value in {
+                "key": key[:_KEY_DIGITS],
+                "parameters": record.get("parameters"),
+                "seconds": _short(provenance.get("seconds")),
+                "memory": _short(provenance.get("peak_memory_mb")),
+                "provenance": self._searches.provenances.place(_shared(provenance)),
+            }.items():
+                self.trainings.setdefault(name, []).append(value)
+        return self._places[key]
+
+
+def _looked_up_in(table: str, report: Report) -> dict[str, Any]:
+    return {
+        "name": f"table {table}",
+        "about": f"{EPOCHS} epochs of training, looked up in a table",
+        "note": "",
+        "facts": {"table, SHA-256": f"{table}…", "source of the table": report.tables[table]},
+        "recipe": None,
+        "arguments": "",
+        "afterwards": "",
+    }
+
+
+def _trained_by(record: Record) -> dict[str, Any]:
+    arguments, afterwards = retraining(record)
+    name = retrained.recipe(record)
+    return {
+        "name": name,
+        "about": f"training from scratch here: {name}",
+        "note": retrained.note(record),
+        "facts": {"training data, SHA-256": record["asked"].get("data_sha256")},
+        "recipe": record["asked"]["recipe"],
+        "arguments": arguments,
+        "afterwards": afterwards,
+    }
+
+
 def _number_key(row: Any) -> tuple[str, ...]:
-    return tuple(str(getattr(row, name)) for name in ("method", *GROUP, "selection", "dataset", "split"))
+    return tuple(str(getattr(row, name)) for name in _NUMBER)
 
 
 def _regrets(report: Report) -> dict[tuple[str, ...], list[Any]]:
-    """What a row ends with, for every number of the leaderboard."""
+    """What the row of an accuracy ends with. Without the table: a number that was looked up has but one."""
     runs: Iterator[Any] = report.found.itertuples()
     best = {_number_key(run): run.best for run in runs}
+    tables = {key[:-1]: key for key in best}
     rows: Iterator[Any] = regret.summary(report.found).itertuples()
     return {
-        (key := _number_key(row)): [
+        (key := tables[tuple(str(getattr(row, name)) for name in _NUMBER[:-1])]): [
             round(best[key], 4),
             _number(row.regret),
             round(row.hit_rate * row.n),
@@ -211,47 +365,25 @@ def _regrets(report: Report) -> dict[tuple[str, ...], list[Any]]:
     }
 
 
-def _row(row: tuple[Any, PublishedValue | None], searches: _Searches, published: _Interned) -> list[Any]:
-    ours, value = row
-    return [
-        searches.place(ours),
-        ours.selection,
-        ours.dataset,
-        ours.split,
-        ours.metric,
-        _number(ours.mean),
-        _number(ours.std),
-        ours.n,
-        None if value is None else published.place(_published(value)),
-        _number(ours.difference, "+"),
-        ours.verdict,
-        ours.table,
-    ]
+def _shared(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in provenance.items() if name not in _OF_ONE_RUN}
 
 
-def _published(value: PublishedValue) -> dict[str, Any]:
+def _published(value: PublishedValue, dataset: str = "") -> dict[str, Any]:
+    """`dataset`: that of the number beside which it stands."""
     return {
+        "dataset": value.dataset,
         "mean": _number(value.mean),
+        "printed": value.printed,
         "std": _number(value.std),
         "n": value.n,
         "metric": value.metric,
-        "split": value.split,
+        "split": leaderboard.place(value, dataset or value.dataset),
         "protocol": value.protocol,
         "searched_on": value.searched_on,
         "status": value.evidence,
-        "recalled": "recalled" in value.evidence,
+        "recalled": value.recalled,
         "source": value.source,
-    }
-
-
-def _accuracies(report: Report, cells: list[str]) -> dict[str, list[float | None]]:
-    """By `dataset split`: the accuracy (%) of each of `cells`, null where it was not looked up."""
-    return {
-        f"{dataset} {split}": [
-            None if pd.isna(value) else round(value, 4)
-            for value in found.drop_duplicates("cell").set_index("cell")["value"].reindex(cells).tolist()
-        ]
-        for (dataset, split), found in report.accuracies.groupby(["dataset", "split"])
     }
 
 

@@ -38,16 +38,17 @@ class Group(NamedTuple):
     @property
     def sentence(self) -> str:
         """What the numbers of this group are."""
+        trained = "then trained from scratch" if self.space == "darts" else ""  # no table knows such cells
         if self.searched_on == "digits":
-            then = "then trained" if self.space == "darts" else "looked up on the real datasets"
-            return f"digits proxy: cells found on 8x8 digits, {then}"
+            return f"digits proxy: cells found on 8x8 digits, {trained or 'looked up on the real datasets'}"
         if self.profile == "quick":
-            return f"quick proxy: cells found by a small search on {self.searched_on}, looked up on the real datasets"
+            then = trained or "looked up on the real datasets"
+            return f"quick proxy: cells found by a small search on {self.searched_on}, {then}"
         protocol = {
             "controlled": "every method under the same full-size protocol",
             "paper": "each method under its own published protocol",
         }.get(self.profile, f"profile {self.profile}")
-        return f"{protocol}: cells found on {self.searched_on}, looked up on each dataset"
+        return f"{protocol}: cells found on {self.searched_on}, {trained or 'looked up on each dataset'}"
 
     @property
     def file_name(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from harness.report.groups import DATASET_ORDER, GROUP, PROFILE_ORDER, SELECTION_ORDER, SPLIT_ORDER, in_order
+from harness.report.metrics import DATASET_OF_PROXY
 from harness.report.published import Published, PublishedValue
 from harness.report.verdict import comparable, judge
 
@@ -54,9 +55,11 @@ def build(
 ) -> tuple[pd.DataFrame, list[PublishedValue]]:
     """The leaderboard, columns `COLUMNS`, and the published values that stand in it.
 
-    `finals` has one row per run, selection, dataset and split (`accuracies.final`). Accuracies and their sample
-    standard deviations (ddof 1, missing for one run) are in percent; `methods` says in which order methods come.
-    `difference` is ours - published where both have the same metric and split.
+    `finals` has one row per run, selection, dataset and split (`accuracies.final`, `retrained.finals`). Accuracies,
+    errors and their sample standard deviations (ddof 1, missing for one run) are in percent; `methods` says in which
+    order methods come. `difference` is ours - published where both have the same dataset, metric and split;
+    `published_split` names the dataset too where it is another; `table` is what a number rests on: the table that was
+    looked up, or the recipe of the training.
     """
     spread = finals.groupby(_ROW, sort=False)["value"].agg(["mean", "std", "count"]).reset_index()
     rows = _sorted(spread.rename(columns={"count": "n"}), methods).to_dict("records")
@@ -69,15 +72,17 @@ def build(
 def _published(row: dict[Any, Any], published: Published) -> PublishedValue | None:
     if row["outside"]:  # its name is the user's own and may be anyone's
         return None
-    where = (row["dataset"], row["metric"], row["split"], row["searched_on"])
-    return published.choose(row["name"], row["space"], *where)
+    dataset, searched_on = (DATASET_OF_PROXY.get(name, name) for name in (row["dataset"], row["searched_on"]))
+    where = (row["metric"], row["split"])
+    own = published.choose(row["name"], row["space"], row["dataset"], *where, row["searched_on"])
+    return own or published.choose(row["name"], row["space"], dataset, *where, searched_on)
 
 
 def _compared(row: dict[Any, Any], published: PublishedValue | None) -> dict[str, Any]:
     ours = dict(row)
     if published is None:
         return {**ours, "verdict": judge(row["mean"], row["std"], row["n"], None, False)}
-    same = (published.metric, published.split) == (ours["metric"], ours["split"])
+    same = (published.dataset, published.metric, published.split) == (ours["dataset"], ours["metric"], ours["split"])
     ours["usual"] = row["usual"] and not row["seen_test"]
     keys = ("profile", "searched_on", "selection", "metric", "split", "usual")
     is_comparable = comparable(published, **{key: ours[key] for key in keys})
@@ -86,11 +91,16 @@ def _compared(row: dict[Any, Any], published: PublishedValue | None) -> dict[str
         "published": published.mean,
         "published_std": published.std,
         "published_n": published.n,
-        "published_split": published.split,
+        "published_split": place(published, row["dataset"]),
         "published_status": published.evidence,
         "difference": row["mean"] - published.mean if same else None,
         "verdict": judge(row["mean"], row["std"], row["n"], published, is_comparable),
     }
+
+
+def place(published: PublishedValue, dataset: str) -> str:
+    """The split of a published value, with its dataset where that is not ours."""
+    return published.split if published.dataset == dataset else f"{published.dataset} {published.split}".strip()
 
 
 def _sorted(frame: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
@@ -102,6 +112,7 @@ def _sorted(frame: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
         "method": methods,
         "dataset": DATASET_ORDER,
         "split": SPLIT_ORDER,
+        "table": (),
     }
     ranks = pd.DataFrame({key: frame[key].map(_ranks(frame[key], order)) for key, order in orders.items()})
     return frame.loc[ranks.sort_values(list(orders)).index].reset_index(drop=True)

@@ -36,7 +36,7 @@ STATUSES = ("seen", "decoded", "derived", "recalled", "uncertain")
 
 @dataclass(frozen=True)
 class PublishedValue:
-    """One published number, in percent."""
+    """One published number: accuracies and errors in percent, costs in the unit that their metric names."""
 
     registry_name: str
     space: str
@@ -55,6 +55,18 @@ class PublishedValue:
     status: str
     source: str
     std_recalled: bool
+    budget: bool = False
+    """Whether it is a time that the method was given rather than one that was measured."""
+
+    @property
+    def recalled(self) -> bool:
+        """Whether the value or its spread is from memory."""
+        return self.status == "recalled" or self.std_recalled
+
+    @property
+    def printed(self) -> str:
+        """The mean with the digits of its source."""
+        return f"{self.mean:.{round(-math.log10(2 * self.rounding))}f}"
 
     @property
     def evidence(self) -> str:
@@ -74,6 +86,12 @@ class Published:
     def values(self, registry_name: str, space: str, dataset: str, metric: str) -> list[PublishedValue]:
         """All values in circulation but the uncertain ones, in the order of the file."""
         return list(self._known.get((registry_name, space, dataset, metric), []))
+
+    def of_method(self, registry_name: str, space: str, metrics: Iterable[str]) -> list[PublishedValue]:
+        """Those of all datasets with one of the metrics, by dataset and then in the order of `metrics`."""
+        datasets = dict.fromkeys(key[2] for key in self._known if key[:2] == (registry_name, space))
+        pairs = [(dataset, metric) for dataset in datasets for metric in metrics]
+        return [value for dataset, metric in pairs for value in self.values(registry_name, space, dataset, metric)]
 
     def choose(
         self, registry_name: str, space: str, dataset: str, metric: str, split: str, searched_on: str
@@ -139,6 +157,7 @@ def _value(row: dict[Any, str]) -> PublishedValue:
         status=row["status"],
         source=row["source"],
         std_recalled="std=recalled" in row["note"],
+        budget="time budget" in row["note"],
     )
 
 

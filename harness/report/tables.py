@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from harness.report import regret, wording
+from harness.report import costs, regret, retrained, wording
 from harness.report.content import Report
+from harness.report.costs import Cost, Size
 from harness.report.groups import GROUP, SELECTIONS, Group
+from harness.report.metrics import METRICS
 from harness.report.verdict import RULE
-
-METRIC_NAMES = {
-    "test_accuracy": "test accuracy",
-    "valid_accuracy": "validation accuracy",
-    "test_error": "test error of the cell, trained from scratch",
-}
 
 
 @dataclass(frozen=True)
 class Lines:
-    """What one method has in every column of a table."""
+    """What one method has in every column of a table: three lines."""
 
     method: str
     ours: tuple[str, ...]
@@ -32,18 +28,20 @@ class Lines:
 
 @dataclass(frozen=True)
 class Table:
-    """One group, selection and metric: rows are methods, columns are datasets with their split."""
+    """One group, selection and metric, of errors one recipe. Rows are methods; columns are datasets with their split,
+    then the cells' sizes where they were trained, and in a group's first table what a search costs."""
 
     group: Group
-    selection: str
-    metric: str
+    caption: str
     columns: tuple[str, ...]
     """E.g. `cifar100 x-test`."""
     rows: tuple[Lines, ...]
 
-    @property
-    def caption(self) -> str:
-        return f"{SELECTIONS[self.selection].capitalize()}: {METRIC_NAMES[self.metric]} in %"
+
+Entries = tuple[str, str, str]
+"""Of a method in a column: ours, published, verdict."""
+
+_NO_ENTRIES = (wording.NOTHING,) * 3
 
 
 def csv(report: Report) -> str:
@@ -63,17 +61,26 @@ def regret_csv(report: Report) -> str:
 
 def tables(report: Report) -> Iterator[Table]:
     """The leaderboard as tables for people, in its order."""
-    for key, rows in report.leaderboard.groupby([*GROUP, "selection", "metric"], sort=False):
-        *group, selection, metric = map(str, key)
-        columns = tuple(dict.fromkeys(zip(rows["dataset"], rows["split"], strict=True)))
-        lines = tuple(_lines(str(method), own, columns) for method, own in rows.groupby("method", sort=False))
-        yield Table(Group(*group), selection, metric, tuple(map(" ".join, columns)), lines)
+    board = report.leaderboard
+    trained = board["metric"] == retrained.METRIC
+    seen: set[Group] = set()
+    for key, rows in board.groupby([*GROUP, "selection", "metric", board["table"].where(trained, "")], sort=False):
+        *names, selection, metric, recipe = map(str, key)
+        group = Group(*names)
+        columns = _numbers(rows)
+        if recipe:
+            columns |= _sizes(report, group, recipe)
+        if group not in seen:
+            columns["search cost"] = _costs(report, group)
+        seen.add(group)
+        lines = tuple(_lines(str(method), columns.values()) for method in dict.fromkeys(rows["method"]))
+        yield Table(group, _caption(report, selection, metric, recipe, set(rows["dataset"])), tuple(columns), lines)
 
 
 def remarks(report: Report) -> list[tuple[str, list[str]]]:
     """What stands below the tables: headings, each with its lines."""
     sections = [
-        ("How to read the tables", [*wording.LEGEND, f"verdict: {RULE}"] if len(report.leaderboard) else []),
+        ("How to read the tables", reading(report)),
         ("Tables that were looked up", [f"{table}: {source}" for table, source in report.tables.items()]),
         ("Published values", list(report.citations)),
         ("Cells of the DARTS space, trained from scratch", _trained(report)),
@@ -83,6 +90,20 @@ def remarks(report: Report) -> list[tuple[str, list[str]]]:
         ("Damaged files", list(report.warnings)),
     ]
     return [(heading, lines) for heading, lines in sections if lines]
+
+
+def reading(report: Report) -> list[str]:
+    """How to read whatever numbers the report has."""
+    if report.leaderboard.empty:
+        return []
+    lines = [wording.ACCURACIES] if len(report.finals) else []
+    lines += [wording.ERRORS] if len(report.trained_finals) else []
+    return [*lines, wording.PUBLISHED, costs.READING, f"verdict: {RULE}"]
+
+
+def costs_csv(report: Report) -> str:
+    """What a search of every method costs, ours and published."""
+    return costs.frame(report.costs).to_csv(index=False, lineterminator="\n")
 
 
 def darts_space_csv(report: Report) -> str:
@@ -107,25 +128,56 @@ def _headlines(report: Report) -> list[str]:
 
 
 def _trained(report: Report) -> list[str]:
-    """One line per method; a training on digits is a proxy and is called one."""
+    """One line per method, dataset and recipe, with everything that is published."""
+    notes = retrained.notes(report.trained_finals, report.trainings)
     lines = []
     rows: Iterator[Any] = report.trained.itertuples()
     for row in rows:
-        proxy = ", a short schedule on digits: a proxy" if row.dataset == "digits" else ""
+        note = ", ".join(filter(None, [row.recipe, notes[row.dataset, row.recipe]]))
         spread = "" if pd.isna(row.std) else f" ± {row.std:.2f}"
+        sizes = "" if pd.isna(row.params_millions) else f" {row.params_millions:.3f} million parameters;"
         lines.append(
-            f"{row.method}: {row.mean:.2f}{spread} % test error on {row.dataset} (n = {row.n}; {row.recipe}{proxy}); "
-            f"{row.params_millions:.3f} million parameters; published, not comparable: {row.published}"
+            f"{row.method}: {row.mean:.2f}{spread} % test error on {row.dataset} (n = {row.n}; {note});{sizes}"
+            f" published, not comparable: {row.published}"
         )
     return lines
 
 
-def _lines(method: str, rows: pd.DataFrame, columns: tuple[tuple[str, str], ...]) -> Lines:
-    found = {(row.dataset, row.split): row for row in rows.itertuples()}
-    shown = [found.get(column) for column in columns]
-    return Lines(
-        method,
-        tuple(wording.ours(row) if row else wording.NOTHING for row in shown),
-        tuple(wording.published(row) if row else wording.NOTHING for row in shown),
-        tuple(str(row.verdict) if row else wording.NOTHING for row in shown),
-    )
+def _caption(report: Report, selection: str, metric: str, recipe: str, datasets: set[str]) -> str:
+    caption = f"{SELECTIONS[selection].capitalize()}: {METRICS[metric].name} in %"
+    notes = retrained.notes(report.trained_finals, report.trainings)
+    said = {notes[dataset, recipe] for dataset in datasets} - {""} if recipe else set()
+    proxy = f" ({', '.join(sorted(said))})" if said else ""
+    return f"{caption}; recipe: {recipe}{proxy}" if recipe else caption
+
+
+def _numbers(rows: pd.DataFrame) -> dict[str, dict[str, Entries]]:
+    """By column and method."""
+    columns: dict[str, dict[str, Entries]] = {}
+    found: Iterator[Any] = rows.itertuples()
+    for row in found:
+        entries = (wording.ours(row), wording.published(row), str(row.verdict))
+        columns.setdefault(f"{row.dataset} {row.split}", {})[row.method] = entries
+    return columns
+
+
+def _sizes(report: Report, group: Group, recipe: str) -> dict[str, dict[str, Entries]]:
+    columns: dict[str, dict[str, Entries]] = {}
+    for size in report.sizes:
+        if (size.group, size.recipe) == (group, recipe):
+            columns.setdefault(f"{size.dataset} parameters", {})[size.method] = _entries(size)
+    return columns
+
+
+def _costs(report: Report, group: Group) -> dict[str, Entries]:
+    return {cost.method: _entries(cost) for cost in report.costs if cost.group == group}
+
+
+def _entries(found: Cost | Size) -> Entries:
+    return found.ours, found.theirs, found.verdict
+
+
+def _lines(method: str, columns: Iterable[Mapping[str, Entries]]) -> Lines:
+    entries = [column.get(method, _NO_ENTRIES) for column in columns]
+    ours, published, verdict = zip(*entries, strict=True)
+    return Lines(method, ours, published, verdict)

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import wording
+from harness.report import retrained, wording
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
+from harness.report.metrics import METRICS
 from harness.report.verdict import NOT_PUBLISHED
 from harness.report.wording import printable
 
@@ -27,7 +28,7 @@ def show(report: Report, console: Console) -> None:
     """Test accuracies of the last epoch's cells (validation accuracies where there are none), then what went wrong."""
     rows = report.leaderboard[report.leaderboard["selection"] == "last"]
     for group, found in rows.groupby(GROUP, sort=False):
-        console.print(_leaderboard(Group(*map(str, group)), _shown(found)))
+        console.print(_leaderboard(report, Group(*map(str, group)), _shown(found)))
         console.print()
     if len(rows):
         console.print(Text("Every split, selection and source: tables/leaderboard.md", style="dim"))
@@ -42,8 +43,8 @@ def _shown(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[tested] if tested.any() else rows
 
 
-def _leaderboard(group: Group, rows: pd.DataFrame) -> Table:
-    """One table: a section per dataset and split, in it a line per method."""
+def _leaderboard(report: Report, group: Group, rows: pd.DataFrame) -> Table:
+    """One table: a section per dataset and split, and one of what a search costs; in each a line per method."""
     table = Table(
         title=Text.assemble((printable(group.title), "bold"), f"\n{printable(group.sentence)}; {SELECTIONS['last']}"),
         caption=_CAPTION,
@@ -54,16 +55,21 @@ def _leaderboard(group: Group, rows: pd.DataFrame) -> Table:
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
-    errors = (rows["metric"] == "test_error").all()
-    table.add_column("test error in %" if errors else "accuracy in %", overflow="fold")
+    (metric,) = set(rows["metric"].map(lambda name: METRICS[name].short or "accuracy"))
+    table.add_column(f"{metric} in %", overflow="fold")
     table.add_column("ours", justify="right")
     table.add_column("published")
     table.add_column("verdict")
-    for (dataset, split), found in rows.groupby(["dataset", "split"], sort=False):
-        table.add_row(_text(str(dataset), "bold"), _text(str(split), "bold"))
+    recipes = rows["table"].where(rows["metric"] == retrained.METRIC, "")
+    for (dataset, split, recipe), found in rows.groupby(["dataset", "split", recipes], sort=False):
+        table.add_row(_text(str(dataset), "bold"), _text(str(split), "bold"), _text(str(recipe)))
         for row in found.itertuples():
             table.add_row(_text(str(row.method)), wording.ours(row), wording.published(row), _verdict(str(row.verdict)))
         table.add_section()
+    table.add_row(_text("search cost", "bold"), _text("per search"))
+    for cost in report.costs:
+        if cost.group == group and cost.method in set(rows["method"]):
+            table.add_row(_text(cost.method), _text(cost.ours), cost.theirs, _text(cost.verdict))
     return table
 
 

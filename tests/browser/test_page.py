@@ -225,7 +225,7 @@ def test_evidence_marks_what_keeps_two_numbers_apart(results, show):
     shown = show()
     shown.get_by_role("button", name="Evidence: darts").click()
     dialog = shown.get_by_role("dialog")
-    assert dialog.locator(".unlike th").all_inner_texts() == ["≠ searched on", "≠ protocol"]
+    assert dialog.locator(".unlike th").all_inner_texts() == ["≠ searched on", "≠ protocol", "≠ search cost, median"]
     assert "digits proxy" in dialog.locator("h2").inner_text()
 
 

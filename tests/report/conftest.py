@@ -20,6 +20,13 @@ CELLS = [
 ]
 
 
+def genotype(number):
+    """A cell of the DARTS space; another one for every number below 10."""
+    operation = ("sep_conv_3x3", "skip_connect", "max_pool_3x3", "dil_conv_3x3", "sep_conv_5x5")[number % 5]
+    edges = f"[('{operation}', {number // 5 % 2})" + ", ('sep_conv_3x3', 1)" * 7 + "]"
+    return f"Genotype(normal={edges}, normal_concat=range(2, 6), reduce={edges}, reduce_concat=range(2, 6))"
+
+
 @dataclass
 class Results:
     """A results folder, filled through the store's own functions."""
@@ -40,11 +47,14 @@ class Results:
         source=None,
         failure=None,
         changed=None,
+        space="nasbench201",
+        seconds=1.0,
+        device="cpu",
     ):
         """One run, of which `cells` are the cells of its epochs; returns its key."""
         asked = {
             "schema": SCHEMA,
-            "space": "nasbench201",
+            "space": space,
             "method": method,
             "source": source,
             "settings": settings or {"lr": 0.1},
@@ -63,7 +73,7 @@ class Results:
             "family": "gaea" if method.startswith("gaea") else "darts",
             "status": "failed" if failure else "done",
             "failure": failure,
-            "provenance": {"commit": None, "device": "cpu", "seconds": 1.0},
+            "provenance": {"commit": None, "device": device, "seconds": seconds},
         }
         if failure:
             self.store.write(record)
@@ -104,6 +114,45 @@ class Results:
         }
         self.store.write(record)
         return record["key"]
+
+    def retrain(
+        self, cell, seed, error, *, dataset="digits", parameters=50_000, changed=None, failure=None, processes=1
+    ):
+        """A training of a cell from scratch, with its test error in %; returns its key."""
+        recipe = {"cells": 6, "channels": 8, "epochs": 10, "crop": True, "learning_rate": 0.1, **(changed or {})}
+        asked = {
+            "schema": SCHEMA,
+            "kind": "retrain",
+            "space": "darts",
+            "cell": cell,
+            "recipe": recipe,
+            "dataset": dataset,
+            "data_sha256": "1" * 64,
+            "processes": processes,
+            "seed": seed,
+        }
+        record = {
+            "schema": SCHEMA,
+            "key": run_key(asked),
+            "kind": "retrain",
+            "asked": asked,
+            "changed": changed or {},
+            "cell_name": "cell",
+            "proxy": dataset == "digits",
+            "status": "failed" if failure else "done",
+            "failure": failure,
+            "provenance": {"commit": "c" * 40, "device": "cpu", "machine": "a machine", "seconds": 20.0},
+        }
+        found = {"metric": "test_error", "split": "test", "test_error": error, "parameters": parameters}
+        self.store.write(record if failure else {**record, **found})
+        return record["key"]
+
+    def trained_with(self, method, errors, first=0, **training):
+        """A search of the DARTS space per error, on digits, and the training of its cell: `genotype(first + seed)`."""
+        for seed, error in enumerate(errors):
+            cell = genotype(first + seed)
+            self.run(method, seed, space="darts", profile="quick", dataset="digits", cells=(cell,))
+            self.retrain(cell, seed, error, **training)
 
     def look_up(self, values, *, sha256="a" * 64, epochs=200, source="a table"):
         """Store `values`: (cell, dataset, split) -> accuracy in %."""

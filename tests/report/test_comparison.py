@@ -254,3 +254,14 @@ def test_blocks_are_the_seeds_that_all_have(results):
     assert found.to_numpy().tolist() == [[92.0, 91.0, 90.0], [93.0, 92.0, 91.0]]
     assert list(ranks.rank(found).ranks) == [1.0, 2.0, 3.0]
     assert blocks(report, ["darts"], PAPER, "cifar100", "x-test").empty
+
+
+def test_errors_of_trained_cells_are_not_compared_as_accuracies(results):
+    results.trained_with("darts", [2.0, 3.0])
+    results.trained_with("gaea-pc-darts", [1.0, 1.5], first=5)
+    found = _compare(results, "gaea-pc-darts", "darts")
+    assert found.found == ()
+    assert found.notes == (
+        "gaea-pc-darts against darts: no group, dataset and split where both have accuracies"
+        " (gaea-pc-darts: none anywhere; darts: none anywhere)",
+    )

@@ -17,6 +17,7 @@ from harness.oracles import open_table
 from harness.registry import select
 from harness.report import evidence
 from methods import FAMILIES, METHODS
+from tests.report.conftest import genotype
 
 
 def collected(results):
@@ -35,10 +36,8 @@ def row(found, **wanted):
 def accuracies(found, chosen):
     """Per seed, as the page reads them."""
     start, end = chosen["configuration"]["searches"]
-    values = found["accuracies"][f"{chosen['dataset']} {chosen['split']}"]
-    cells = found["searches"][chosen["selection"]][start:end]
     seeds = found["searches"]["seed"][start:end]
-    return {seed: values[cell] for seed, cell in zip(seeds, cells, strict=True) if cell is not None}
+    return {seed: value for seed, value in zip(seeds, chosen["values"], strict=True) if value is not None}
 
 
 def test_searches_behind_a_row_give_its_mean_and_spread(results):
@@ -168,6 +167,102 @@ def test_no_minus_before_a_difference_of_zero(results):
     results.runs_with("darts", [54.3 - 1e-9, 54.3 - 1e-9])  # as published, but for what floats cannot hold
     found = collected(results)
     assert row(found)["difference"] == "+0.00"
+
+
+def test_errors_of_trained_cells_are_rows_like_accuracies(results):
+    """By hand: 1.0, 2.0 and 4.5 %; mean 2.5, squared deviations 2.25, 0.25 and 4, so that the variance is 3.25."""
+    results.trained_with("darts", [1.0, 2.0, 4.5])
+    results.runs_with("darts", [50.0])
+    found = collected(results)
+    error, accuracy = row(found, metric="test_error"), row(found, metric="test_accuracy")
+    assert error.keys() == accuracy.keys()
+    assert (error["mean"], error["std"], error["n"]) == ("2.50", "1.80", 3)
+    assert accuracies(found, error) == {0: 1.0, 1: 2.0, 2: 4.5}
+    assert [error[name] for name in ("best", "regret", "hits", "cells", "classes")] == [None] * 5
+    assert accuracy["trainings"] is None
+    assert accuracy["size"] is None
+    assert found["metrics"]["test_error"]["lower"]
+    assert not found["metrics"]["test_accuracy"]["lower"]
+    origins = [found["origins"][each["origin"]] for each in (error, accuracy)]
+    assert origins[0].keys() == origins[1].keys()
+    assert [origin["name"] for origin in origins] == ["6 cells, C=8, 10 epochs", f"table {'a' * 12}"]
+    assert origins[0]["note"] == "digits proxy, short schedule"
+    assert origins[0]["recipe"]["learning_rate"] == 0.1
+
+
+def test_published_error_of_the_dataset_that_digits_stand_for(results):
+    results.trained_with("darts", [2.0, 3.0])
+    found = collected(results)
+    chosen = row(found)
+    value = found["published"][chosen["published"]]
+    assert (value["mean"], value["std"], value["split"], value["protocol"], value["status"]) == (
+        "3.00", "0.14", "cifar10 test", "direct", "seen",
+    )  # fmt: skip
+    assert (chosen["difference"], chosen["verdict"]) == (None, "not comparable")
+    assert chosen["size"] == ["0.050 M", "3.3 M", "not comparable"]
+    assert chosen["configuration"]["cost"] == {
+        "seconds": 1.0, "ours": "1 s, cpu", "theirs": "0.4 GPU days", "verdict": "not comparable",
+    }  # fmt: skip
+    listed = [found["published"][place] for place in chosen["configuration"]["published"]]
+    assert [(each["metric"], each["printed"]) for each in listed] == [
+        ("test_error", "3.00"), ("test_error", "2.75"), ("params_millions", "3.3"), ("search_gpu_days", "0.4"),
+    ]  # fmt: skip
+    assert all(each["source"] and each["status"] for each in listed)
+
+
+def test_trainings_stand_with_their_own_searches(results):
+    results.trained_with("darts", [2.0, 3.0])
+    results.run("darts", 7, space="darts", profile="quick", dataset="digits", cells=(genotype(7),))
+    results.run("darts", 8, space="darts", profile="quick", dataset="digits", cells=(genotype(8),))
+    results.retrain(genotype(8), 8, None, failure="ValueError: no")
+    key = results.retrain(genotype(7), 9, 1.0)  # of another seed: not this search's
+    found = collected(results)
+    chosen = row(found)
+    assert accuracies(found, chosen) == {0: 2.0, 1: 3.0}
+    assert [place is None for place in chosen["trainings"]] == [False, False, True, True]
+    trained = found["trainings"]
+    assert trained["seconds"] == [20.0, 20.0]
+    assert key[:12] not in trained["key"]
+    assert {found["provenances"][place]["machine"] for place in trained["provenance"]} == {"a machine"}
+
+
+def test_recipes_are_never_averaged(results):
+    results.trained_with("darts", [2.0, 3.0])
+    for seed, error in enumerate([1.0, 1.5]):
+        results.retrain(genotype(seed), seed, error, changed={"crop": False, "learning_rate": 0.2})
+    found = collected(results)
+    means = {
+        found["origins"][each[found["row"].index("origin")]]["name"]: each[found["row"].index("mean")]
+        for each in found["rows"]
+    }
+    assert means == {
+        "6 cells, C=8, 10 epochs": "2.50",
+        "6 cells, C=8, 10 epochs, crop=False, learning_rate=0.2": "1.25",
+    }
+
+
+@pytest.mark.parametrize("dataset", ["digits", "cifar10"])
+def test_command_of_a_training_is_read_back_by_the_command_line(results, dataset):
+    results.trained_with("darts", [2.0], dataset=dataset)
+    found = collected(results)
+    chosen = row(found)
+    origin = found["origins"][chosen["origin"]]
+    words = shlex.split(f"{chosen['configuration']['command']} {origin['arguments']}")
+    options = run_all.parser().parse_args(words[2:])
+    assert (options.space, options.retrain, options.seeds, options.dataset) == ("darts", dataset, [0], ["digits"])
+    assert origin["afterwards"] == ""
+    assert origin["note"] == ("digits proxy, short schedule" if dataset == "digits" else "short schedule")
+
+
+def test_changed_recipe_is_trained_by_a_command_of_its_own(results):
+    results.trained_with("darts", [2.0], changed={"crop": False, "epochs": 3}, processes=2)
+    (origin,) = collected(results)["origins"]
+    assert origin["arguments"] == "--retrain none"
+    assert origin["afterwards"] == (
+        "torchrun --nproc-per-node 2 -m harness.training.retrain --cell CELL --dataset digits --seeds SEED-SEED"
+        " --device cpu --no-crop --epochs 3"
+    )
+    assert origin["name"] == "6 cells, C=8, 3 epochs, crop=False, 2 processes"
 
 
 def test_command_of_an_exchanged_optimizer(results):

@@ -23,7 +23,7 @@ def test_second_report_has_the_same_bytes(results):
     results.run("darts", seed=9, failure="ValueError: no")
     results.write()
     first = _files(results.store.folder)
-    assert len(first) == 7 + 2 * 8 * 3 + 1  # tables; two groups' figures in three formats, and their index
+    assert len(first) == 8 + 2 * 8 * 3 + 1  # tables; two groups' figures in three formats, and their index
     next(results.store.folder.glob("figures/*.png")).unlink()  # so that all is drawn again
     results.write()
     assert _files(results.store.folder) == first
@@ -62,6 +62,7 @@ def test_folder_without_runs_has_empty_tables_and_says_so(tmp_path):
             "leaderboard.tex",
             "regret.csv",
             "runs.csv",
+            "search_cost.csv",
         )
     }
 

@@ -43,9 +43,9 @@ def test_any_method_name_survives_the_csv(results):
 def test_markdown_shows_ours_published_and_verdict(results):
     results.runs_with("gaea-darts-erm", [94.0, 94.2, 94.4])
     lines = markdown.render(results.report()).splitlines()
-    assert "| method | cifar10 test |" in lines
-    place = lines.index("| **gaea-darts-erm** | 94.20 ± 0.20 (3) |")
-    assert lines[place + 1 : place + 3] == ["| published | 94.10 ± 0.29 (4)† |", "| verdict | reproduced |"]
+    assert "| method | cifar10 test | search cost |" in lines
+    place = lines.index("| **gaea-darts-erm** | 94.20 ± 0.20 (3) | 1 s, cpu |")
+    assert lines[place + 1 : place + 3] == ["| published | 94.10 ± 0.29 (4)† | – |", "| verdict | reproduced | – |"]
 
 
 def test_markdown_names_a_published_split_that_is_another(results):
@@ -93,7 +93,7 @@ def test_markdown_shows_any_method_name_as_it_is(results):
 def test_latex_escapes_every_special_letter(results):
     results.runs_with(NASTY, [50.0])
     (row,) = [line for line in latex.render(results.report()).splitlines() if line.startswith("a\\textbar")]
-    name = row.removesuffix(r" & 50.00 (1) \\")
+    name = row.removesuffix(r" & 50.00 (1) & 1 s, cpu \\")
     assert re.search(r"(?<!\\)[&%$#_^~|<>]", name) is None
     assert name.startswith(r"a\textbar{}b \_c\_ \& 100\% \#1 \textless{}script\textgreater{}x")
     assert name.endswith(r"\$e\$ \textasciitilde{}f\textasciicircum{}g \{h\} \textbackslash{}i `j` {[}k](l)")
@@ -109,7 +109,7 @@ def test_latex_tables_are_balanced_booktabs(results):
     for environment in ("table", "tabular", "itemize"):
         assert text.count(rf"\begin{{{environment}}}") == text.count(rf"\end{{{environment}}}") > 0
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
-    assert r"darts & 55.00 $\pm$ 7.07 (2) \\" in text
+    assert r"darts & 55.00 $\pm$ 7.07 (2) & 1 s, cpu \\" in text
 
 
 def test_method_without_a_number_in_a_column_has_a_dash_there(results):

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.report import cells, evidence, tables
 from harness.report.content import Report
 from harness.report.groups import GROUP, Group
-from harness.report.verdict import RULE
-from harness.report.wording import LEGEND, printable
+from harness.report.wording import printable
 
 if TYPE_CHECKING:  # a page needs no matplotlib
     from matplotlib.figure import Figure
 
-_READING = [*LEGEND, f"verdict: {RULE}"]
 _OPEN = 20  # a list of remarks with more lines is folded
 
 
@@ -63,7 +61,7 @@ def render(report: Report, pictures: Sequence[Picture] = ()) -> str:
         script=script,
         summary=_text(_summary(report)),
         proxies="\n".join(f'<p class="notice">{_text(line)}</p>' for line in _proxies(report)),
-        rule="\n".join(f'<p class="rule">{_text(line)}</p>' for line in _READING) if len(report.leaderboard) else "",
+        rule="\n".join(f'<p class="rule">{_text(line)}</p>' for line in tables.reading(report)),
         figures="\n".join(_figures(pictures)),
         remarks="\n".join(_remarks(report)),
         data=_json(_data(report)),
@@ -123,7 +121,7 @@ def _figures(pictures: Sequence[Picture]) -> Iterator[str]:
 def _remarks(report: Report) -> Iterator[str]:
     """What stands below the tables of the other files, but for how to read them; short lists are open."""
     for heading, lines in tables.remarks(report):
-        if lines != _READING:
+        if lines != tables.reading(report):
             items = "".join(f"<li>{_text(line)}</li>" for line in lines)
             state = " open" if len(lines) <= _OPEN else ""
             yield f"<details{state}><summary>{_text(heading)} ({len(lines):,})</summary><ul>{items}</ul></details>"

@@ -7,6 +7,8 @@ const rows = data.rows.map((values) => {
   const row = Object.fromEntries(data.row.map((name, place) => [name, values[place]]));
   row.configuration = data.configurations[row.configuration];
   row.published = row.published === null ? null : data.published[row.published];
+  row.origin = data.origins[row.origin];
+  row.measure = data.metrics[row.metric];
   return row;
 });
 
@@ -15,6 +17,7 @@ const SEARCHES = 40; // searches that the evidence lists at first
 const METHODS = 10; // methods whose cells are drawn at first
 const CELLS = 3; // cells drawn of each
 const NOTHING = "\u2013";
+const UNLIKE = "not comparable";
 const VERDICTS = {
   "reproduced": "\u2713", "differs": "\u2717", "spread unknown": "?", "not comparable": "\u2260", "no published value": "",
 };
@@ -56,7 +59,8 @@ function verdictBadge(verdict) {
 
 const recalled = (row) => (row.published?.recalled ? "\u2020" : "");
 const rank = (row) => Object.keys(VERDICTS).indexOf(row.verdict);
-const place = (row) => `${row.dataset} ${row.split}`;
+const measured = (row) => [row.split, row.measure.short].filter(Boolean).join(" ");
+const place = (row) => `${row.dataset} ${measured(row)}`;
 const label = (column) => (column.group ? `${column.group}, ${column.title}` : column.title);
 const METHOD = {
   title: "Method",
@@ -64,10 +68,29 @@ const METHOD = {
   cell: (line, column, again) => methodCell(line.configuration, again),
 };
 
+const COST = {
+  title: "Search cost",
+  number: true,
+  left: true,
+  lower: true,
+  value: (line) => line.configuration.cost.seconds,
+  cell: ({ configuration: { cost } }, column) => oursOverTheirs(column, cost.ours, cost.theirs, cost.verdict),
+};
+const SIZE = {
+  title: "Parameters",
+  number: true,
+  left: true,
+  lower: true,
+  value: (line) => line.size?.[0],
+  cell: (line, column) => oursOverTheirs(column, ...(line.size ?? [NOTHING, "", ""])),
+};
+/** Columns that stand beside the numbers; sizes only where cells were trained. */
+const beside = (found) => [...(found.some((row) => row.size) ? [SIZE] : []), COST];
+
 const NUMBER_COLUMNS = [
   METHOD,
   { title: "Dataset", value: (row) => row.dataset },
-  { title: "Split", value: (row) => row.split },
+  { title: "Split", value: measured },
   { group: "Ours", title: "mean", number: true, value: (row) => row.mean },
   { group: "Ours", title: "std", number: true, value: (row) => row.std },
   { group: "Ours", title: "n", number: true, value: (row) => row.n },
@@ -83,32 +106,38 @@ const NUMBER_COLUMNS = [
 /** Two ways to see the same results. Lines and columns of each; a line has a configuration. */
 const VIEWS = {
   methods: { title: "a row per method", lines: methodLines, columns: methodColumns },
-  numbers: { title: "a row per number", lines: (block) => block.rows, columns: () => NUMBER_COLUMNS },
+  numbers: { title: "a row per number", lines: (block) => block.rows, columns: numberColumns },
 };
 
 const state = { view: "methods", sort: null, descending: false, limit: PER_PAGE, cells: METHODS, found: [], columns: [], blocks: [] };
 const table = document.getElementById("leaderboard");
 
-/** One column for each dataset and split. */
+function numberColumns(found) {
+  const last = NUMBER_COLUMNS.length - 1; // the evidence
+  return [...NUMBER_COLUMNS.slice(0, last), ...beside(found), NUMBER_COLUMNS[last]];
+}
+
+/** One column for each dataset, split and metric. */
 function methodColumns(found) {
   const places = new Map(found.map((row) => [place(row), row]));
   const order = [...new Set(rows.map((row) => row.dataset))];
   const sorted = [...places].sort(([, a], [, b]) => order.indexOf(a.dataset) - order.indexOf(b.dataset));
-  const columns = sorted.map(([name, { dataset, split }]) => ({
-    group: dataset,
-    title: split,
+  const columns = sorted.map(([name, row]) => ({
+    group: row.dataset,
+    title: measured(row),
     number: true,
+    lower: row.measure.lower,
     value: (line) => line.numbers.get(name)?.mean,
     cell: (line) => pair(line.numbers.get(name), name),
   }));
-  return [METHOD, ...columns];
+  return [METHOD, ...columns, ...beside(found)];
 }
 
 function methodLines(block) {
   const lines = new Map();
   for (const row of block.rows) {
     const name = row.configuration.method;
-    if (!lines.has(name)) lines.set(name, { configuration: row.configuration, numbers: new Map() });
+    if (!lines.has(name)) lines.set(name, { configuration: row.configuration, size: row.size, numbers: new Map() });
     lines.get(name).numbers.set(place(row), row);
   }
   return [...lines.values()];
@@ -117,13 +146,15 @@ function methodLines(block) {
 const HOME = "cifar10"; // where the papers search when they do not search on each dataset
 const EACH = "each dataset";
 
-/** Results that one table of a paper puts together: one kind of search, on the same data, under one profile. */
+/** Results that one table of a paper puts together: one kind of search, on the same data, under one profile; cells that
+ * were trained by one recipe. */
 function blocks(found) {
   const made = new Map();
   const add = (row, where) => {
     const { kind, space, profile } = row.configuration;
-    const key = JSON.stringify([kind, space, profile, where, row.selection]);
-    if (!made.has(key)) made.set(key, { ...row.configuration, where, selection: row.selection, rows: [] });
+    const recipe = row.trainings ? row.origin : null; // what was looked up may come from several tables
+    const key = JSON.stringify([kind, space, profile, where, row.selection, recipe && [recipe.name, recipe.note]]);
+    if (!made.has(key)) made.set(key, { ...row.configuration, where, selection: row.selection, recipe, rows: [] });
     made.get(key).rows.push(row);
   };
   const same = ({ selection, configuration: { method, space, profile } }) => JSON.stringify([method, space, profile, selection]);
@@ -131,8 +162,8 @@ function blocks(found) {
   const elsewhere = new Set(found.filter((row) => direct(row) && row.dataset !== HOME).map(same));
   for (const row of found) {
     const home = row.configuration.searched_on === HOME;
-    if (home || !direct(row)) add(row, row.configuration.searched_on);
-    if (direct(row) && elsewhere.has(same(row))) add(row, EACH); // of the home dataset the same number as above
+    if (home || !direct(row) || row.trainings) add(row, row.configuration.searched_on);
+    if (direct(row) && !row.trainings && elsewhere.has(same(row))) add(row, EACH); // of the home dataset the same number as above
   }
   const groups = [...new Set(rows.map(({ configuration }) => `${configuration.space} ${configuration.profile}`))];
   const key = ({ kind, space, profile, where }) => {
@@ -155,12 +186,14 @@ function blockHeading(block) {
     `${block.profile} profile`,
     varies((row) => row.configuration.space) ? block.space : null,
     varies((row) => row.selection) ? data.selections[block.selection] : null,
+    block.recipe ? `test error in %, lower is better, of ${trainedBy(block.recipe)}` : null,
   ];
   const about = element("span", { class: "faint" }, ` ${parts.filter(Boolean).join(" \u00b7 ")}`);
   const cell = { colspan: state.columns.length, scope: "rowgroup" };
   return element("tr", { class: "block" }, element("th", cell, title, " ", proxyBadge(block), about));
 }
 
+const trainedBy = ({ name, note }) => `cells trained with ${name}${note ? ` (${note})` : ""}`;
 const varies = (value) => new Set(rows.map(value)).size > 1;
 
 function head() {
@@ -178,7 +211,7 @@ function head() {
 function columnHead(column) {
   if (!column.value) return element("th", { scope: "col", class: "plain" }, column.title);
   const attributes = { "aria-label": `${label(column)}, sort`, "data-group": column.group ? `${column.group} ` : null };
-  return element("th", { scope: "col", class: column.number ? "number" : null }, button(column.title, () => sortBy(column), attributes));
+  return element("th", { scope: "col", class: column.number && !column.left ? "number" : null }, button(column.title, () => sortBy(column), attributes));
 }
 
 /** The columns that the results need, sorted as before where there still is such a column. */
@@ -187,14 +220,18 @@ function showTable() {
   state.columns = view.columns(state.found);
   state.blocks = blocks(state.found).map((block) => ({ ...block, lines: view.lines(block) }));
   state.sort = state.columns.find((column) => state.sort && label(column) === label(state.sort)) ?? null;
-  const caption = "Accuracies in % of found cells, ours beside published ones, in blocks; sorting keeps the blocks";
+  const caption = "Results of found cells in %, ours beside published ones, in blocks; sorting keeps the blocks";
   table.className = state.view;
   table.replaceChildren(element("caption", { class: "unseen" }, caption), head());
   showRows();
 }
 
+/** Whether less is better in a column: as it says, else as all numbers shown have it. */
+const lowerIsBetter = (column) => column.lower ?? state.found.every((row) => row.measure.lower);
+
+/** Numbers begin at their better end; the arrow says which way they run. */
 function sortBy(column) {
-  state.descending = state.sort === column ? !state.descending : Boolean(column.number);
+  state.descending = state.sort === column ? !state.descending : Boolean(column.number) && !lowerIsBetter(column);
   state.sort = column;
   showRows();
 }
@@ -282,6 +319,13 @@ function pair(row, name) {
   );
 }
 
+/** A cost or a size, ours over the published one, with the sign for what cannot be compared. */
+function oursOverTheirs(column, ours, theirs, verdict) {
+  const sign = element("span", { role: "img", "aria-label": verdict, title: verdict }, VERDICTS[verdict] ?? "");
+  const below = element("div", { class: "theirs" }, theirs, ...(verdict === UNLIKE ? ["\u00a0", sign] : []));
+  return element("td", { class: "beside", "data-label": label(column) }, element("div", {}, ours), below);
+}
+
 function side(mean, std, n) {
   return [element("b", {}, mean), element("span", {}, std === null ? "" : `\u00b1 ${std}`), element("span", {}, n)];
 }
@@ -292,19 +336,25 @@ function opens(row) {
 
 // Filters -------------------------------------------------------------------------------------------------------------
 
-const METRICS = { test_accuracy: "all test accuracies", valid_accuracy: "validation accuracies" };
+/** Spaces with test results; the validation accuracies of the others stand in beside them. */
+const tested = new Set(rows.filter((row) => row.measure.of === "tests").map((row) => row.configuration.space));
+const standsIn = (row) => tested.size > 0 && !tested.has(row.configuration.space);
+const RESULTS = {
+  tests: rows.some(standsIn) ? "tests, else validation" : "all test results",
+  validations: "validation accuracies",
+};
 const filters = [
   { title: "Space", value: (row) => row.configuration.space },
   { title: "Profile", value: (row) => row.configuration.profile },
   { title: "Searched on", value: (row) => row.configuration.searched_on },
   { title: "Selection", value: (row) => row.selection, names: data.selections },
   { title: "Dataset", value: (row) => row.dataset },
-  { title: "Split", value: (row) => row.split, also: (row) => row.metric, names: METRICS },
+  { title: "Split", value: (row) => row.split, also: (row) => (standsIn(row) ? "tests" : row.measure.of), names: RESULTS },
   { title: "Family", value: (row) => row.configuration.family },
 ];
 const search = element("input", { type: "search", id: "search", placeholder: "Method" });
 
-/** The cells of the last epoch; their test accuracies, or where there are none their validation accuracies. */
+/** The cells of the last epoch; their test results, or where there are none their validation accuracies. */
 function setDefaults() {
   for (const filter of filters) filter.select.value = "";
   const options = (title) => filters.find((filter) => filter.title === title).select;
@@ -313,7 +363,7 @@ function setDefaults() {
     if (has(title, value)) options(title).value = value;
   };
   set("Selection", "last");
-  set("Split", has("Split", "test_accuracy") ? "test_accuracy" : "valid_accuracy");
+  set("Split", has("Split", "tests") ? "tests" : "validations");
   search.value = "";
   state.sort = null;
 }
@@ -351,7 +401,8 @@ function applyFilters() {
   const counted = (verdict) => state.found.filter((row) => row.verdict === verdict).length;
   const verdicts = Object.keys(VERDICTS).filter(counted).map((verdict) => element("span", {}, verdictBadge(verdict), ` ${counted(verdict)}`));
   document.getElementById("verdicts").replaceChildren(...verdicts);
-  const units = "accuracies in % after 200 epochs of training; \u2020: recalled, not verified";
+  const metrics = new Set(state.found.map((row) => (row.trainings ? "test errors in %, lower is better" : "accuracies in % after 200 epochs of training")));
+  const units = [...metrics, "\u2020: recalled, not verified"].join("; ");
   const reading = state.view === "methods" ? "; above: ours, below: published. A number opens its evidence" : "";
   document.getElementById("shown").textContent = `${state.found.length} of ${rows.length} results; ${units}${reading}.`;
   showTable();
@@ -497,19 +548,23 @@ function evidence(row) {
   const configuration = row.configuration;
   const [list, machines] = searches(row);
   const selection = data.selections[row.selection] ?? row.selection;
-  const about = `${row.dataset} ${row.split}, accuracy in % after 200 epochs of training; ${selection}. ${configuration.sentence}.`;
+  const { note, about: origin, recipe } = row.origin;
+  const unit = row.measure.lower ? "error in %, lower is better" : "accuracy in %";
+  const about = `${row.dataset} ${row.split}, ${unit}, after ${origin}${note ? ` (${note})` : ""}; ${selection}. ${configuration.sentence}.`;
   return [
     element("p", {}, about),
     section("Ours and published", comparison(row)),
-    section("Regret", regret(row)),
+    configuration.published.length ? section("Published errors, sizes and costs", published(configuration)) : null,
+    row.best === null ? null : section("Regret", regret(row)),
     section("Searches", ...list),
-    section("Command", element("pre", { tabindex: "0" }, configuration.command), ...commandNotes(configuration)),
+    section("Command", ...command(row)),
     section("Changed with --set", facts(configuration.changed, "nothing")),
     section("Settings of the method", facts(configuration.settings, "none")),
-    section("Protocol", facts(configuration.protocol, "none")),
+    section("Protocol of the search", facts(configuration.protocol, "none")),
+    recipe ? section("Recipe of the training", facts(recipe, "none")) : null,
     section("Machine and versions", ...machines),
     section("Data", facts(dataFacts(row), "none")),
-  ];
+  ].filter(Boolean);
 }
 
 function section(title, ...children) {
@@ -534,16 +589,19 @@ function comparison(row) {
   const changed = Object.keys(configuration.changed).length > 0;
   const ownProtocol = configuration.profile === "paper" && !changed && ["direct", "transfer"].includes(published.protocol);
   const elsewhere = configuration.searched_on !== published.searched_on;
+  const { cost } = configuration;
   const lines = [
-    ["mean", row.mean, published.mean],
+    [`mean ${row.measure.short}`.trim(), row.mean, published.mean],
     ["std", row.std, published.std],
-    ["searches (n)", row.n, published.n],
+    [row.trainings ? "n" : "searches (n)", row.n, published.n],
     ["split", row.split, published.split || "not stated", row.split !== published.split],
     ["searched on", configuration.searched_on, published.searched_on || "not stated", elsewhere],
     ["cell", data.selections[row.selection] ?? row.selection, "as published", row.selection !== "last"],
     ["protocol", `${configuration.profile} profile${changed ? ", changed" : ""}`, published.protocol || "not stated", !ownProtocol],
     ["how known", "searches below", published.status],
-    ["source", `table ${row.table}`, published.source],
+    ["source", row.origin.name, published.source, row.trainings !== null],
+    ...(row.size ? [["parameters", row.size[0], row.size[1], row.size[2] === UNLIKE]] : []),
+    ["search cost, median", cost.ours, cost.theirs, cost.verdict === UNLIKE],
   ];
   const made = lines.map(([title, ours, theirs, unlike]) => {
     const heading = element("th", { scope: "row" }, unlike ? `\u2260 ${title}` : title);
@@ -552,6 +610,16 @@ function comparison(row) {
   });
   const verdict = element("p", {}, verdictBadge(row.verdict), row.difference === null ? "" : ` difference ${row.difference}`);
   return element("div", { class: "scroll" }, verdict, plainTable(["", "ours", "published"], element("tbody", {}, ...made)));
+}
+
+/** All numbers that a paper's table has beside the errors: several, where papers differ. */
+function published(configuration) {
+  const titles = ["dataset", "number", "mean", "std", "n", "protocol", "searched on", "status", "source"];
+  const values = configuration.published.map((place) => data.published[place]);
+  const line = ({ dataset, metric, printed, std, n, protocol, searched_on, status, source }) =>
+    [dataset, data.titles[metric], printed, std, n, protocol, searched_on, status, source].map((value) => element("td", {}, String(value ?? "") || NOTHING));
+  const lines = values.map((value) => element("tr", {}, ...line(value)));
+  return element("div", { class: "scroll", tabindex: "0" }, plainTable(titles, element("tbody", {}, ...lines)));
 }
 
 /** How far the searches end from the best cell of the table. */
@@ -574,16 +642,18 @@ function plainTable(titles, lines, attributes = {}) {
 /** The searches behind a number as a table, and what they ran on. */
 function searches(row) {
   const { searches: [start, end], failed, kind } = row.configuration;
-  const accuracies = data.accuracies[`${row.dataset} ${row.split}`];
   const places = Array.from({ length: end - start }, (_, number) => start + number);
   const cell = (place) => data.searches[row.selection][place];
-  const counted = places.filter((place) => cell(place) !== null && accuracies[cell(place)] !== null);
+  const value = (place) => row.values[place - start];
+  const counted = places.filter((place) => value(place) !== null);
+  const trained = (name) => (place) => data.trainings[name][row.trainings[place - start]];
   const kinds = [...new Set(data.searches.provenance.slice(start, end))];
+  const others = row.trainings ? [...new Set(counted.map(trained("provenance")))].filter((kind) => !kinds.includes(kind)) : [];
   const recorded = (name) => (place) => String(data.searches[name][place] ?? NOTHING);
   const columns = [
     ["seed", recorded("seed")],
-    ["accuracy", (place) => accuracies[cell(place)]],
-    ["regret", (place) => (row.best - accuracies[cell(place)]).toFixed(2)],
+    [row.measure.lower ? "error" : "accuracy", value],
+    ...(row.best === null ? [] : [["regret", (place) => (row.best - value(place)).toFixed(2)]]),
     ["cell", (place) => drawnWithString(data.cells[cell(place)])],
     ...(kind === "black-box"
       ? [["queries", recorded("queries")], ["simulated s", recorded("simulated")]]
@@ -592,6 +662,13 @@ function searches(row) {
     ["memory MB", recorded("memory")],
     ...(kinds.length > 1 ? [["machine", (place) => kinds.indexOf(data.searches.provenance[place]) + 1]] : []),
     ["record", (place) => element("code", {}, recorded("key")(place))],
+    ...(row.trainings
+      ? [
+          ["parameters", (place) => trained("parameters")(place)?.toLocaleString("en") ?? NOTHING],
+          ["training s", (place) => String(trained("seconds")(place) ?? NOTHING)],
+          ["training", (place) => element("code", {}, trained("key")(place))],
+        ]
+      : []),
   ];
   const line = (place) => element("tr", {}, ...columns.map(([, value]) => element("td", {}, value(place))));
   const lines = element("tbody", {}, ...counted.slice(0, SEARCHES).map(line));
@@ -601,20 +678,32 @@ function searches(row) {
   const left = places.length - counted.length;
   const remarks = [
     `mean ${row.mean}, std ${row.std ?? NOTHING}, n ${row.n}; a record is runs/<digits\u2026>.json`,
-    left ? `${left} finished without such a cell or without its accuracy in the table: not counted` : "",
+    left ? `${left} finished without ${row.trainings ? "a training of the cell" : "such a cell or without its accuracy in the table"}: not counted` : "",
     failed ? `${failed} failed: not counted` : "",
   ].filter(Boolean);
   const scrolled = element("div", { class: "scroll", tabindex: "0" }, table);
   const machines = kinds.map((place, number) => machine(data.provenances[place], kinds.length > 1 ? `machine ${number + 1}` : null));
+  machines.push(...others.map((place) => machine(data.provenances[place], "of trainings")));
   return [[element("p", { class: "faint" }, remarks.join("; ")), scrolled, ...(rest.length ? [more] : [])], machines];
 }
 
 function drawnWithString(cell) {
-  return element("div", {}, drawings(cell), element("span", { class: "string" }, cell));
+  const string = element("span", { class: "string" }, cell);
+  const long = graphs(cell).length > 1;
+  return element("div", {}, drawings(cell), long ? element("details", {}, element("summary", {}, "string"), string) : string);
 }
 
 function machine({ versions, ...provenance }, title) {
   return element("div", {}, title ? element("p", {}, title) : null, facts({ ...provenance, ...versions }, "not recorded"));
+}
+
+function command(row) {
+  const { configuration, origin } = row;
+  const line = (text) => element("pre", { tabindex: "0" }, text);
+  const then = element("p", { class: "faint" }, "Then, for the CELL of each search under its SEED:");
+  const afterwards = origin.afterwards ? [then, line(origin.afterwards)] : [];
+  const search = [configuration.command, origin.arguments].filter(Boolean).join(" ");
+  return [line(search), ...commandNotes(configuration), ...afterwards];
 }
 
 function commandNotes(configuration) {
@@ -631,8 +720,7 @@ function commandNotes(configuration) {
 function dataFacts(row) {
   const { data: digest, started } = row.configuration;
   return {
-    "table, SHA-256": `${row.table}\u2026`,
-    "source of the table": data.tables[row.table],
+    ...row.origin.facts,
     "search data, SHA-256": digest,
     "searches started": started.length ? started.join(" to ") : null,
   };
@@ -666,5 +754,5 @@ if (rows.length) {
   makeFilters();
   applyFilters();
 } else {
-  document.getElementById("shown").textContent = "No accuracies yet; see the notes below.";
+  document.getElementById("shown").textContent = "No results yet; see the notes below.";
 }
