@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -260,10 +259,10 @@ class _Rows:
         self._places: dict[str, int] = {}
         both = [report.finals.assign(training=None), report.trained_finals]
         behind = pd.concat([found[[*_NUMBER, "key", "value", "training"]] for found in both if len(found)] or both[:1])
-        self._behind: dict[tuple[str, ...], list[tuple[str, float, str | None]]] = defaultdict(list)
-        rows: Iterator[Any] = behind.itertuples()
-        for row in rows:
-            self._behind[_number_key(row)].append((row.key, row.value, row.training))
+        self._behind: dict[tuple[str, ...], list[tuple[str, float, str | None]]] = {
+            tuple(map(str, key)): list(zip(part["key"], part["value"], part["training"], strict=True))
+            for key, part in behind.groupby(list(_NUMBER), sort=False)
+        }
 
     def row(self, ours: Any, value: PublishedValue | None) -> list[Any]:
         """In the order of `ROW`."""
@@ -349,7 +348,7 @@ def _number_key(row: Any) -> tuple[str, ...]:
 
 def _regrets(report: Report) -> dict[tuple[str, ...], list[Any]]:
     """What the row of an accuracy ends with. Without the table: a number that was looked up has but one."""
-    runs: Iterator[Any] = report.found.itertuples()
+    runs: Iterator[Any] = report.found.drop_duplicates(list(_NUMBER)).itertuples()
     best = {_number_key(run): run.best for run in runs}
     tables = {key[:-1]: key for key in best}
     rows: Iterator[Any] = regret.summary(report.found).itertuples()

@@ -21,6 +21,8 @@ from harness.store import Record, Store
 Named = Iterator[tuple[str, Figure]]
 ENOUGH_SEEDS = 6
 """The exact paired test of fewer seeds cannot reach 0.05."""
+MOST = 40
+"""Methods of a group in its figures: as many as fit a page. The tables have them all."""
 
 
 def draw(report: Report, store: Store, published: Sequence[PublishedCurve] = ()) -> Named:
@@ -35,7 +37,11 @@ def draw(report: Report, store: Store, published: Sequence[PublishedCurve] = ())
     for key, runs in done.groupby(GROUP):
         group = Group(*map(str, key))
         families = dict(zip(runs["method"], runs["family"], strict=True))
-        methods = [method for method in report.methods if method in families]
+        methods = [method for method in report.methods if method in families][:MOST]
+        title = group.labelled_title
+        if len(families) > MOST:
+            title += f"; the first {MOST} of {len(families)} methods"
+            runs = runs[runs["method"].isin(methods)]
         looks = figures.Looks({method: families[method] for method in methods})
         records = [report.records[place] for place in runs.index]
         searched = curves.read(store, runs, report.accuracies, methods)
@@ -43,72 +49,75 @@ def draw(report: Report, store: Store, published: Sequence[PublishedCurve] = ())
         over_time = [*traces.black_box(runs, records, values, methods), *traces.weight_sharing(looked_up)]
         known = [curve for curve in published if curve.space == group.space]
         for name, figure in chain(
-            _searches(group, searched, looks, known),
-            _found(group, looked_up, columns, looks, known),
-            _finals(group, _last_cells(report, group), columns, best, looks),
-            _over_time(group, over_time, columns, best, looks, _devices(records)),
-            _ranks(report, group, methods, columns, looks),
+            _searches(group.space, searched, title, looks, known),
+            _found(group.searched_on, looked_up, columns, title, looks, known),
+            _finals(_last_cells(report, group, methods), columns, best, title, looks),
+            _over_time(over_time, columns, best, title, looks, _devices(records)),
+            _ranks(report, group, methods, columns, title, looks),
         ):
             yield f"{name}-{group.file_name}", figure
 
 
 def _searches(
-    group: Group, searched: Sequence[Curves], looks: figures.Looks, published: Sequence[PublishedCurve]
+    space: str, searched: Sequence[Curves], title: str, looks: figures.Looks, published: Sequence[PublishedCurve]
 ) -> Named:
     """What needs no accuracies of cells."""
     if searched:
-        title = group.labelled_title
         entropies = [curve for curve in published if curve.quantity == "entropy"]
-        yield "entropy", figures.entropy(searched, _cell_types(group.space, searched[0]), title, looks, entropies)
-        edges = _edges(group.space, searched[0])
-        yield "theta", figures.weights(searched, edges, [_operations(group.space, one) for one in searched], title)
+        yield "entropy", figures.entropy(searched, _cell_types(space, searched[0]), title, looks, entropies)
+        edges = _edges(space, searched[0])
+        yield "theta", figures.weights(searched, edges, [_operations(space, one) for one in searched], title)
 
 
 def _found(
-    group: Group,
+    searched_on: str,
     looked_up: Sequence[Curves],
     columns: Sequence[tuple[str, str]],
+    title: str,
     looks: figures.Looks,
     published: Sequence[PublishedCurve],
 ) -> Named:
     """What sets the cell of each epoch beside its accuracy."""
     if not looked_up:
         return
-    title = group.labelled_title
     accuracies = [curve for curve in published if curve.quantity == "accuracy"]
     yield "accuracy", figures.accuracy(looked_up, columns, title, looks, accuracies)
     scored = [method for method in looked_up if not np.isnan(method.supernet).any()]
     if scored:
         datasets = [dataset for dataset, _ in columns]
-        place = datasets.index(group.searched_on) if group.searched_on in datasets else 0
+        place = datasets.index(searched_on) if searched_on in datasets else 0
         yield "supernet", figures.supernet(scored, place, columns[place], title)
 
 
 def _finals(
-    group: Group, finals: pd.DataFrame, columns: Sequence[tuple[str, str]], best: Floats, looks: figures.Looks
+    finals: pd.DataFrame, columns: Sequence[tuple[str, str]], best: Floats, title: str, looks: figures.Looks
 ) -> Named:
     if len(finals):
-        yield "final", figures.final(finals, columns, group.labelled_title, looks, best)
-        yield "profile", figures.profile(finals, columns, best, group.labelled_title, looks)
+        yield "final", figures.final(finals, columns, title, looks, best)
+        yield "profile", figures.profile(finals, columns, best, title, looks)
 
 
 def _over_time(
-    group: Group,
     over_time: Sequence[Traces],
     columns: Sequence[tuple[str, str]],
     best: Floats,
+    title: str,
     looks: figures.Looks,
     devices: Sequence[str],
 ) -> Named:
     if over_time:
-        title = group.labelled_title
         yield "regret", figures.regret(over_time, columns, best, title, looks, devices)
         yield "hits", figures.hits(over_time, columns, best, title, looks, devices)
         yield "cost", figures.cost(over_time, columns, title, looks, devices)
 
 
 def _ranks(
-    report: Report, group: Group, methods: Sequence[str], columns: Sequence[tuple[str, str]], looks: figures.Looks
+    report: Report,
+    group: Group,
+    methods: Sequence[str],
+    columns: Sequence[tuple[str, str]],
+    title: str,
+    looks: figures.Looks,
 ) -> Named:
     """Only with three methods and so many common seeds that their paired tests could tell them apart."""
     seeds = report.runs[report.runs["method"].isin(methods)].groupby("method")["seed"].nunique()
@@ -119,14 +128,14 @@ def _ranks(
     for dataset, split in columns:
         blocks = comparison.blocks(report, methods, group, dataset, split)
         if len(blocks) >= ENOUGH_SEEDS:
-            title = f"{group.labelled_title}; cells on {dataset}, {split}"
-            yield f"ranks-{dataset}", ranks.diagram(ranks.rank(blocks), title, looks)
+            place = f"{title}; cells on {dataset}, {split}"
+            yield f"ranks-{dataset}", ranks.diagram(ranks.rank(blocks), place, looks)
 
 
-def _last_cells(report: Report, group: Group) -> pd.DataFrame:
+def _last_cells(report: Report, group: Group, methods: Sequence[str]) -> pd.DataFrame:
     finals = report.finals[report.finals["selection"] == "last"]
     here = (finals[GROUP] == list(group)).all(axis=1)
-    return finals[here]
+    return finals[here & finals["method"].isin(methods)]
 
 
 def _devices(records: Sequence[Record]) -> list[str]:
