@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 import pandas as pd
@@ -68,11 +69,12 @@ def black_box(
 ) -> list[Traces]:
     """The best cell asked so far, by the signal that the method sees, and in the end the method's choice.
 
-    `runs` and `records` are parallel; `values` are the accuracies by cell (`curves.by_cell`). Runs that miss an
-    accuracy somewhere are left out.
+    `runs` and `records` are parallel; `values` are the accuracies by cell (`curves.by_cell`). Runs from the first seed
+    on that misses an accuracy somewhere are left out: to pick those that happen to miss none would favour short ones.
     """
     steps: dict[str, list[tuple[list[float], list[str]]]] = {}
-    for method, record in zip(runs["method"], records, strict=True):
+    pairs = zip(runs["method"], records, strict=True)
+    for method, record in sorted(pairs, key=lambda pair: pair[1]["asked"]["seed"]):
         if record["kind"] == "black-box" and record["status"] == "done":
             steps.setdefault(method, []).append(_steps(record))
     found = []
@@ -97,4 +99,4 @@ def _known(steps: Sequence[tuple[list[float], list[str]]], values: pd.DataFrame)
     traces = [
         Trace(np.array(seconds), held) for (seconds, _), held in zip(steps, np.split(accuracy, ends[:-1]), strict=True)
     ]
-    return tuple(trace for trace in traces if not np.isnan(trace.accuracy).any())
+    return tuple(takewhile(lambda trace: not np.isnan(trace.accuracy).any(), traces))
