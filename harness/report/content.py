@@ -99,7 +99,8 @@ def gather(store: Store, order: Sequence[str], published: Path) -> Report:
     methods = runs.methods_in_order(found, order)
     trainings = retrained.trainings(everything)
     trained = retrained.finals(found, trainings)
-    rows, cited = leaderboard.build(pd.concat([finals, trained]) if len(trained) else finals, known, methods)
+    numbers = [frame for frame in (finals, trained) if len(frame)] or [finals]
+    rows, cited = leaderboard.build(pd.concat(numbers), known, methods)
     sources = {lookup.sha256[:12]: lookup.source for lookup in lookups}
     return Report(
         leaderboard=rows,

@@ -41,6 +41,14 @@ def test_black_box_run_with_an_unknown_accuracy_is_left_out(looked_up):
     assert (found.method, len(found.runs)) == ("bohb", 1)
 
 
+def test_runs_are_taken_in_the_order_of_seeds_up_to_the_first_unknown_accuracy(looked_up):
+    """To pick the complete ones among all would favour searches that asked for little."""
+    for seed, cell in ((3, CELLS[0]), (1, CELLS[2]), (0, CELLS[1]), (2, CELLS[3])):
+        looked_up.black_box("bohb", [(10.0, cell)], seconds=30.0, seed=seed)
+    (found,) = _black_box(looked_up)
+    assert found.final.ravel().tolist() == [90.0, 80.0]
+
+
 def test_method_without_queries_holds_its_choice_from_the_start(looked_up):
     looked_up.black_box("random-cell", [], seconds=0.0, choice=CELLS[0])
     (found,) = _black_box(looked_up)

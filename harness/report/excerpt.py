@@ -1,0 +1,83 @@
+"""The leaderboard in short, for the README: python -m harness.report.excerpt results/reference README.md
+
+Between the two marks of a Markdown file it writes one small table per profile and search dataset: test accuracies of
+the last cells on NAS-Bench-201, with published numbers only where they are comparable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.report.groups import GROUP, Group
+from harness.store import write_atomically
+
+MARKS = ("<!-- results -->", "<!-- end of results -->")
+COLUMNS = [("cifar10", "test"), ("cifar100", "x-test"), ("imagenet16-120", "x-test")]
+SIGNS = {"reproduced": "=", "differs": "≠"}
+
+
+def render(leaderboard: pd.DataFrame) -> str:
+    """Markdown of all groups with test accuracies, in the leaderboard's order."""
+    shown = [pair in COLUMNS for pair in zip(leaderboard["dataset"], leaderboard["split"], strict=True)]
+    rows = leaderboard[shown & (leaderboard["selection"] == "last") & (leaderboard["metric"] == "test_accuracy")]
+    parts = [_table(Group(*map(str, key)), part) for key, part in rows.groupby(GROUP, sort=False)]
+    note = (
+        "Mean ± sample standard deviation over n searches, in %, of the cell of the last epoch or query after 200 "
+        "epochs of training. In brackets the published value where split, profile and search dataset are the same: = "
+        "reproduced, ≠ differs, by the rule under the [whole leaderboard](results/reference/tables/leaderboard.md), "
+        "which has every source."
+    )
+    return "\n\n".join([*parts, note])
+
+
+def _table(group: Group, rows: pd.DataFrame) -> str:
+    heads = ["method", "n", *(f"{dataset}, {split}" for dataset, split in COLUMNS)]
+    lines = [f"**{group.labelled_title}**", "", f"| {' | '.join(heads)} |", "|---|---:|---|---|---|"]
+    for method, own in rows.groupby("method", sort=False):
+        numbers = {(row.dataset, row.split): row for row in own.itertuples()}
+        cells = [_number(numbers.get(column)) for column in COLUMNS]
+        lines.append(f"| {method} | {own['n'].max()} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _number(row: Any) -> str:
+    if row is None:
+        return "–"
+    ours = f"{row.mean:.2f} ± {row.std:.2f}"
+    if row.verdict not in SIGNS:
+        return ours
+    return f"{ours} ({SIGNS[row.verdict]} {row.published:.2f} ± {row.published_std:.2f})"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m harness.report.excerpt", description="Put results into a README.")
+    parser.add_argument("results", type=Path, help="a results folder")
+    parser.add_argument("file", type=Path, help=f"a Markdown file with the lines {' and '.join(MARKS)}")
+    options = parser.parse_args(arguments)
+    try:
+        write_atomically(options.file, replaced(options.file.read_text(), options.results).encode())
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"excerpt: {error}\n")
+        return 2
+    return 0
+
+
+def replaced(text: str, results: Path) -> str:
+    """A file's text with the results of a folder between its marks. OSError or ValueError, in one line, if the folder
+    has no leaderboard or the text does not have the marks once each."""
+    if any(text.count(mark) != 1 for mark in MARKS):
+        raise ValueError(f"the file needs the lines {' and '.join(MARKS)}, once each")
+    before, rest = text.split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    leaderboard = pd.read_csv(results / "tables" / "leaderboard.csv")
+    return f"{before}{MARKS[0]}\n\n{render(leaderboard)}\n\n{MARKS[1]}{after}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
