@@ -24,13 +24,13 @@ SIGNS = {"reproduced": "=", "differs": "≠"}
 
 def render(leaderboard: pd.DataFrame) -> str:
     """Markdown of all groups with test accuracies, in the leaderboard's order."""
-    shown = [pair in COLUMNS for pair in zip(leaderboard["dataset"], leaderboard["split"], strict=True)]
-    rows = leaderboard[shown & (leaderboard["selection"] == "last") & (leaderboard["metric"] == "test_accuracy")]
+    tests = leaderboard[(leaderboard["selection"] == "last") & (leaderboard["metric"] == "test_accuracy")]
+    rows = tests[[pair in COLUMNS for pair in zip(tests["dataset"], tests["split"], strict=True)]]
     parts = [_table(Group(*map(str, key)), part) for key, part in rows.groupby(GROUP, sort=False)]
     note = (
         "Mean ± sample standard deviation over n searches, in %, of the cell of the last epoch or query after 200 "
         "epochs of training. In brackets the published value where split, profile and search dataset are the same: = "
-        "reproduced, ≠ differs, by the rule under the [whole leaderboard](results/reference/tables/leaderboard.md), "
+        "reproduced, ≠ differs († quoted from memory), by the rule under the [whole leaderboard](results/reference/tables/leaderboard.md), "
         "which has every source."
     )
     return "\n\n".join([*parts, note])
@@ -52,7 +52,8 @@ def _number(row: Any) -> str:
     ours = f"{row.mean:.2f} ± {row.std:.2f}"
     if row.verdict not in SIGNS:
         return ours
-    return f"{ours} ({SIGNS[row.verdict]} {row.published:.2f} ± {row.published_std:.2f})"
+    unverified = "†" if "recalled" in row.published_status else ""
+    return f"{ours} ({SIGNS[row.verdict]} {row.published:.2f} ± {row.published_std:.2f}{unverified})"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
