@@ -30,8 +30,8 @@ def render(leaderboard: pd.DataFrame) -> str:
     note = (
         "Mean ± sample standard deviation over n searches, in %, of the cell of the last epoch or query after 200 "
         "epochs of training. In brackets the published value where split, profile and search dataset are the same: = "
-        "reproduced, ≠ differs († quoted from memory), by the rule under the [whole leaderboard](results/reference/tables/leaderboard.md), "
-        "which has every source."
+        "reproduced, ≠ differs († quoted from memory), by the rule under the "
+        "[whole leaderboard](results/reference/tables/leaderboard.md), which has every source."
     )
     return "\n\n".join([*parts, note])
 
