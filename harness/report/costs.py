@@ -104,7 +104,7 @@ def build(
 def _cost(searches: pd.DataFrame, published: Published) -> Cost:
     first = searches.iloc[0]
     group = Group(*map(str, first[GROUP]))
-    simulated = float(searches["simulated"].median())
+    simulated = _median(searches["simulated"])
     budget = not math.isnan(simulated)
     value = None if first["outside"] else _published(published, first["name"], group, budget)
     comparable = value is not None and value.budget and budget and group.profile == "paper" and bool(first["usual"])
@@ -112,12 +112,18 @@ def _cost(searches: pd.DataFrame, published: Published) -> Cost:
         method=str(first["method"]),
         group=group,
         n=len(searches),
-        seconds=float(searches["seconds"].median()),
+        seconds=_median(searches["seconds"]),
         device=", ".join(sorted(set(searches["device"]))),
         simulated=simulated,
         published=value,
         comparable=comparable and value is not None and value.searched_on == group.searched_on,
     )
+
+
+def _median(seconds: pd.Series) -> float:
+    """Of those that are known; NaN if none is."""
+    known = seconds.dropna()
+    return float(known.median()) if len(known) else math.nan
 
 
 def _published(published: Published, name: str, group: Group, budget: bool) -> PublishedValue | None:
