@@ -230,10 +230,9 @@ def folder_shares(
     """Two disjoint shares of every class's training images, drawn with seed 0, of at least one image; single-level
     search has their union for both steps. ValueError, in one line, if a class has too few images."""
     generator = torch.Generator().manual_seed(0)
-    labels = found.train.labels
+    labels = found.train.labels  # in the order of the classes
     parts: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for label in range(found.classes):
-        members = (labels == label).nonzero()[:, 0]
+    for members in torch.arange(len(labels)).split(labels.bincount().tolist()):
         shuffled = members[torch.randperm(len(members), generator=generator)]
         counts = [max(1, round(share * len(members))) for share in (weights_share, architecture_share)]
         if sum(counts) > len(members):

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         write_atomically(options.file, replaced(options.file.read_text(), options.results).encode())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError) as error:
         sys.stderr.write(f"excerpt: {error}\n")
         return 2
     return 0

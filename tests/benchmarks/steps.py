@@ -43,21 +43,6 @@ def step(network, images, weights, precision="fp32", architecture=False, sampled
     return run
 
 
-def bytes_kept(forward):
-    """Memory that autograd holds between forward and backward, parameters included; every storage counts once."""
-    kept = {}
-
-    def pack(tensor):
-        storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
-        return tensor.detach()  # an output that is kept as it is would keep its own graph alive for ever
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output = forward()
-    assert output.requires_grad  # and it is there until here, so no storage was freed and counted again
-    return sum(kept.values())
-
-
 def random_images(number):
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (number, 3, 32, 32), dtype=torch.uint8, generator=generator)

@@ -12,8 +12,8 @@ import torch
 from harness.spaces import DARTS, NASBench201
 from harness.supernets.darts import DARTSSupernet
 from harness.supernets.nasbench201 import NASBench201Supernet
-from tests.benchmarks.steps import bytes_kept
 from tests.benchmarks.timing import ROOT
+from tests.supernets.memory import bytes_kept
 from tests.supernets.textbook import TextbookSupernet
 from tests.supernets.textbook_darts import TextbookDARTS
 

@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from harness import report
+from harness.report import gallery
 from harness.store import Store
-from tests.report.conftest import PUBLISHED
+from tests.report.conftest import CELLS, PUBLISHED
 
 
 def _files(folder):
@@ -120,3 +121,14 @@ def test_tables_read_no_arrays(results, monkeypatch):
     results.runs_with("darts", [50.0])
     monkeypatch.delattr(Store, "arrays")
     assert len(report.gather(results.store, [], PUBLISHED).leaderboard) == 1
+
+
+def test_figures_show_as_many_methods_as_fit_and_say_so(results):
+    for number in range(gallery.MOST + 1):
+        results.black_box(f"method-{number}", [(10.0, CELLS[0])], seconds=30.0)
+    results.look_up({(CELLS[0], "cifar10", "test"): 94.0})
+    drawn = dict(gallery.draw(results.report(), results.store))
+    assert drawn
+    assert all(figure.get_suptitle().endswith("; the first 40 of 41 methods") for figure in drawn.values())
+    (axes,) = drawn["final-nasbench201-paper-cifar10"].axes
+    assert len(axes.get_yticklabels()) == gallery.MOST

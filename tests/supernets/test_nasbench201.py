@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from harness.spaces import NASBench201
 from harness.supernets import mixing
 from harness.supernets.nasbench201 import NASBench201Supernet
+from tests.supernets.memory import bytes_kept
 from tests.supernets.textbook import TextbookSupernet, official_names
 
 FULL = NASBench201()
@@ -272,20 +273,6 @@ def test_bf16_autocast_follows_fp32():
     with torch.autocast("cpu", torch.bfloat16):
         rounded = network(images, weights, torch.ones(6))
     assert relative_error(rounded.float(), exact) < 0.1
-
-
-def bytes_kept(forward):
-    """Memory that autograd holds between forward and backward, parameters included; every storage counts once."""
-    kept = {}
-
-    def pack(tensor):
-        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output = forward()
-    assert output.requires_grad
-    return sum(storage.nbytes() for storage in kept.values())
 
 
 @pytest.mark.parametrize("architecture_step", [False, True])
