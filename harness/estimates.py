@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import torch
 
-from harness.runner import AnyRun, Machine, peak_megabytes, prepare, prepare_training
+from harness.memory import keep_freed, peak_megabytes
+from harness.runner import AnyRun, Machine, prepare, prepare_training
 from harness.training.retraining import Retraining
 from harness.training.scratch import Training
 from harness.training.search import Search
@@ -27,6 +28,7 @@ class Estimate(NamedTuple):
 def estimate(run: AnyRun, machine: Machine) -> Estimate:
     """Length and memory of a whole run, as its first steps suggest. Validation and tests are not counted."""
     torch.set_num_threads(machine.threads)
+    keep_freed()
     if isinstance(run, Retraining):
         training = prepare_training(run, machine)
         seconds = _of_training(training) * run.epochs

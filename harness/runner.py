@@ -8,7 +8,6 @@ import json
 import math
 import os
 import platform
-import resource
 import signal as signals
 import subprocess
 import threading
@@ -30,6 +29,7 @@ from harness.api import OneShot
 from harness.claims import Claim, Watch
 from harness.data import SearchData, load, search_data
 from harness.data.folders import FolderShares, class_folders, folder_shares
+from harness.memory import keep_freed, peak_megabytes
 from harness.oracles import Table, open_table
 from harness.oracles.simulation import Signal, signal, simulate
 from harness.plan import Run
@@ -224,6 +224,7 @@ def prepare_training(run: Retraining, machine: Machine) -> Training:
 def follow(runs: Sequence[Retraining], machine: Machine) -> None:
     """Take part in every training that the group's leader executes, until it has none left (`release`)."""
     torch.set_num_threads(machine.threads)
+    keep_freed()
     known = {run.key: run for run in runs}
     while (called := distributed.current().from_leader(None)) is not None:
         name, state = called
@@ -243,6 +244,7 @@ def _epochs(run: AnyRun, machine: Machine, store: Store) -> tuple[dict[str, Any]
     checkpoint = _load_checkpoint(store, run.key)
     threads = checkpoint["threads"] if checkpoint else machine.threads
     torch.set_num_threads(threads)
+    keep_freed()
     work, logs = _continued(run, machine, store, checkpoint)
     written = scalars(machine.results / "tensorboard" / run.key, len(logs) + 1)
     with written if isinstance(run, Retraining) else ignored() as add:
@@ -415,13 +417,6 @@ def _cells(store: Store, record: Record, found_only: bool) -> set[str]:
     if record["kind"] == "black-box":
         return found | {cell for _, _, cell, _ in record["improvements"]}
     return {str(cell) for cell in store.arrays(record["key"])["cells"]}
-
-
-def peak_megabytes(device: str) -> float:
-    """Of this process, since it began."""
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def version_control() -> tuple[str | None, bool | None]:

@@ -9,13 +9,14 @@ The same function as one module per candidate operation, in fewer calls and fewe
 - one ReLU and one pooling per node, and one convolution per node and kernel size for all edges that leave the node;
 - the batch norms of the cells have no affine parameters, so the mixture weight is their scale;
 - a bias in front of a batch norm cancels, so the convolutions have none;
-- the statistics behind a 1x1 convolution follow from those of its input (`mixing.FoldedPointwise`);
+- the outputs of 1x1 convolutions are not kept for backward (`mixing.ScaledPointwise`);
 - on small tensors, where the number of calls counts, one convolution and one norm serve both kernel sizes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import cast
 
 import torch
@@ -23,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.spaces import NASBench201
-from harness.supernets.mixing import average, folded_pointwise, is_small, scaled_norm, spread
+from harness.supernets.mixing import average, is_small, scaled_norm, scaled_pointwise, spread
 
 KERNEL_SIZES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 NODES = 4
@@ -160,6 +161,8 @@ class SearchCell(nn.Module):
         self._count_batch()
         nodes, heads = [x], [self._head(x)]
         arriving: list[list[Tensor]] = [[] for _ in range(NODES)]
+        # What `spread` returns belongs to this cell alone, so it is summed in place.
+        add = Tensor.add_ if isinstance(mixture, Mixture) else Tensor.add
         for node in range(NODES - 1):
             if isinstance(mixture, Mixture):
                 leaving = self._mixed(heads[node], node, mixture)
@@ -168,7 +171,7 @@ class SearchCell(nn.Module):
             for edge, term in zip(EDGES_FROM[node], leaving, strict=True):
                 arriving[TARGET[edge]] += term
             mixed = arriving[node + 1]
-            total = sum(mixed[1:], start=mixed[0]) if mixed else torch.zeros_like(heads[0])
+            total = reduce(add, mixed) if mixed else torch.zeros_like(heads[0])
             nodes.append(self._with_untouched(total, nodes, node + 1, mixture.edge_weights))
             heads.append(self._head(nodes[-1]))
         return nodes[-1]
@@ -208,17 +211,16 @@ class SearchCell(nn.Module):
 
     def _convolved(self, activated: Tensor, node: int, scales: Tensor) -> Tensor:
         """(B, T*C, H, W): the weighted convolutions, summed over kernel sizes."""
-        total: Tensor | None = None
-        for position, name in reversed(list(enumerate(self.kernels))):
+        terms = []
+        for position, name in enumerate(self.kernels):
             convolution, norm = self._layers(name, node)
             width = convolution.out_channels
             rows = slice(position * width, (position + 1) * width)
             if KERNEL_SIZES[name] == 1:
-                term = folded_pointwise(activated, convolution.weight, scales[rows], norm, rows)
+                terms.append(scaled_pointwise(activated, convolution.weight, norm, scales[rows], rows))
             else:
-                term = scaled_norm(convolution(activated), norm, scales[rows], rows)
-            total = term if total is None else total.add_(term)
-        return cast(Tensor, total)
+                terms.append(scaled_norm(convolution(activated), norm, scales[rows], rows))
+        return reduce(Tensor.add_, terms)
 
     def _convolved_at_once(self, activated: Tensor, node: int, scales: Tensor) -> Tensor:
         """(B, J*T*C, H, W): the weighted convolutions of every kernel size, small kernels inside large ones."""

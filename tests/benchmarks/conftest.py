@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from harness.memory import keep_freed
 from tests.benchmarks import table
 from tests.benchmarks.table import Row
 
@@ -102,7 +103,11 @@ def rounds(request: pytest.FixtureRequest) -> Callable[[int], int]:
 
 @pytest.fixture
 def threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    """Threads that torch computes with."""
+    """Threads that torch computes with, in a process that keeps freed memory, as those of the harness do.
+
+    By default page faults would fall on whichever candidate follows the one with the largest peak.
+    """
+    keep_freed()
     before = torch.get_num_threads()
     torch.set_num_threads(request.config.getoption("--threads"))
     yield torch.get_num_threads()

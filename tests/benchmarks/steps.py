@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 from harness.data.datasets import Images
 from harness.data.splits import SearchData
+from harness.memory import keep_freed
 from harness.profiles import CONTROLLED
 from harness.registry import load
 from harness.spaces import NASBench201
@@ -69,6 +70,7 @@ def resident_bytes(name):
 
 def main(which, batch_size):
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    keep_freed()
     work = search(batch_size, textbook=which == "textbook", batch_size=batch_size)
     work.supernet.train()
     batch = next(work.weight_batches.one_pass(torch.Generator().manual_seed(0)))
