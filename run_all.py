@@ -97,11 +97,11 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
     table = _open_table(options)
     runs = _plan(options, selection, table)
     store.prepare()
-    from harness import runner
+    from harness.lookups import look_up
 
     machines = _machines(options)
     failed = _execute(runs, machines, options, store, console)
-    runner.look_up(store, table, options.look_up == "found")
+    look_up(store, table, options.look_up == "found")
     if options.space == "darts" and options.retrain != "none":  # no table knows its cells
         from harness.training.retraining import retrainings
 
@@ -238,18 +238,19 @@ def _open_table(options: argparse.Namespace) -> Table:
 
 
 def _look_up(options: argparse.Namespace, store: Store) -> None:
-    from harness import runner
+    from harness.lookups import look_up
 
     table = _open_table(options)
     store.prepare()
-    runner.look_up(store, table, options.look_up == "found")
+    look_up(store, table, options.look_up == "found")
 
 
 def _machines(options: argparse.Namespace) -> list[Machine]:
     """One for each run that may be under way at a time on its device; a single one where all share the CPU."""
     import torch
 
-    from harness.runner import Machine, version_control
+    from harness.provenance import version_control
+    from harness.runner import Machine
 
     devices = options.device or (
         [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else ["cpu"]

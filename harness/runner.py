@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import io
-import json
-import math
-import os
-import platform
 import signal as signals
-import subprocess
 import threading
 import time
 import traceback
@@ -24,17 +19,17 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from harness import __version__, registry
+from harness import checkpoints, registry
 from harness.api import OneShot
-from harness.claims import Claim, Watch
 from harness.data import SearchData, load, search_data
 from harness.data.folders import FolderShares, class_folders, folder_shares
-from harness.memory import keep_freed, peak_megabytes
-from harness.oracles import Table, open_table
+from harness.memory import keep_freed
+from harness.oracles import open_table
 from harness.oracles.simulation import Signal, signal, simulate
 from harness.plan import Run
 from harness.profiles import FolderProtocol
-from harness.store import Arrays, Lookups, Record, Store, StoreError, write_atomically
+from harness.provenance import circumstances
+from harness.store import Arrays, Record, Store, StoreError
 from harness.training import distributed
 from harness.training.recipes import PROXIES
 from harness.training.retraining import KIND, SPACE, Retraining, outcome
@@ -43,9 +38,6 @@ from harness.training.scratch import TrainedEpoch, Training, build_network, feed
 from harness.training.search import Epoch, Search, build_supernet, stacked, stream
 
 AnyRun = Run | Retraining
-ROOT = Path(__file__).resolve().parents[1]
-CODE = ("harness", "methods", "run_all.py", "pyproject.toml")
-"""What decides results."""
 
 
 @dataclass(frozen=True)
@@ -126,14 +118,11 @@ def as_record(
         "provenance": {
             "commit": machine.commit,
             "dirty": machine.dirty,
-            "versions": {"harness": __version__, "python": platform.python_version(), "torch": torch.__version__},
-            "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",
-            "device": _device_name("cpu" if run.black_box else machine.device),
+            **circumstances("cpu" if run.black_box else machine.device),
             "threads": threads,
             "precision": _precision(run),
             "started": started,
             "seconds": seconds,
-            "peak_memory_mb": round(peak_megabytes("cpu"), 1),
             "warnings": list(warnings),
         },
     }
@@ -241,7 +230,7 @@ def release() -> None:
 
 def _epochs(run: AnyRun, machine: Machine, store: Store) -> tuple[dict[str, Any], Arrays, int]:
     """Returns the result part of the record, the arrays, and the number of threads."""
-    checkpoint = _load_checkpoint(store, run.key)
+    checkpoint = checkpoints.load(store, run.key)
     threads = checkpoint["threads"] if checkpoint else machine.threads
     torch.set_num_threads(threads)
     keep_freed()
@@ -250,7 +239,7 @@ def _epochs(run: AnyRun, machine: Machine, store: Store) -> tuple[dict[str, Any]
     with written if isinstance(run, Retraining) else ignored() as add:
         for epoch in work.epochs():
             logs.append(_log(run, epoch))
-            _save_checkpoint(store, run, threads, work, logs)
+            checkpoints.save(store, run.key, run.epochs, threads, work, logs)
             add(len(logs), logs[-1])
     arrays = {name: np.concatenate([log[name] for log in logs]) for name in logs[0]}
     return {"status": "done", "failure": None, **_found(work, arrays)}, arrays, threads
@@ -279,7 +268,7 @@ def _continued(
         return work, []
     try:
         work.load_state_dict(checkpoint["search"])
-        logs = [_as_arrays(log) for log in checkpoint["logs"]]
+        logs = [checkpoints.as_arrays(log) for log in checkpoint["logs"]]
         if len(logs) != work.next_epoch:
             raise ValueError(f"{len(logs)} epochs logged, {work.next_epoch} done")
     except Exception as error:  # whatever torch makes of the state of another network
@@ -312,46 +301,6 @@ def _chosen_cells(arrays: Arrays) -> dict[str, Any]:
     }
 
 
-# Checkpoints ---------------------------------------------------------------------------------------------------------
-
-
-def _save_checkpoint(store: Store, run: AnyRun, threads: int, work: Search | Training, logs: list[Arrays]) -> None:
-    content = io.BytesIO()
-    torch.save({"threads": threads, "search": work.state_dict(), "logs": [_as_plain(log) for log in logs]}, content)
-    store.write_checkpoint(run.key, content.getvalue())
-    loss = float(logs[-1]["loss"][0])
-    progress = {
-        "epoch": work.next_epoch,
-        "epochs": run.epochs,
-        "loss": loss if math.isfinite(loss) else None,
-        "seconds": sum(float(log["seconds"][0]) for log in logs),
-    }
-    write_atomically(store.progress_path(run.key), json.dumps(progress).encode())
-
-
-def _load_checkpoint(store: Store, key: str) -> dict[str, Any] | None:
-    content = store.read_checkpoint(key)
-    if content is None:
-        return None
-    try:
-        checkpoint: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-        if not isinstance(checkpoint["threads"], int):
-            raise TypeError("no number of threads")
-    except Exception as error:  # whatever another version of torch makes of it
-        store.set_aside(store.checkpoint_path(key), why=error)
-        return None
-    return checkpoint
-
-
-def _as_plain(log: Arrays) -> dict[str, Any]:
-    """Tensors and lists of strings: what `torch.load` reads without trusting the file."""
-    return {k: v.tolist() if v.dtype.kind == "U" else torch.from_numpy(v) for k, v in log.items()}
-
-
-def _as_arrays(log: dict[str, Any]) -> Arrays:
-    return {k: np.array(v) if isinstance(v, list) else v.numpy() for k, v in log.items()}
-
-
 # Time limits ---------------------------------------------------------------------------------------------------------
 
 GRACE_SECONDS = 15.0
@@ -381,61 +330,5 @@ def deadline(seconds: float | None) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
-# Look-ups, provenance ------------------------------------------------------------------------------------------------
-
-
-def look_up(store: Store, table: Table, found_only: bool = False) -> None:
-    """Write what the table says of every cell that a stored run stood at, and of its best cells; with `found_only`, of
-    the cells that runs ended with or chose.
-
-    One process at a time, so that none overwrites what another adds.
-    """
-    path, watch = store.claim_path(table.sha256), Watch()
-    while True:
-        with Claim(path) as mine:
-            if mine:
-                _add_lookups(store, table, found_only)
-                return
-        if not watch.release_if_stale(path):
-            time.sleep(0.1)
-
-
-def _add_lookups(store: Store, table: Table, found_only: bool) -> None:
-    known = {cell for found in store.lookups() if found.sha256 == table.sha256 for cell in found.frame["cell"]}
-    records = [r for r in store.records() if r["status"] == "done" and r["asked"]["space"] == "nasbench201"]
-    found = {cell for record in records for cell in _cells(store, record, found_only)}
-    cells = sorted((found | set(table.best_cells() if found else ())) - known)
-    if cells:
-        store.write_lookups(Lookups(table.sha256, table.source, table.frame(cells)))
-
-
-def _cells(store: Store, record: Record, found_only: bool) -> set[str]:
-    """The cells of a run."""
-    found = {record["cells"]["last"], record["cells"].get("best_valid")} - {None}
-    if found_only:
-        return found
-    if record["kind"] == "black-box":
-        return found | {cell for _, _, cell, _ in record["improvements"]}
-    return {str(cell) for cell in store.arrays(record["key"])["cells"]}
-
-
-def version_control() -> tuple[str | None, bool | None]:
-    """Commit of this checkout, and whether the code differs from it; None outside a checkout."""
-    if not (ROOT / ".git").exists():
-        return None, None
-    try:
-        commit, changes = (
-            subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout.strip()
-            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", *CODE])
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None, None
-    return commit, bool(changes)
-
-
 def _traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
-
-
-def _device_name(device: str) -> str:
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device

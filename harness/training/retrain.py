@@ -161,7 +161,8 @@ def _machines(options: argparse.Namespace) -> list[Machine]:
     """One for every device; under `torchrun` the one of this process."""
     import torch
 
-    from harness.runner import Machine, version_control
+    from harness.provenance import version_control
+    from harness.runner import Machine
     from harness.training import distributed
 
     names = options.device or ([f"cuda:{n}" for n in range(torch.cuda.device_count())] or ["cpu"])

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness import runner
+from harness import checkpoints
 from harness.oracles import open_table
 from harness.plan import plan
 from harness.progress import Display
@@ -131,7 +131,7 @@ def saving(tmp_path, rounds, threads):
         display = Display(console, store, [(run.key, run.label, run.epochs)])
         return medians(
             {
-                "checkpoint": lambda: runner._save_checkpoint(store, run, threads, work, logs),
+                "checkpoint": lambda: checkpoints.save(store, run.key, run.epochs, threads, work, logs),
                 "display": display._refresh,
             },
             rounds(15),

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness import arguments, runner
+from harness import arguments, checkpoints
 from harness.data.datasets import DATASETS
 from harness.data.folders import _opened
 from harness.data.halves import misfit, read_lists
@@ -149,7 +149,7 @@ def state():
 @given(damaged(state))
 def test_a_checkpoint_with_the_right_checksum_is_loaded_or_set_aside(store, content):
     store.write_checkpoint(KEY, content)
-    found = runner._load_checkpoint(store, KEY)
+    found = checkpoints.load(store, KEY)
     assert found is None or isinstance(found["threads"], int)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from harness import claims, runner, scheduling
 from harness.claims import Claim, Watch, owner_is_gone
+from harness.lookups import look_up
 from harness.oracles import open_table
 from harness.oracles.table import cell_strings
 from harness.plan import plan
@@ -90,7 +91,7 @@ def test_look_ups_of_two_processes_are_added_not_overwritten(tmp_path):
 
     def add(cell):
         barrier.wait()
-        runner.look_up(Added(tmp_path, cell), table)
+        look_up(Added(tmp_path, cell), table)
 
     threads = [threading.Thread(target=add, args=[cell]) for cell in cells]
     for thread in threads:
