@@ -259,10 +259,10 @@ class _Rows:
         self._places: dict[str, int] = {}
         both = [report.finals.assign(training=None), report.trained_finals]
         behind = pd.concat([found[[*_NUMBER, "key", "value", "training"]] for found in both if len(found)] or both[:1])
-        self._behind: dict[tuple[str, ...], list[tuple[str, float, str | None]]] = {
-            tuple(map(str, key)): list(zip(part["key"], part["value"], part["training"], strict=True))
-            for key, part in behind.groupby(list(_NUMBER), sort=False)
-        }
+        self._behind: dict[tuple[str, ...], list[tuple[str, float, str | None]]] = {}
+        numbers = zip(*(behind[name].astype(str) for name in _NUMBER), strict=True)
+        for number, *search in zip(numbers, behind["key"], behind["value"], behind["training"], strict=True):
+            self._behind.setdefault(number, []).append(tuple(search))
 
     def row(self, ours: Any, value: PublishedValue | None) -> list[Any]:
         """In the order of `ROW`."""

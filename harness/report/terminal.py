@@ -19,6 +19,8 @@ from harness.report.wording import printable
 
 SHOWN = 20
 """Lines of a list that the console gets; the files have all."""
+METHODS = 40
+"""Methods in a section of a table, likewise."""
 
 _STYLES = {"reproduced": "green", "differs": "red"}
 _CAPTION = "mean ± std (n); published: same split unless named; ?: not stated; †: recalled"
@@ -63,14 +65,22 @@ def _leaderboard(report: Report, group: Group, rows: pd.DataFrame) -> Table:
     recipes = rows["table"].where(rows["metric"] == retrained.METRIC, "")
     for (dataset, split, recipe), found in rows.groupby(["dataset", "split", recipes], sort=False):
         table.add_row(_text(str(dataset), "bold"), _text(str(split), "bold"), _text(str(recipe)))
-        for row in found.itertuples():
+        for row in found.head(METHODS).itertuples():
             table.add_row(_text(str(row.method)), wording.ours(row), wording.published(row), _verdict(str(row.verdict)))
+        _rest(table, len(found))
         table.add_section()
     table.add_row(_text("search cost", "bold"), _text("per search"))
-    for cost in report.costs:
-        if cost.group == group and cost.method in set(rows["method"]):
-            table.add_row(_text(cost.method), _text(cost.ours), cost.theirs, _text(cost.verdict))
+    methods = set(rows["method"])
+    costs = [cost for cost in report.costs if cost.group == group and cost.method in methods]
+    for cost in costs[:METHODS]:
+        table.add_row(_text(cost.method), _text(cost.ours), cost.theirs, _text(cost.verdict))
+    _rest(table, len(costs))
     return table
+
+
+def _rest(table: Table, methods: int) -> None:
+    if methods > METHODS:
+        table.add_row(_text(f"and {methods - METHODS:,} more", "dim"))
 
 
 def _verdict(verdict: str) -> Text:

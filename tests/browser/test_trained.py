@@ -15,7 +15,13 @@ def mixed(results, show):
     results.trained_with("darts", [2.0, 3.0])
     results.trained_with("gaea-pc-darts", [1.0, 1.5], first=5)
     results.runs_with("darts", [50.0])
-    return show
+
+    def opened(**words):
+        shown = show(**words)
+        choice(shown, "Space").select_option("")
+        return shown
+
+    return opened
 
 
 def first(texts):
@@ -39,6 +45,13 @@ def test_errors_stand_in_a_block_of_their_own_with_size_and_cost(mixed):
     assert column(shown, "Search cost")[0] == "1 s, cpu 0.4 GPU days ≠"
     assert "accuracies in % after 200 epochs" in shown.locator("#shown").inner_text()
     assert "test errors in %, lower is better" in shown.locator("#shown").inner_text()
+
+
+def test_the_space_with_the_most_results_is_shown_first(mixed):
+    shown = mixed()
+    shown.get_by_role("button", name="Reset").click()
+    assert list(blocks(shown)) == ["Weight sharing, searched on digits"]
+    assert column(shown, "Method") == ["darts digits proxy", "gaea-pc-darts digits proxy"]
 
 
 def test_sorting_begins_at_the_better_end(mixed):

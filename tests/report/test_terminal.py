@@ -72,3 +72,13 @@ def test_long_lists_of_failures_are_cut_and_counted(results):
 
 def test_empty_folder_is_said_to_be_empty(results):
     assert _shown(results.report()).strip() == NO_RUNS
+
+
+def test_sections_of_very_many_methods_are_cut_and_counted(results):
+    for number in range(42):
+        results.run(f"method-{number:02}", cells=("other", "cell"))
+    results.look_up({("other", "cifar10", "test"): 50.0, ("cell", "cifar10", "test"): 90.0})
+    text = _shown(results.report())
+    assert text.count("method-39 ") == 2  # its accuracy and its cost
+    assert "method-40" not in text
+    assert text.count("and 2 more") == 2

@@ -354,7 +354,8 @@ const filters = [
 ];
 const search = element("input", { type: "search", id: "search", placeholder: "Method" });
 
-/** The cells of the last epoch; their test results, or where there are none their validation accuracies. */
+/** The space with the most results, since no column serves two; the cells of the last epoch; their test results, or
+ * where there are none their validation accuracies. */
 function setDefaults() {
   for (const filter of filters) filter.select.value = "";
   const options = (title) => filters.find((filter) => filter.title === title).select;
@@ -362,6 +363,9 @@ function setDefaults() {
   const set = (title, value) => {
     if (has(title, value)) options(title).value = value;
   };
+  const results = (space) => rows.filter((row) => row.configuration.space === space).length;
+  const spaces = [...new Set(rows.map((row) => row.configuration.space))];
+  set("Space", spaces.sort((a, b) => results(b) - results(a))[0]);
   set("Selection", "last");
   set("Split", has("Split", "tests") ? "tests" : "validations");
   search.value = "";
