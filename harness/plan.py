@@ -11,8 +11,8 @@ from typing import Any
 
 from harness import conformance, registry
 from harness.api import BlackBox
-from harness.data import load, search_split
-from harness.data.folders import class_folders, folder_shares
+from harness.data import Dataset, load, search_split
+from harness.data.folders import ClassFolders, class_folders, folder_shares
 from harness.oracles import Table
 from harness.oracles.simulation import DATASET, QUERY_EPOCHS, signal_epochs
 from harness.profiles import (
@@ -44,8 +44,9 @@ class Run:
     asked: dict[str, Any]
     entry: Entry
     changed: dict[str, Any]
-    """What the user set to another value than the profile's or the method's own. Already in `asked`; recorded so that
-    the report can tell a changed protocol from a published one."""
+    """What the user set to another value than the profile's or the method's own, and how many of a dataset's images
+    there were, if not all. Already in `asked` (the images by their digest); recorded so that the report can tell a
+    changed protocol from a published one."""
     optimizer: Entry | None = None
     """A `torch.optim` optimizer in the place of the method's own."""
     images: str | None = None
@@ -135,11 +136,22 @@ def plan(
             changed[name]["signal_epochs"] = signal["signal_epochs"]
     searched = {name: searches(name) for name in entries}
     return [
-        Run({**common[name], **search, "seed": seed}, entries[name], changed[name], optimizers[name], images, word)
+        Run(
+            {**common[name], **search, "seed": seed},
+            entries[name],
+            {**changed[name], **(_data(images, data_folder).part if images else {})},
+            optimizers[name],
+            images,
+            word,
+        )
         for seed in seeds
         for name in entries
         for images, search in searched[name].items()
     ]
+
+
+def _data(dataset: str, folder: Path) -> Dataset | ClassFolders:
+    return class_folders(folder / dataset) if dataset in FOLDERS else load(dataset, folder)
 
 
 def _images(dataset: str, folder: Path, bilevel: bool, protocol: Protocol | Simulation) -> dict[str, Any]:

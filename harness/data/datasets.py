@@ -49,6 +49,13 @@ class Dataset:
     """What bilevel search holds out."""
     lists: IndexLists | None
     """The benchmark's own division for `halves`, where its file lies in the data folder."""
+    official: tuple[int, int] | None = None
+    """As in `Source`."""
+
+    @property
+    def part(self) -> dict[str, str]:
+        """As `share_of` says."""
+        return share_of(len(self.train), len(self.test), self.official)
 
     @cached_property
     def sha256(self) -> str:
@@ -58,6 +65,19 @@ class Dataset:
             digest.update(str(tuple(tensor.shape)).encode())
             digest.update(tensor.numpy().data)
         return digest.hexdigest()
+
+
+def share_of(train: int, test: int, official: tuple[int, int] | None) -> dict[str, str]:
+    """How many of the official images there are, if not all, as in {"images": "10000 of 50000"}.
+
+    It is recorded like a setting that the user changed, so that no report takes a search on a subset for one on the
+    whole dataset.
+    """
+    if official is None or (train, test) == official:
+        return {}
+    if train != official[0]:
+        return {"images": f"{train} of {official[0]}"}
+    return {"test_images": f"{test} of {official[1]}"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +90,8 @@ class Source:
     std: tuple[float, ...]
     """As in `Dataset`."""
     halves: Halves
+    official: tuple[int, int] | None = None
+    """Training and test images of the official set; None where there is but one copy."""
 
 
 def _of_255(*values: float) -> tuple[float, ...]:
@@ -97,6 +119,7 @@ DATASETS = {
         _of_255(0.4914, 0.4822, 0.4465),
         _of_255(0.2470, 0.2435, 0.2616),
         Halves("train", "cifar-split.txt", ("train", "valid")),
+        official=(50_000, 10_000),
     ),
     "cifar100": Source(
         BatchFiles(
@@ -118,6 +141,7 @@ DATASETS = {
         (129.3, 124.1, 112.4),
         (68.2, 65.4, 70.4),
         Halves("test", "cifar100-test-split.txt", ("xvalid", "xtest")),
+        official=(50_000, 10_000),
     ),
     # Downsampled ImageNet (Chrabaszcz et al. 2017, arXiv:1707.08819), of which NAS-Bench-201 keeps the first 120
     # classes: 151,700 and 6,000 images.
@@ -134,6 +158,7 @@ DATASETS = {
         (122.68, 116.66, 104.01),
         (63.22, 61.26, 65.09),
         Halves("test", "imagenet-16-120-test-split.txt", ("xvalid", "xtest")),
+        official=(151_700, 6_000),
     ),
 }
 
@@ -155,7 +180,7 @@ def load(name: str, folder: Path) -> Dataset:
     source = DATASETS[name]
     lists = read_lists(folder / source.halves.file, source.halves.keys) if source.halves.file else None
     train, test = (_images(part) for part in source.files.read(folder))
-    return Dataset(name, train, test, source.classes, source.mean, source.std, source.halves, lists)
+    return Dataset(name, train, test, source.classes, source.mean, source.std, source.halves, lists, source.official)
 
 
 def _images(part: Pixels) -> Images:

@@ -24,8 +24,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as Decoded
 
+from harness.data.datasets import share_of
 from harness.data.streams import Batch, Streams
 
+OFFICIAL = (1_281_167, 50_000)
+"""Training and validation images of ImageNet (ILSVRC 2012)."""
 SUFFIXES = (".jpeg", ".jpg", ".png")
 MEAN = (255 * 0.485, 255 * 0.456, 255 * 0.406)
 STD = (255 * 0.229, 255 * 0.224, 255 * 0.225)
@@ -69,6 +72,11 @@ class ClassFolders:
     classes: int
     sha256: str
     """Digest of the paths and sizes of all files: to read them would take as long as to train an epoch."""
+
+    @property
+    def part(self) -> dict[str, str]:
+        """As `datasets.share_of` says of ImageNet."""
+        return share_of(len(self.train), len(self.test), OFFICIAL)
 
 
 @lru_cache(maxsize=1)

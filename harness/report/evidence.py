@@ -107,7 +107,8 @@ def command(record: Record, seeds: Iterable[int]) -> str:
 def retraining(record: Record) -> tuple[str, str]:
     """What `command` needs besides, so that cells are trained as in `record`; and, where no option of it does that, the
     command that trains one cell afterwards, else nothing."""
-    asked, changed = record["asked"], record["changed"]
+    asked = record["asked"]
+    changed = {name: value for name, value in record["changed"].items() if name in asked["recipe"]}
     if not changed and asked.get("processes", 1) == 1:
         return f"--retrain {asked['dataset']}", ""
     run = ["python"] if asked["processes"] == 1 else ["torchrun", "--nproc-per-node", str(asked["processes"])]

@@ -1,7 +1,7 @@
 """The leaderboard in short, for the README: python -m harness.report.excerpt results/reference README.md
 
-Between the two marks of a Markdown file it writes one small table per profile and search dataset: test accuracies of
-the last cells on NAS-Bench-201, with published numbers only where they are comparable.
+Between the two marks of a Markdown file it writes one small table per profile, search dataset and change of settings:
+test accuracies of the last cells on NAS-Bench-201, with published numbers only where they are comparable.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ def render(leaderboard: pd.DataFrame) -> str:
     """Markdown of all groups with test accuracies, in the leaderboard's order."""
     tests = leaderboard[(leaderboard["selection"] == "last") & (leaderboard["metric"] == "test_accuracy")]
     rows = tests[[pair in COLUMNS for pair in zip(tests["dataset"], tests["split"], strict=True)]]
-    parts = [_table(Group(*map(str, key)), part) for key, part in rows.groupby(GROUP, sort=False)]
+    named = rows["method"].str.extract(r"^(?P<method>[^\[]*?)(?: \[(?P<changed>.*)\])?$").fillna("")
+    parts = [
+        _table(Group(*map(str, group)), str(changed), part)
+        for (*group, changed), part in rows.assign(**named).groupby([*GROUP, "changed"], sort=False)
+    ]
     note = (
         "Mean ± sample standard deviation over n searches, in %, of the cell of the last epoch or query after 200 "
         "epochs of training. In brackets the published value where split, profile and search dataset are the same: = "
@@ -36,9 +40,10 @@ def render(leaderboard: pd.DataFrame) -> str:
     return "\n\n".join([*parts, note])
 
 
-def _table(group: Group, rows: pd.DataFrame) -> str:
+def _table(group: Group, changed: str, rows: pd.DataFrame) -> str:
+    title = f"**{group.labelled_title}**" + (f", with {changed}" if changed else "")
     heads = ["method", "n", *(f"{dataset}, {split}" for dataset, split in COLUMNS)]
-    lines = [f"**{group.labelled_title}**", "", f"| {' | '.join(heads)} |", "|---|---:|---|---|---|"]
+    lines = [title, "", f"| {' | '.join(heads)} |", "|---|---:|---|---|---|"]
     for method, own in rows.groupby("method", sort=False):
         numbers = {(row.dataset, row.split): row for row in own.itertuples()}
         cells = [_number(numbers.get(column)) for column in COLUMNS]

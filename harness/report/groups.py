@@ -45,7 +45,7 @@ class Group(NamedTuple):
             then = trained or "looked up on the real datasets"
             return f"quick proxy: cells found by a small search on {self.searched_on}, {then}"
         protocol = {
-            "controlled": "every method under the same full-size protocol",
+            "controlled": "every method under the same full-size protocol, save what its name has in brackets",
             "paper": "each method under its own published protocol",
         }.get(self.profile, f"profile {self.profile}")
         return f"{protocol}: cells found on {self.searched_on}, {trained or 'looked up on each dataset'}"

@@ -36,7 +36,8 @@ class Retraining:
     cell_name: str
     """How the user or the search calls the cell; the same cell under another name is the same run."""
     changed: dict[str, Any]
-    """What of the recipe has another value than the dataset's usual one. Already in `asked`."""
+    """What of the recipe has another value than the dataset's usual one, and how many of the dataset's images there
+    are, if not all. Already in `asked` (the images by their digest)."""
 
     black_box = False
     space = SPACE
@@ -120,17 +121,18 @@ def _common(
     usual = RECIPES[dataset]
     recipe = replace(usual, **changes)
     _check(dataset, recipe)
+    data = class_folders(data_folder / dataset) if dataset in FOLDERS else load(dataset, data_folder)
     asked = {
         "schema": SCHEMA,
         "kind": KIND,
         "space": SPACE.name,
         "recipe": asdict(recipe),
         "dataset": dataset,
-        "data_sha256": _digest(dataset, data_folder),
+        "data_sha256": data.sha256,
         "processes": processes,
     }
     before = asdict(usual)
-    return asked, {name: value for name, value in asdict(recipe).items() if value != before[name]}
+    return asked, {name: value for name, value in asdict(recipe).items() if value != before[name]} | data.part
 
 
 def _check(dataset: str, recipe: Recipe) -> None:
@@ -148,12 +150,6 @@ def _check(dataset: str, recipe: Recipe) -> None:
     for name in ("colour_jitter", "image_size"):
         if getattr(recipe, name):
             raise ValueError(f"{name} is for images in class folders, not for {dataset}")
-
-
-def _digest(dataset: str, folder: Path) -> str:
-    if dataset in FOLDERS:
-        return class_folders(folder / dataset).sha256
-    return load(dataset, folder).sha256
 
 
 # Cells ---------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data import Images, load, search_data, search_split
+from harness.data.datasets import share_of
 from harness.data.halves import balanced_halves, misfit, read_lists
+from harness.oracles import open_table
+from harness.plan import plan
+from methods import METHODS
 from tests.data.layouts import archive, cifar100_files, imagenet16
 
 KEYS = ("xvalid", "xtest")
@@ -208,3 +212,21 @@ def test_the_digest_is_of_the_positions(cifar100):
     assert len(digests) == 4
     few = Images(dataset.train.pixels[:100], dataset.train.labels[:100])
     assert search_split(replace(dataset, train=few), True).sha256 not in digests
+
+
+def test_a_subset_is_called_one(cifar100, test_data):
+    assert load("cifar100", cifar100[0]).part == {"images": "200 of 50000"}
+    assert load("cifar10", test_data / "cifar").part == {"images": "10000 of 50000"}
+    assert load("digits", Path()).part == {}
+    assert share_of(50_000, 10_000, (50_000, 10_000)) == {}
+    assert share_of(50_000, 9_999, (50_000, 10_000)) == {"test_images": "9999 of 10000"}
+    assert share_of(7, 9, None) == {}
+
+
+def test_a_search_on_a_subset_counts_as_changed(test_data):
+    entries = {name: METHODS[name] for name in ("darts", "random-cell")}
+    runs = plan(entries, "nasbench201", "paper", ["cifar10"], [0], [], test_data / "cifar", open_table())
+    assert {run.asked["method"]: run.changed.get("images") for run in runs} == {
+        "darts": "10000 of 50000",
+        "random-cell": None,
+    }
