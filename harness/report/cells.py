@@ -12,6 +12,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.report.groups import GROUP, Group
+from harness.report.runs import without_shared
 from harness.report.wording import printable
 
 if TYPE_CHECKING:  # looking at strings needs no matplotlib
@@ -93,11 +94,12 @@ def draw(report: Report) -> Iterator[tuple[str, Figure]]:
         found = {str(method): Counter(cells) for method, cells in runs.groupby("method")["last"]}
         drawable = [method for method in report.methods if method in found and _can_draw(found[method])]
         if drawable:
-            drawn = {method: found[method] for method in drawable[:METHODS]}
-            title = group.labelled_title
+            drawn = drawable[:METHODS]
+            short, shared = without_shared(drawn)
+            title = f"{group.labelled_title}; {shared}" if shared else group.labelled_title
             if len(drawn) < len(drawable):
                 title += f", the first {len(drawn)} of {len(drawable)} methods"
-            yield f"cells-{group.file_name}", figure(drawn, title)
+            yield f"cells-{group.file_name}", figure({short[method]: found[method] for method in drawn}, title)
 
 
 def most_found(counts: Counter[str], shown: int) -> list[tuple[str, int]]:
@@ -119,12 +121,16 @@ def figure(found: Mapping[str, Counter[str]], title: str, shown: int = SHOWN) ->
     columns = max(len(panels) for _, panels in lines)
     nodes = max(len(graph.nodes) for _, panels in lines for graph, _ in panels)
     width, height = (2.6, 1.9) if nodes <= 4 else (4.3, 2.9)
+    across = max(5.2, width * columns)
+    note = f"cells of the last epoch: the {shown} found most often, and how many of the method's searches found each"
+    above, below = fill(_label(title), int(11 * across)), fill(note, int(16 * across))  # letters on an inch
+    # Places in inches instead of a computed layout, which takes longer than all the drawing.
+    top, bottom = 0.85 + 0.18 * above.count("\n"), 0.35 + 0.12 * below.count("\n")
+    total = height * len(lines) - 0.5 + top + bottom
     with matplotlib.rc_context(STYLE):
-        total = 0.7 + height * len(lines)
-        result = Figure(figsize=(max(5.2, width * columns), total))
-        # Places in inches instead of a computed layout, which takes longer than all the drawing.
-        result.subplots_adjust(0.01, 0.35 / total, 0.99, 1 - 0.85 / total, wspace=0.04, hspace=0.32)
-        result.suptitle(_label(title), y=1 - 0.08 / total, va="top")
+        result = Figure(figsize=(across, total))
+        result.subplots_adjust(0.01, bottom / total, 0.99, 1 - top / total, wspace=0.04, hspace=0.32)
+        result.suptitle(above, y=1 - 0.08 / total, va="top")
         for line, places in zip(lines, result.subplots(len(lines), columns, squeeze=False), strict=True):
             heading, panels = line
             for axes in places:
@@ -132,10 +138,7 @@ def figure(found: Mapping[str, Counter[str]], title: str, shown: int = SHOWN) ->
             for axes, (graph, caption) in zip(places, panels, strict=False):
                 _draw_graph(axes, graph, caption)
             places[0].text(0, 1.22, fill(_label(heading), 60), weight="bold", transform=places[0].transAxes)
-        note = (
-            f"cells of the last epoch: the {shown} found most often, and how many of the method's searches found each"
-        )
-        result.supxlabel(note, y=0.06 / total, fontsize=8, color="0.3")
+        result.supxlabel(below, y=0.06 / total, fontsize=8, color="0.3")
     return result
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from harness.report.groups import GROUP, Group
+from harness.report.runs import split_name
 from harness.store import write_atomically
 
 MARKS = ("<!-- results -->", "<!-- end of results -->")
@@ -26,7 +27,8 @@ def render(leaderboard: pd.DataFrame) -> str:
     """Markdown of all groups with test accuracies, in the leaderboard's order."""
     tests = leaderboard[(leaderboard["selection"] == "last") & (leaderboard["metric"] == "test_accuracy")]
     rows = tests[[pair in COLUMNS for pair in zip(tests["dataset"], tests["split"], strict=True)]]
-    named = rows["method"].str.extract(r"^(?P<method>[^\[]*?)(?: \[(?P<changed>.*)\])?$").fillna("")
+    names = [split_name(method) for method in rows["method"]]
+    named = {"method": [name for name, _ in names], "changed": [", ".join(changed) for _, changed in names]}
     parts = [
         _table(Group(*map(str, group)), str(changed), part)
         for (*group, changed), part in rows.assign(**named).groupby([*GROUP, "changed"], sort=False)

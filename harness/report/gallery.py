@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
@@ -14,6 +14,7 @@ from harness.report.content import Report
 from harness.report.curves import Curves, Floats
 from harness.report.groups import GROUP, Group
 from harness.report.published_curves import PublishedCurve
+from harness.report.runs import without_shared
 from harness.report.traces import Traces
 from harness.spaces import SPACES
 from harness.store import Record, Store
@@ -42,18 +43,21 @@ def draw(report: Report, store: Store, published: Sequence[PublishedCurve] = ())
         if len(families) > MOST:
             title += f"; the first {MOST} of {len(families)} methods"
             runs = runs[runs["method"].isin(methods)]
-        looks = figures.Looks({method: families[method] for method in methods})
+        short, shared = without_shared(methods)
+        title += f"; {shared}" if shared else ""
+        looks = figures.Looks({short[method]: families[method] for method in methods})
         records = [report.records[place] for place in runs.index]
-        searched = curves.read(store, runs, report.accuracies, methods)
+        runs = runs.assign(method=runs["method"].map(short))
+        searched = curves.read(store, runs, report.accuracies, list(short.values()))
         looked_up = curves.covered(searched) if columns else []
-        over_time = [*traces.black_box(runs, records, values, methods), *traces.weight_sharing(looked_up)]
+        over_time = [*traces.black_box(runs, records, values, list(short.values())), *traces.weight_sharing(looked_up)]
         known = [curve for curve in published if curve.space == group.space]
         for name, figure in chain(
             _searches(group.space, searched, title, looks, known),
             _found(group.searched_on, looked_up, columns, title, looks, known),
-            _finals(_last_cells(report, group, methods), columns, best, title, looks),
+            _finals(_last_cells(report, group, short), columns, best, title, looks),
             _over_time(over_time, columns, best, title, looks, _devices(records)),
-            _ranks(report, group, methods, columns, title, looks),
+            _ranks(report, group, short, columns, title, looks),
         ):
             yield f"{name}-{group.file_name}", figure
 
@@ -114,28 +118,29 @@ def _over_time(
 def _ranks(
     report: Report,
     group: Group,
-    methods: Sequence[str],
+    short: Mapping[str, str],
     columns: Sequence[tuple[str, str]],
     title: str,
     looks: figures.Looks,
 ) -> Named:
     """Only with three methods and so many common seeds that their paired tests could tell them apart."""
-    seeds = report.runs[report.runs["method"].isin(methods)].groupby("method")["seed"].nunique()
-    if len(methods) < 3 or seeds.min() < ENOUGH_SEEDS:
+    seeds = report.runs[report.runs["method"].isin(short)].groupby("method")["seed"].nunique()
+    if len(short) < 3 or seeds.min() < ENOUGH_SEEDS:
         return
     from harness.report import comparison, ranks  # loads scipy.stats
 
     for dataset, split in columns:
-        blocks = comparison.blocks(report, methods, group, dataset, split)
+        blocks = comparison.blocks(report, list(short), group, dataset, split).rename(columns=short)
         if len(blocks) >= ENOUGH_SEEDS:
             place = f"{title}; cells on {dataset}, {split}"
             yield f"ranks-{dataset}", ranks.diagram(ranks.rank(blocks), place, looks)
 
 
-def _last_cells(report: Report, group: Group, methods: Sequence[str]) -> pd.DataFrame:
+def _last_cells(report: Report, group: Group, short: Mapping[str, str]) -> pd.DataFrame:
     finals = report.finals[report.finals["selection"] == "last"]
     here = (finals[GROUP] == list(group)).all(axis=1)
-    return finals[here & finals["method"].isin(methods)]
+    found = finals[here & finals["method"].isin(short)]
+    return found.assign(method=found["method"].map(short))
 
 
 def _devices(records: Sequence[Record]) -> list[str]:

@@ -48,6 +48,23 @@ def methods_in_order(runs: pd.DataFrame, order: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda method: (places.index(names[method]), method))
 
 
+def split_name(method: str) -> tuple[str, list[str]]:
+    """A method as shown, as its name and what its brackets say: ("darts", ["epochs=3", "lr=0.1"])."""
+    name, bracket, changed = method.partition(" [")
+    return name, changed.removesuffix("]").split(", ") if bracket else []
+
+
+def without_shared(methods: Sequence[str]) -> tuple[dict[str, str], str]:
+    """Shorter names of the methods, without what all of them have in brackets; and that."""
+    names = {method: split_name(method) for method in methods}
+    shared = [part for part in names[methods[0]][1] if all(part in changed for _, changed in names.values())]
+    short = {}
+    for method, (name, changed) in names.items():
+        own = [part for part in changed if part not in shared]
+        short[method] = f"{name} [{', '.join(own)}]" if own else name
+    return short, ", ".join(shared)
+
+
 def _row(record: Record, variant: str) -> dict[str, Any]:
     asked = record["asked"]
     cells = record.get("cells") or {}

@@ -14,6 +14,7 @@ from harness.report import retrained, wording
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
+from harness.report.runs import without_shared
 from harness.report.verdict import NOT_PUBLISHED
 from harness.report.wording import printable
 
@@ -47,8 +48,10 @@ def _shown(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _leaderboard(report: Report, group: Group, rows: pd.DataFrame) -> Table:
     """One table: a section per dataset and split, and one of what a search costs; in each a line per method."""
+    short, shared = without_shared(list(rows["method"].unique()))
+    title = f"{group.title}; all with {shared}" if shared else group.title
     table = Table(
-        title=Text.assemble((printable(group.title), "bold"), f"\n{printable(group.sentence)}; {SELECTIONS['last']}"),
+        title=Text.assemble((printable(title), "bold"), f"\n{printable(group.sentence)}; {SELECTIONS['last']}"),
         caption=_CAPTION,
         title_justify="left",
         caption_justify="left",
@@ -66,14 +69,14 @@ def _leaderboard(report: Report, group: Group, rows: pd.DataFrame) -> Table:
     for (dataset, split, recipe), found in rows.groupby(["dataset", "split", recipes], sort=False):
         table.add_row(_text(str(dataset), "bold"), _text(str(split), "bold"), _text(str(recipe)))
         for row in found.head(METHODS).itertuples():
-            table.add_row(_text(str(row.method)), wording.ours(row), wording.published(row), _verdict(str(row.verdict)))
+            method = _text(short[str(row.method)])
+            table.add_row(method, wording.ours(row), wording.published(row), _verdict(str(row.verdict)))
         _rest(table, len(found))
         table.add_section()
     table.add_row(_text("search cost", "bold"), _text("per search"))
-    methods = set(rows["method"])
-    costs = [cost for cost in report.costs if cost.group == group and cost.method in methods]
+    costs = [cost for cost in report.costs if cost.group == group and cost.method in short]
     for cost in costs[:METHODS]:
-        table.add_row(_text(cost.method), _text(cost.ours), cost.theirs, _text(cost.verdict))
+        table.add_row(_text(short[cost.method]), _text(cost.ours), cost.theirs, _text(cost.verdict))
     _rest(table, len(costs))
     return table
 

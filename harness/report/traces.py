@@ -92,9 +92,8 @@ def _steps(record: Record) -> tuple[list[float], list[str]]:
 
 def _known(steps: Sequence[tuple[list[float], list[str]]], values: pd.DataFrame) -> tuple[Trace, ...]:
     cells = [cell for _, of_run in steps for cell in of_run]
-    accuracy = values.reindex(cells).to_numpy(
-        dtype=float
-    )  # all runs at once: thousands of look-ups one by one are slow
+    # All runs at once: thousands of look-ups one by one are slow.
+    accuracy = values.reindex(cells).to_numpy(dtype=float)
     ends = np.cumsum([len(of_run) for _, of_run in steps])
     traces = [
         Trace(np.array(seconds), held) for (seconds, _), held in zip(steps, np.split(accuracy, ends[:-1]), strict=True)

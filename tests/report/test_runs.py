@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.report.runs import methods_in_order, tabulate
+from harness.report.runs import methods_in_order, tabulate, without_shared
 
 
 def _methods(results):
@@ -77,3 +77,16 @@ def test_the_unchanged_configuration_keeps_the_name_however_few_its_runs(results
     runs = tabulate(results.store.records())
     assert sorted(runs["method"]) == ["darts", "darts [epochs=5]", "darts [epochs=5]", "darts [epochs=5]"]
     assert list(runs.loc[runs["usual"], "method"]) == ["darts"]
+
+
+def test_names_in_one_figure_leave_out_what_all_share():
+    methods = ["darts [cells=1, epochs=3]", "gdas [cells=1, epochs=3, lr=0.1]", "enas [cells=1, epochs=30]"]
+    short, shared = without_shared(methods)
+    assert short == {
+        methods[0]: "darts [epochs=3]",
+        methods[1]: "gdas [epochs=3, lr=0.1]",
+        methods[2]: "enas [epochs=30]",
+    }
+    assert shared == "cells=1"
+    assert without_shared(methods[:2]) == ({methods[0]: "darts", methods[1]: "gdas [lr=0.1]"}, "cells=1, epochs=3")
+    assert without_shared(["darts", methods[0]]) == ({"darts": "darts", methods[0]: methods[0]}, "")

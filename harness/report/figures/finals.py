@@ -22,9 +22,9 @@ from harness.report.figures.style import (
     Looks,
     behind,
     counted,
+    entitle,
     grid,
     handle,
-    label,
     legend_below,
     line,
     regret_scale,
@@ -51,7 +51,7 @@ def final(
     row_height = max(0.36, 0.17 * max(text.count("\n") + 1 for text in labels))
     size = (max(5.2, PANEL_WIDTH * len(columns)) + 2, 1.6 + row_height * len(labels))  # 2 for the names
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(label(title))
+    entitle(figure, title)
     panels = list(figure.subplots(1, len(columns), squeeze=False)[0])
     for place, (axes, (dataset, split)) in enumerate(zip(panels, columns, strict=True)):
         shown = finals[(finals["dataset"] == dataset) & (finals["split"] == split)]

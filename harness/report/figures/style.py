@@ -152,9 +152,16 @@ def grid(rows: Sequence[Row], columns: int, title: str, sharey: Any = "col") -> 
     height = PANEL_HEIGHT if len(rows) == 1 else _ROW_HEIGHT * len(rows)
     width = max(5.2, PANEL_WIDTH * columns) + (0 if len(rows) == 1 else 2.0)
     figure = Figure(figsize=(width, height + 0.7), layout="constrained")
-    figure.suptitle(label(title))
+    entitle(figure, title)
     panels = figure.subplots(len(rows), columns, squeeze=False, sharex="col", sharey=sharey)
     return Grid(figure, rows, [list(row) for row in panels])
+
+
+def entitle(figure: Figure, title: str) -> None:
+    """A title above the panels, on as many lines as it needs at the figure's width."""
+    text = fill(label(title), int(figure.get_figwidth() * 72 / 6.4))  # points a letter takes on average
+    figure.set_figheight(figure.get_figheight() + 0.18 * text.count("\n"))
+    figure.suptitle(text)
 
 
 def legend_below(figure: Figure, entries: Sequence[tuple[Line2D, str]], note: str) -> None:

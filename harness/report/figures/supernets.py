@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from harness.report.curves import Curves, Floats
-from harness.report.figures.style import PANEL_WIDTH, STYLE, counted, label, legend_below
+from harness.report.figures.style import PANEL_WIDTH, STYLE, counted, entitle, legend_below
 
 _COLUMNS = 4
 _MANY = 1000  # points; more are drawn as an image in vector files
@@ -30,7 +30,7 @@ def supernet(curves: Sequence[Curves], place: int, column: tuple[str, str], titl
     columns = ceil(len(curves) / rows)
     size = (max(5.2, 1.0 + 0.75 * PANEL_WIDTH * columns), 1.2 + 2.1 * rows)
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(label(title))
+    entitle(figure, title)
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     longest = max(2, *(method.supernet.shape[1] for method in curves))
     points = None

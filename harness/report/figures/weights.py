@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from harness.report.curves import Curves
-from harness.report.figures.style import STYLE, counted, label, legend_below
+from harness.report.figures.style import STYLE, counted, entitle, legend_below
 
 _NAMED = 40  # rows of a map; of more, the operations cannot be named line by line
 _COLUMNS = 5
@@ -30,7 +30,7 @@ def weights(curves: Sequence[Curves], edges: Sequence[str], operations: Sequence
     lines = max(len(edges) * len(names) for names in operations)
     height = 0.102 * lines if lines <= _NAMED else 6.0
     figure = Figure(figsize=(1.6 + 2.0 * columns, 1.3 + (height + 0.45) * rows), layout="constrained")
-    figure.suptitle(label(title))
+    entitle(figure, title)
     panels = figure.subplots(rows, columns, squeeze=False)
     means = [method.theta.mean(axis=0, dtype=float) for method in curves]  # (T, E, K)
     highest = max(float(mean.max()) for mean in means)
