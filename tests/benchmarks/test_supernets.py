@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.profiler import ProfilerActivity, profile
 
 from harness.spaces import NASBench201
 from harness.supernets.nasbench201 import EDGES_FROM, KERNEL_SIZES, NASBench201Supernet
@@ -110,6 +111,35 @@ def test_softmax_mixture(
         **limits[1],
     )
     record.assert_least()
+
+
+KINDS = {
+    "convolutions forward, and poolings as such": ("aten::mkldnn_convolution",),
+    "convolutions backward": ("aten::convolution_backward",),
+    "batch norms": ("aten::native_batch_norm", "aten::native_batch_norm_backward"),
+    "sums, products, copies, ReLU": (
+        *("aten::add", "aten::add_", "aten::mul", "aten::sum", "aten::copy_", "aten::cat", "aten::clone"),
+        *("aten::clamp_min", "aten::threshold_backward"),
+    ),
+}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_a_step_consists_of(record, rounds, threads, precision):
+    """By torch's profiler, which makes the step a little longer."""
+    images = torch.randn(64, 3, 32, 32)
+    run = step(NASBench201Supernet(SPACE, 16, 5, 10), images, uniform, precision)
+    turns = rounds(5)
+    run()
+    with profile(activities=[ProfilerActivity.CPU]) as found:
+        for _ in range(turns):
+            run()
+    spent = {event.key: event.self_cpu_time_total for event in found.key_averages()}
+    shares = {kind: sum(spent.get(name, 0) for name in names) / sum(spent.values()) for kind, names in KINDS.items()}
+    shares["Python, autograd, calls, everything else"] = 1 - sum(shares.values())
+    how = f"{taken(turns, threads)}; C=16, N=5, batch 64, 32x32, gradients of the weights"
+    for kind, share in shares.items():
+        record("supernet", f"{precision}, share of a step: {kind}", 100 * share, "%", how)
 
 
 def test_sampled_operations(record, rounds, threads):
