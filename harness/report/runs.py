@@ -127,22 +127,31 @@ def _names(counts: Counter[str], changed: Mapping[str, Sequence[str]]) -> dict[s
     ranked = [*unchanged.most_common(), ("", 0)]
     usual = ranked[0][0] if ranked[0][1] > ranked[min(1, len(unchanged))][1] else None
     values = {configuration: json.loads(configuration) for configuration in counts}
-    rivals = list(values.values()) if usual is None else [values[usual]]
+    rivals = list(counts) if usual is None else [usual]
     return {
         configuration: ", ".join(
             # Each once: what was changed is, as a rule, also what differs.
-            dict.fromkeys([*changed.get(configuration, ()), *_differences(values[configuration], rivals)])
+            dict.fromkeys(
+                [
+                    *changed.get(configuration, ()),
+                    *_differences(values[configuration], [(values[one], changed.get(one, ())) for one in rivals]),
+                ]
+            )
         )
         for configuration in counts
     }
 
 
-def _differences(configuration: Mapping[str, Any], rivals: Iterable[Mapping[str, Any]]) -> list[str]:
+def _differences(
+    configuration: Mapping[str, Any], rivals: Iterable[tuple[Mapping[str, Any], Sequence[str]]]
+) -> list[str]:
+    """Values that rivals do not have, but for what a rival's own name says that it changed."""
     differing = {
         key
-        for rival in rivals
+        for rival, changed in rivals
         for key in configuration.keys() | rival.keys()
         if configuration.get(key) != rival.get(key)
+        and key.rpartition(".")[2] not in {part.partition("=")[0] for part in changed}
     }
     if "optimizer" in differing:  # its name says enough
         differing.discard("optimizer_sha256")

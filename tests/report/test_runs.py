@@ -90,3 +90,9 @@ def test_names_in_one_figure_leave_out_what_all_share():
     assert shared == "cells=1"
     assert without_shared(methods[:2]) == ({methods[0]: "darts", methods[1]: "gdas [lr=0.1]"}, "cells=1, epochs=3")
     assert without_shared(["darts", methods[0]]) == ({"darts": "darts", methods[0]: methods[0]}, "")
+
+
+def test_what_another_configuration_changed_is_named_there_only(results):
+    results.run("darts", 0, epochs=3, changed={"epochs": 3})
+    results.run("darts", 0, epochs=3, settings={"lr": 0.2}, changed={"epochs": 3, "lr": 0.2})
+    assert set(tabulate(results.store.records())["method"]) == {"darts [epochs=3]", "darts [epochs=3, lr=0.2]"}
