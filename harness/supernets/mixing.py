@@ -105,6 +105,10 @@ def scaled_pointwise(a: Tensor, kernel: Tensor, norm: nn.BatchNorm2d, scale: Ten
     return cast(Tensor, ScaledPointwise.apply(a, kernel, scale, norm, rows))  # type: ignore[no-untyped-call]
 
 
+Factor = float | Tensor
+"""A number, or on a GPU a tensor () of one, which nobody has to wait for."""
+
+
 # Sums per edge -------------------------------------------------------------------------------------------------------
 
 
@@ -118,12 +122,12 @@ class Spread(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, convolved: Tensor, x: Tensor, weights: Tensor, factors: list[list[float]]) -> Any:
+    def forward(ctx: Any, convolved: Tensor, x: Tensor, weights: Tensor, factors: list[list[Factor]]) -> Any:
         ctx.factors = factors
         ctx.save_for_backward(x if weights.requires_grad else None)
         ctx.copies = convolved.shape[1] // (x.shape[1] * len(factors))
         parts = convolved.split(x.shape[1], dim=1)
-        pooled = average(x) if any(pool for _, pool in factors) else x
+        pooled = average(x) if any(counts(pool) for _, pool in factors) else x
         outputs = []
         for t, (skip, pool) in enumerate(factors):
             same_edge = parts[t :: len(factors)]
@@ -138,7 +142,7 @@ class Spread(torch.autograd.Function):
         g = tuple(map(channels_last, g))
         skip, pool = zip(*ctx.factors, strict=True)
         d_convolved = torch.cat(g * ctx.copies, dim=1) if len(g) * ctx.copies > 1 else g[0]
-        if any(pool):
+        if any(map(counts, pool)):
             d_x = add_scaled(average_adjoint(add_scaled(g[0] * pool[0], g[1:], pool[1:])), g, skip)
         else:
             d_x = add_scaled(g[0] * skip[0], g[1:], skip[1:])
@@ -150,17 +154,24 @@ class Spread(torch.autograd.Function):
         return d_convolved, d_x, d_weights, None
 
 
-def spread(convolved: Tensor, x: Tensor, weights: Tensor, factors: list[list[float]]) -> tuple[Tensor, ...]:
+def spread(convolved: Tensor, x: Tensor, weights: Tensor, factors: list[list[Factor]]) -> tuple[Tensor, ...]:
     outputs = Spread.apply(convolved, x, weights, factors)  # type: ignore[no-untyped-call]
     return cast(tuple[Tensor, ...], outputs)
 
 
-def add_scaled(total: Tensor, terms: tuple[Tensor, ...], factors: tuple[float, ...]) -> Tensor:
-    """total += sum of factor * term, in place; an operation without weight costs nothing."""
+def add_scaled(total: Tensor, terms: tuple[Tensor, ...], factors: tuple[Factor, ...]) -> Tensor:
+    """total += sum of factor * term, in place; an operation without weight costs nothing, where that is known."""
     for term, factor in zip(terms, factors, strict=True):
-        if factor:
+        if isinstance(factor, Tensor):
+            total.addcmul_(term, factor)
+        elif factor:
             total.add_(term, alpha=factor)
     return total
+
+
+def counts(factor: Factor) -> bool:
+    """Whether a factor may be other than zero."""
+    return isinstance(factor, Tensor) or factor != 0
 
 
 def channels_last(x: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.spaces import NASBench201
-from harness.supernets.mixing import average, is_small, scaled_norm, scaled_pointwise, spread
+from harness.supernets.mixing import Factor, average, is_small, scaled_norm, scaled_pointwise, spread
 
 KERNEL_SIZES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 NODES = 4
@@ -90,7 +90,7 @@ class Mixture:
     """(J*T,) the weights of the convolutions: all T edges that leave a node, for each of J kernel sizes."""
     linear: list[Tensor]
     """(T, 2) the weights of identity and pooling, zero where the space has no such operation."""
-    factors: list[list[list[float]]]
+    factors: list[list[list[Factor]]]
     """The numbers in `linear`."""
 
     @staticmethod
@@ -99,7 +99,8 @@ class Mixture:
         zero = torch.zeros_like(edge_weights)
         linear = torch.stack([columns.get(name, zero) for name in ("skip_connect", "avg_pool_3x3")], dim=1)
         convolutions = torch.stack([columns[name] for name in KERNEL_SIZES if name in columns] or [zero])
-        numbers = linear.tolist()
+        # To read numbers back from a GPU would make the step wait for it.
+        numbers = linear.tolist() if linear.is_cpu else [list(row.unbind()) for row in linear.detach()]
         return Mixture(
             edge_weights,
             scales=[convolutions[:, edges].flatten() for edges in EDGES_FROM],

@@ -283,3 +283,18 @@ def test_keeps_less_than_half_of_the_textbook_supernets_memory(monkeypatch, arch
     weights = torch.full(FULL.shape, 0.2, requires_grad=architecture_step)
     ours, theirs = (bytes_kept(lambda net=net: net(images, weights, torch.ones(6))) for net in (network, textbook))
     assert ours < 0.45 * theirs
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_factors_that_stay_on_the_device_give_the_same_sums(dtype):
+    def sums(numbers):
+        torch.manual_seed(0)
+        convolved, x = (mixing.channels_last(torch.randn(2, c, 6, 6, dtype=dtype)).requires_grad_() for c in (12, 4))
+        weights = torch.rand(3, 2).to(torch.promote_types(dtype, torch.float32)).requires_grad_()
+        factors = weights.tolist() if numbers else [list(row.unbind()) for row in weights.detach()]
+        outputs = mixing.spread(convolved, x, weights, factors)
+        torch.cat(outputs).float().square().sum().backward()
+        return [*outputs, convolved.grad, x.grad, weights.grad]
+
+    for one, other in zip(sums(True), sums(False), strict=True):
+        torch.testing.assert_close(one, other)
