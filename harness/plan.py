@@ -135,11 +135,15 @@ def plan(
         if signal["signal_epochs"] not in (0, QUERY_EPOCHS):  # a substitute, which rows must name
             changed[name]["signal_epochs"] = signal["signal_epochs"]
     searched = {name: searches(name) for name in entries}
+    # Once for each dataset: not for each run, of which there may be thousands, and datasets do not all stay in memory.
+    parts: dict[str | None, dict[str, str]] = {
+        dataset: _data(dataset, data_folder).part for dataset in datasets if trained
+    }
     return [
         Run(
             {**common[name], **search, "seed": seed},
             entries[name],
-            {**changed[name], **(_data(images, data_folder).part if images else {})},
+            {**changed[name], **parts.get(images, {})},
             optimizers[name],
             images,
             word,
