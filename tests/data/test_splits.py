@@ -230,3 +230,14 @@ def test_a_search_on_a_subset_counts_as_changed(test_data):
         "darts": "10000 of 50000",
         "random-cell": None,
     }
+
+
+def test_more_seeds_do_not_read_a_dataset_more_often(monkeypatch):
+    names = []
+    monkeypatch.setattr("harness.plan.load", lambda name, folder: names.append(name) or load(name, folder))
+    counts = []
+    for seeds in ([0], [0, 1, 2]):
+        names.clear()
+        plan({"darts": METHODS["darts"]}, "nasbench201", "quick", ["digits"], seeds, [], Path(), open_table())
+        counts.append(len(names))
+    assert counts[0] == counts[1]
