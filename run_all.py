@@ -88,7 +88,9 @@ def _main(options: argparse.Namespace, console: Console) -> int:
     if options.dry_run:
         return _dry_run(options, store, console)
     if options.table:
-        _look_up(options, store)
+        table = _open_table(options)
+        store.prepare()
+        _look_up(options, store, table)
     return _report(options, store, console)
 
 
@@ -97,11 +99,9 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
     table = _open_table(options)
     runs = _plan(options, selection, table)
     store.prepare()
-    from harness.lookups import look_up
-
     machines = _machines(options)
     failed = _execute(runs, machines, options, store, console)
-    look_up(store, table, options.look_up == "found")
+    _look_up(options, store, table)
     if options.space == "darts" and options.retrain != "none":  # no table knows its cells
         from harness.training.retraining import retrainings
 
@@ -133,7 +133,7 @@ def _execute(
     failed = 0
     try:
         with (
-            _cluster(options) as jobs,
+            _cluster(options, machines) as jobs,
             Display(console, store, shown) as display,
             closing(Scheduler(missing, machines, jobs, options.backend).records()) as records,
         ):
@@ -153,7 +153,7 @@ def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int
     from harness.estimates import Estimate, estimate
 
     runs = _plan(options, _select(options, console), _open_table(options))
-    machine = _machines(options)[0]
+    machines = _machines(options)
     table = RichTable("run", "profile", "status", "seconds (estimate)", "MB (estimate)")
     estimates: dict[str, Estimate] = {}
     total, largest = 0.0, 0.0
@@ -164,13 +164,13 @@ def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int
             table.add_row(Text(run.label), profile, status, "0", "")
             continue
         if kind not in estimates:
-            estimates[kind] = estimate(run, machine)
+            estimates[kind] = estimate(run, machines[0])
         left = 1 - store.progress(run.key).get("epoch", 0) / run.epochs
         seconds, megabytes = estimates[kind].seconds * left, estimates[kind].megabytes
         total, largest = total + seconds, max(largest, megabytes)
         table.add_row(Text(run.label), profile, status, f"{seconds:.0f}", f"{megabytes:.0f}")
     console.print(table)
-    jobs = options.jobs if options.device is None else len(options.device) * options.jobs_per_device
+    jobs = _at_a_time(options, machines)
     console.print(
         f"about {total / 3600:.2f} device-hours, {total / jobs:.0f} s with {jobs} at a time, up to {largest:.0f} MB "
         "each (from three measured steps; a process alone takes some of that)"
@@ -237,29 +237,18 @@ def _open_table(options: argparse.Namespace) -> Table:
     return open_table(options.table)
 
 
-def _look_up(options: argparse.Namespace, store: Store) -> None:
+def _look_up(options: argparse.Namespace, store: Store, table: Table) -> None:
     from harness.lookups import look_up
 
-    table = _open_table(options)
-    store.prepare()
     look_up(store, table, options.look_up == "found")
 
 
 def _machines(options: argparse.Namespace) -> list[Machine]:
     """One for each run that may be under way at a time on its device; a single one where all share the CPU."""
-    import torch
-
+    from harness.devices import usable
     from harness.provenance import version_control
     from harness.runner import Machine
 
-    devices = options.device or (
-        [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else ["cpu"]
-    )
-    for device in devices:
-        try:
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError) as error:
-            raise ValueError(f"--device {device} cannot be used: {str(error).splitlines()[0]}") from error
     commit, dirty = version_control()
     common = {
         "results": options.results.absolute(),
@@ -272,15 +261,19 @@ def _machines(options: argparse.Namespace) -> list[Machine]:
         "time_limit": options.time_limit,
         "workers": options.workers,
     }
-    return [Machine(device=device, **common) for device in devices * options.jobs_per_device]
+    return [Machine(device=device, **common) for device in usable(options.device) * options.jobs_per_device]
+
+
+def _at_a_time(options: argparse.Namespace, machines: Sequence[Machine]) -> int:
+    """Runs at a time on this machine: on GPUs as many as `_machines` says, whatever --jobs is."""
+    return options.jobs if machines[0].device == "cpu" else len(machines)
 
 
 @contextmanager
-def _cluster(options: argparse.Namespace) -> Iterator[int]:
+def _cluster(options: argparse.Namespace, machines: Sequence[Machine]) -> Iterator[int]:
     """How many runs at a time; with Dask, while its scheduler is connected."""
     if options.backend == "loky":
-        devices = options.device or ["cpu"]
-        yield options.jobs if devices == ["cpu"] else len(devices) * options.jobs_per_device
+        yield _at_a_time(options, machines)
         return
     try:
         from distributed import Client

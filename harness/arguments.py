@@ -75,7 +75,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="A[,B]",
         help="cpu, cuda, or several: cuda:0,cuda:1 (default: all GPUs, else cpu)",
     )
-    how.add_argument("--jobs", type=positive, default=cores, metavar="N", help="runs at a time (default: cores)")
+    how.add_argument(
+        "--jobs", type=positive, default=cores, metavar="N", help="runs at a time on the CPU (default: cores)"
+    )
     how.add_argument("--threads", type=positive, default=1, metavar="N", help="threads per run (default: 1)")
     how.add_argument(
         "--jobs-per-device", type=positive, default=1, metavar="N", help="runs at a time on each GPU (default: 1)"

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.store import Arrays, Store, write_atomically
+from harness.files import write_atomically
+from harness.store import Arrays, Store
 from harness.training.scratch import Training
 from harness.training.search import Search
 
 
 def save(store: Store, key: str, epochs: int, threads: int, work: Search | Training, logs: list[Arrays]) -> None:
-    """`epochs`: how many the run has in all; `logs`: one of each that is done. StoreError if it cannot be written."""
+    """`epochs`: how many the run has in all; `logs`: one of each that is done. WriteError if it cannot be written."""
     content = io.BytesIO()
     torch.save({"threads": threads, "search": work.state_dict(), "logs": [_as_plain(log) for log in logs]}, content)
     store.write_checkpoint(key, content.getvalue())

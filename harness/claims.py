@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from harness.store import UNFINISHED, process_lives, write_atomically
+from harness.files import UNFINISHED, process_lives, write_atomically
 
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from harness import conformance, registry
 from harness.api import BlackBox
@@ -112,18 +112,6 @@ def plan(
     optimizers: dict[str, Entry | None] = {name: changes[name].pop(OPTIMIZER, None) for name in classes}
     usual = {name: _usual(name, cls, space, profile, datasets[0], {}) for name, cls in classes.items()}
     chosen = {name: _usual(name, cls, space, profile, datasets[0], changes[name]) for name, cls in classes.items()}
-    signal: dict[str, Any] = {"table": None, "signal_epochs": 0}  # only a control, which asks for nothing, can do so
-    if space == NASBench201.name:
-        signal = {"table": table.sha256, "signal_epochs": signal_epochs(table)}
-    trained = [name for name, cls in classes.items() if not issubclass(cls, BlackBox)]
-
-    def searches(name: str) -> dict[str | None, dict[str, Any]]:
-        """What a method searches on."""
-        if name in trained:
-            bilevel, protocol = classes[name].bilevel, chosen[name][1].protocol
-            return {dataset: _images(dataset, data_folder, bilevel, protocol) for dataset in datasets}
-        return {None: {"dataset": DATASET, **signal}}
-
     common = {
         name: _asked(name, entries[name], classes[name], own, *chosen[name], optimizers[name]) for name in entries
     }
@@ -131,14 +119,19 @@ def plan(
     for name in entries:
         if optimizers[name]:
             changed[name]["optimizer"] = common[name]["optimizer"]
+    searched: dict[str, dict[str | None, dict[str, Any]]] = {name: {} for name in entries}
+    parts: dict[str | None, dict[str, str]] = {}
+    trained = [name for name, cls in classes.items() if not issubclass(cls, BlackBox)]
+    for dataset in datasets if trained else ():  # one after the other: they do not all stay in memory
+        images = _data(dataset, data_folder)
+        parts[dataset] = images.part
+        for name in trained:
+            searched[name][dataset] = _images(dataset, images, classes[name].bilevel, chosen[name][1].protocol)
+    signal = _signal(space, table)
     for name in set(entries) - set(trained):
+        searched[name][None] = {"dataset": DATASET, **signal}
         if signal["signal_epochs"] not in (0, QUERY_EPOCHS):  # a substitute, which rows must name
             changed[name]["signal_epochs"] = signal["signal_epochs"]
-    searched = {name: searches(name) for name in entries}
-    # Once for each dataset: not for each run, of which there may be thousands, and datasets do not all stay in memory.
-    parts: dict[str | None, dict[str, str]] = {
-        dataset: _data(dataset, data_folder).part for dataset in datasets if trained
-    }
     return [
         Run(
             {**common[name], **search, "seed": seed},
@@ -154,29 +147,35 @@ def plan(
     ]
 
 
+def _signal(space: str, table: Table) -> dict[str, Any]:
+    """What black boxes search on."""
+    if space != NASBench201.name:  # only a control, which asks for nothing, can do so
+        return {"table": None, "signal_epochs": 0}
+    return {"table": table.sha256, "signal_epochs": signal_epochs(table)}
+
+
 def _data(dataset: str, folder: Path) -> Dataset | ClassFolders:
     return class_folders(folder / dataset) if dataset in FOLDERS else load(dataset, folder)
 
 
-def _images(dataset: str, folder: Path, bilevel: bool, protocol: Protocol | Simulation) -> dict[str, Any]:
-    if isinstance(protocol, FolderProtocol):
-        return _files(dataset, folder, bilevel, protocol)
-    loaded = load(dataset, folder)
-    split = search_split(loaded, bilevel)
+def _images(
+    dataset: str, images: Dataset | ClassFolders, bilevel: bool, protocol: Protocol | Simulation
+) -> dict[str, Any]:
+    """What a search sees of a dataset."""
+    if isinstance(images, ClassFolders):
+        split_of_files = _shares(images, bilevel, cast(FolderProtocol, protocol))
+        return {"dataset": dataset, "data_sha256": images.sha256, "split": split_of_files}
+    split = search_split(images, bilevel)
     names = {"name": split.name, "sha256": split.sha256, "may_have_seen_test": split.may_have_seen_test}
-    return {"dataset": loaded.name, "data_sha256": loaded.sha256, "split": names}
+    return {"dataset": images.name, "data_sha256": images.sha256, "split": names}
 
 
-def _files(dataset: str, folder: Path, bilevel: bool, protocol: FolderProtocol) -> dict[str, Any]:
-    found = class_folders(folder / dataset)
-    shares = folder_shares(found, bilevel, protocol.weights_share, protocol.architecture_share, protocol.image_size)
+def _shares(images: ClassFolders, bilevel: bool, protocol: FolderProtocol) -> dict[str, Any]:
+    """Which images of class folders a search sees, as a split of images in memory."""
+    shares = folder_shares(images, bilevel, protocol.weights_share, protocol.architecture_share, protocol.image_size)
     percent = f"{100 * protocol.weights_share:g} % and {100 * protocol.architecture_share:g} % of every class, seed 0"
     name = percent if bilevel else f"{percent}, all for both steps"
-    return {
-        "dataset": dataset,
-        "data_sha256": found.sha256,
-        "split": {"name": name, "sha256": shares.sha256, "may_have_seen_test": False},
-    }
+    return {"name": name, "sha256": shares.sha256, "may_have_seen_test": False}
 
 
 def _usual(

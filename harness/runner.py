@@ -23,13 +23,14 @@ from harness import checkpoints, registry
 from harness.api import OneShot
 from harness.data import SearchData, load, search_data
 from harness.data.folders import FolderShares, class_folders, folder_shares
+from harness.files import WriteError
 from harness.memory import keep_freed
 from harness.oracles import open_table
 from harness.oracles.simulation import Signal, signal, simulate
 from harness.plan import Run
 from harness.profiles import FolderProtocol
 from harness.provenance import circumstances
-from harness.store import Arrays, Record, Store, StoreError
+from harness.store import Arrays, Record, Store
 from harness.training import distributed
 from harness.training.recipes import PROXIES
 from harness.training.retraining import KIND, SPACE, Retraining, outcome
@@ -64,7 +65,7 @@ def execute(run: AnyRun, machine: Machine) -> Record:
     """Search or train, from the last checkpoint if there is one, and write the record.
 
     A run that raises is a failed record. Where time or memory was short, the checkpoint stays: the next attempt
-    continues. What the method itself raised it would raise again, so that attempt begins anew. StoreError if the
+    continues. What the method itself raised it would raise again, so that attempt begins anew. WriteError if the
     results cannot be written; then nothing is lost.
     """
     store = Store(machine.results)
@@ -79,7 +80,7 @@ def execute(run: AnyRun, machine: Machine) -> Record:
                 result = _search_table(run, machine)
             else:
                 result, arrays, threads = _epochs(run, machine, store)
-    except StoreError:
+    except WriteError:
         raise
     except (Exception, SystemExit) as error:  # a failed run is data; the other runs go on
         result, arrays = failure(_traceback(error)), None

@@ -15,11 +15,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
-import os
-import socket
 import tempfile
-import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -30,6 +26,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from harness.files import UNFINISHED, is_abandoned, read_array, sync_folder, write_atomically
 
 SCHEMA = 1
 LOOKUP_COLUMNS = ["cell", "dataset", "split", "epochs", "value", "trials"]
@@ -54,10 +52,6 @@ class Lookups:
     """Columns `LOOKUP_COLUMNS`: cell string, dataset, split, training epochs, accuracy (%), number of trials."""
 
 
-class StoreError(OSError):
-    """The results folder cannot be written: a full disk, a mount that became read-only. No fault of the run's."""
-
-
 class Store:
     """A results folder. OSError if it cannot be one (a file in the way, a read-only mount)."""
 
@@ -80,7 +74,7 @@ class Store:
         """Remove what killed processes wrote half."""
         for name in (*self.FOLDERS, "tables", "figures", "."):
             for path in (self.folder / name).glob(f".*{UNFINISHED}"):
-                if _is_abandoned(path):
+                if is_abandoned(path):
                     path.unlink(missing_ok=True)
 
     # Records -------------------------------------------------------------------------------------------------------
@@ -95,7 +89,7 @@ class Store:
             write_atomically(self._arrays_path(key), buffer.getvalue())
         text = json.dumps({**record, "sha256": _digest(record)}, indent=1, sort_keys=True, allow_nan=False)
         write_atomically(self._record_path(key), text.encode() + b"\n")
-        _sync_folder(self.folder / "runs")  # the checkpoint goes next: not even a power failure may lose both
+        sync_folder(self.folder / "runs")  # the checkpoint goes next: not even a power failure may lose both
 
     def read(self, key: str) -> Record | None:
         """The record of a run, or None if there is none. A damaged one is set aside, named in `warnings`: None.
@@ -243,40 +237,6 @@ DAMAGE = (ValueError, KeyError, TypeError, FileNotFoundError, IsADirectoryError)
 MAX_ARRAYS_BYTES = 500_000_000
 """What a run's arrays may take when they are decompressed; real ones take a thousandth."""
 
-UNFINISHED = ".unfinished"
-ABANDONED_SECONDS = 24 * 3600.0
-"""Age at which the unfinished file of another machine is taken for a dead process's."""
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that, whatever happens, its name stands for all of the new content or all of the old.
-
-    StoreError if it cannot be written.
-    """
-    unfinished = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}{UNFINISHED}")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except BaseException as error:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None:  # the alarm of a time limit has no number
-            raise StoreError(error.errno, error.strerror, str(path)) from error
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk, where the system can."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
 
 def _arrays(content: bytes) -> Arrays:
     """The arrays of an `.npz` file. Whatever it promises, no more memory is taken than `MAX_ARRAYS_BYTES`."""
@@ -284,38 +244,7 @@ def _arrays(content: bytes) -> Arrays:
         members = archive.infolist()
         if sum(member.file_size for member in members) > MAX_ARRAYS_BYTES:
             raise ValueError(f"more than {MAX_ARRAYS_BYTES // 10**6} MB")
-        return {member.filename.removesuffix(".npy"): _array(archive.read(member)) for member in members}
-
-
-def _array(member: bytes) -> NDArray[Any]:
-    # Not np.load: it takes the memory that a header asks for before it looks whether the data are there.
-    stream = io.BytesIO(member)
-    np.lib.format.read_magic(stream)
-    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-    values = np.frombuffer(member, dtype, count=math.prod(shape), offset=stream.tell())
-    return values.reshape(shape, order="F" if fortran_order else "C").copy()
-
-
-def process_lives(pid: int) -> bool:
-    """Whether a process of this machine is there, and not only its exit status."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    with suppress(OSError):  # a zombie, where nobody reaps the dead; only Linux tells
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return True
-
-
-def _is_abandoned(path: Path) -> bool:
-    host, _, pid = path.name.removesuffix(UNFINISHED).rpartition(".")
-    if host.endswith(f".{socket.gethostname()}") and pid.isdecimal() and not process_lives(int(pid)):
-        return True  # one that lives may be another of the same number: then its age tells
-    with suppress(OSError):
-        return time.time() - path.stat().st_mtime > ABANDONED_SECONDS
-    return False
+        return {member.filename.removesuffix(".npy"): read_array(archive.read(member)).copy() for member in members}
 
 
 def _digest(record: Record) -> str:

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import run_all
-from harness.arguments import seeds
+from harness import devices
+from harness.arguments import parser, seeds
 from harness.store import Store
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +85,16 @@ def test_second_call_only_reports_and_more_seeds_run_only_the_new_ones(finished,
 def test_parallel_runs_equal_serial_ones(finished, tmp_path):
     assert run(tmp_path, seeds="2", jobs="2") == 0
     assert contents(tmp_path) == contents(finished)
+
+
+@pytest.mark.parametrize("device, jobs", [("cpu", 16), ("cuda:0", 2)])
+def test_a_gpu_takes_as_many_runs_as_it_is_given_however_many_cores_there_are(device, jobs, monkeypatch):
+    monkeypatch.setattr(devices, "usable", lambda _asked: [device])
+    options = parser().parse_args(["--jobs", "16", "--jobs-per-device", "2"])
+    machines = run_all._machines(options)
+    with run_all._cluster(options, machines) as at_a_time:
+        assert at_a_time == jobs
+    assert {machine.device for machine in machines} == {device}
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])

@@ -13,7 +13,8 @@ import pytest
 import run_all
 from harness import claims, scheduling
 from harness.claims import Claim, Watch
-from harness.store import Store, write_atomically
+from harness.files import write_atomically
+from harness.store import Store
 from tests.test_run_all import ROOT, SMALL, contents, run
 
 FAULTY = ROOT / "tests" / "faulty.py"

@@ -55,11 +55,6 @@ class SearchData:
     classes: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    split: str
-    """Name of the split."""
-    split_sha256: str = ""
-    may_have_seen_test: bool = False
-    """Both as in `Split`."""
 
     @property
     def holds_out(self) -> bool:
@@ -117,9 +112,6 @@ def search_data(dataset: Dataset, bilevel: bool) -> SearchData:
         classes=dataset.classes,
         mean=dataset.mean,
         std=dataset.std,
-        split=split.name,
-        split_sha256=split.sha256,
-        may_have_seen_test=split.may_have_seen_test,
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from harness.files import write_atomically
 from harness.oracles import table_file
 from harness.oracles.cells import cell_numbers, cell_strings, checked_numbers
 from harness.oracles.checks import check
@@ -162,8 +163,11 @@ class Table:
             raise TableError(f"{path} is not a NAS-Bench-201 table ({reason}); {HINT}") from error
 
     def save(self, path: Path) -> None:
-        """Write the table so that, whatever happens, the name stands for all of it or for what was there before."""
-        table_file.write(path, self.to_bytes())
+        """Write the table so that, whatever happens, the name stands for all of it or for what was there before.
+
+        WriteError if it cannot be written.
+        """
+        write_atomically(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """The file's content: the same bytes for the same table on every machine."""

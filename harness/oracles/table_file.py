@@ -10,7 +10,6 @@ trials/<dataset>/<split>/<epochs>   (15625,) if it is there, the one column abov
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.files import read_array
 from harness.oracles.metrics import COSTS, MEASURED, Accuracies, Cost, Floats, Metric, TableError
 
 FORMAT = "NAS-Bench-201 table 1"
@@ -66,19 +66,6 @@ def read(path: Path) -> bytes:
         raise TableError(f"cannot read the table {path}: {error.strerror}") from error
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write so that, whatever happens, the name stands for all of the content or for what was there before."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _name(*parts: object) -> str:
     return "/".join(map(str, parts))
 
@@ -102,13 +89,7 @@ def _unzip(content: bytes) -> dict[str, NDArray[Any]]:
         stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
         if not stored or sum(member.file_size for member in members) > len(content):
             raise TableError("compressed")
-        return {member.filename.removesuffix(".npy"): _array(archive.read(member)) for member in members}
-
-
-def _array(member: bytes) -> NDArray[Any]:
-    stream = io.BytesIO(member)
-    np.lib.format.read_magic(stream)
-    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-    if fortran_order:
+        arrays = {member.filename.removesuffix(".npy"): read_array(archive.read(member)) for member in members}
+    if not all(array.flags.c_contiguous for array in arrays.values()):
         raise TableError("columns before rows")
-    return np.frombuffer(member, dtype, offset=stream.tell()).reshape(shape)
+    return arrays

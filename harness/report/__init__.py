@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.files import write_atomically
 from harness.report import cells, drawn, latex, markdown, page, tables
 from harness.report.content import Report, gather
+from harness.report.drawn import FORMATS
 from harness.report.page import Picture
-from harness.store import Store, write_atomically
+from harness.store import Store
 
 __all__ = ["Report", "gather", "write"]
-
-
-FORMATS = ("png", "pdf", "svg")
-"""Of figures. The page shows those that are PNG files."""
 
 
 def write(store: Store, order: Sequence[str], published: Path, formats: Sequence[str] = FORMATS) -> Report:

@@ -15,7 +15,12 @@ EPOCHS = 200
 
 COLUMNS = ["cell", "dataset", "split", "value", "table"]
 
-METRICS = {"test": "test_accuracy", "x-test": "test_accuracy", "ori-test": "test_accuracy", "x-valid": "valid_accuracy"}
+METRIC_OF_SPLIT = {
+    "test": "test_accuracy",
+    "x-test": "test_accuracy",
+    "ori-test": "test_accuracy",
+    "x-valid": "valid_accuracy",
+}
 
 
 def one_table_per_number(lookups: Sequence[Lookups]) -> pd.DataFrame:
@@ -42,7 +47,7 @@ def final(runs: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
         ]
     )
     found = selected.merge(accuracies, on="cell")
-    return found.assign(metric=found["split"].map(METRICS))
+    return found.assign(metric=found["split"].map(METRIC_OF_SPLIT))
 
 
 def main_splits(accuracies: pd.DataFrame) -> dict[str, str]:
@@ -68,7 +73,7 @@ def uncovered(runs: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
 
 def _reported(lookups: Lookups) -> pd.DataFrame:
     frame = lookups.frame
-    known = frame[(frame["epochs"] == EPOCHS) & frame["split"].isin(METRICS)]
+    known = frame[(frame["epochs"] == EPOCHS) & frame["split"].isin(METRIC_OF_SPLIT)]
     return known[["cell", "dataset", "split", "value"]].assign(table=lookups.sha256[:12])
 
 

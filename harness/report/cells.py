@@ -115,7 +115,7 @@ def figure(found: Mapping[str, Counter[str]], title: str, shown: int = SHOWN) ->
     import matplotlib
     from matplotlib.figure import Figure
 
-    from harness.report.figures.style import STYLE
+    from harness.report.figures.style import STYLE, label
 
     lines = [line for method, counts in found.items() for line in _lines(method, counts, shown)]
     columns = max(len(panels) for _, panels in lines)
@@ -123,7 +123,7 @@ def figure(found: Mapping[str, Counter[str]], title: str, shown: int = SHOWN) ->
     width, height = (2.6, 1.9) if nodes <= 4 else (4.3, 2.9)
     across = max(5.2, width * columns)
     note = f"cells of the last epoch: the {shown} found most often, and how many of the method's searches found each"
-    above, below = fill(_label(title), int(11 * across)), fill(note, int(16 * across))  # letters on an inch
+    above, below = fill(label(title), int(11 * across)), fill(note, int(16 * across))  # letters on an inch
     # Places in inches instead of a computed layout, which takes longer than all the drawing.
     top, bottom = 0.85 + 0.18 * above.count("\n"), 0.35 + 0.12 * below.count("\n")
     total = height * len(lines) - 0.5 + top + bottom
@@ -137,7 +137,7 @@ def figure(found: Mapping[str, Counter[str]], title: str, shown: int = SHOWN) ->
                 axes.set_axis_off()
             for axes, (graph, caption) in zip(places, panels, strict=False):
                 _draw_graph(axes, graph, caption)
-            places[0].text(0, 1.22, fill(_label(heading), 60), weight="bold", transform=places[0].transAxes)
+            places[0].text(0, 1.22, fill(label(heading), 60), weight="bold", transform=places[0].transAxes)
         result.supxlabel(below, y=0.06 / total, fontsize=8, color="0.3")
     return result
 
@@ -158,6 +158,8 @@ def _lines(method: str, counts: Counter[str], shown: int) -> Iterator[tuple[str,
 def _draw_graph(axes: Axes, graph: Graph, caption: str) -> None:
     from matplotlib.patches import FancyArrowPatch
 
+    from harness.report.figures.style import label
+
     places = layout(len(graph.nodes))
     for source, target, bend, operation in bent(graph):
         look = looks(operation)
@@ -172,7 +174,7 @@ def _draw_graph(axes: Axes, graph: Graph, caption: str) -> None:
             share = 0.5 if len(graph.nodes) == 4 else 0.64  # near the target, where fewer edges meet
             x = x0 + share * (x1 - x0) + bend * (y1 - y0) / 2
             y = y0 + share * (y1 - y0) - bend * (x1 - x0) / 2
-            axes.text(x, y, _label(look.label), size=6.5, color=look.color, ha="center", va="center", zorder=2,
+            axes.text(x, y, label(look.label), size=6.5, color=look.color, ha="center", va="center", zorder=2,
                       bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})  # fmt: skip
     for (x, y), name in zip(places, graph.nodes, strict=True):
         axes.text(x, y, name, size=6.5, ha="center", va="center", zorder=3,
@@ -202,10 +204,6 @@ def _can_draw(counts: Counter[str]) -> bool:
         return all(graphs(cell) for cell in counts)
     except ValueError:
         return False
-
-
-def _label(text: str) -> str:
-    return printable(text).replace("$", r"\$")
 
 
 # Cell strings --------------------------------------------------------------------------------------------------------

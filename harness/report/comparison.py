@@ -14,7 +14,7 @@ from harness.report import statistics
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.statistics import ALPHA, POWER, RELIABLE_RUNS, RESAMPLES, Interval, PairedTest
-from harness.report.wording import printable
+from harness.report.wording import p_value, printable, ranges
 
 SELECTION = "last"
 
@@ -52,6 +52,9 @@ class Comparison:
     """Of the paired differences, first - second, in points."""
     std: float
     """Sample standard deviation of the paired differences; NaN for one."""
+    median: float
+    iqm: float
+    """Interquartile mean of the paired differences."""
     interval: Interval | None
     """95 % paired bootstrap; None for one seed."""
     better: int
@@ -75,7 +78,7 @@ class Comparison:
     def lines(self) -> list[str]:
         """Plain text; the first line is the finding, the others what to make of it."""
         remarks = [self._significance(), self._relevance(self.interval), self._power()] if self.interval else []
-        lines = [self._difference(), *remarks, self._size(), self._left_out()]
+        lines = [self._difference(), *remarks, self._size(), self._middle(), self._left_out()]
         return [printable(line) for line in lines if line]
 
     def _difference(self) -> str:
@@ -93,9 +96,9 @@ class Comparison:
         differing = len(self.seeds) - self.equal
         if not differing:
             return "equal in every seed: there is nothing to test"
-        test = f"{'exact ' if self.test.exact else ''}paired test p {_p(self.test.p)}"
+        test = f"{'exact ' if self.test.exact else ''}paired test p {p_value(self.test.p)}"
         if self.comparisons > 1:
-            test += f", corrected for {self.comparisons} comparisons p {_p(self.corrected)}"
+            test += f", corrected for {self.comparisons} comparisons p {p_value(self.corrected)}"
         if self.significant:
             return f"{test}: significant at {ALPHA}"
         if self.test.smallest * self.comparisons <= ALPHA:
@@ -121,10 +124,16 @@ class Comparison:
         return finding
 
     def _size(self) -> str:
-        delta = 2 * self.improvement - 1
+        delta = statistics.cliffs_delta(self.improvement)
         word = statistics.magnitude(delta)
         who = f"a search with {self.first} beats one with {self.second} with probability {self.improvement:.2f}"
         return f"{who} (Cliff's delta {delta:+.2f}, {word})"
+
+    def _middle(self) -> str:
+        """What a few collapsed searches cannot move; of fewer than four pairs nothing is cut off."""
+        if len(self.seeds) < 4:
+            return ""
+        return f"without the extremes: median of the differences {self.median:+.2f}, interquartile mean {self.iqm:+.2f}"
 
     def _power(self) -> str:
         needed = statistics.seeds_needed(self.mean, self.std, self.comparisons)
@@ -136,7 +145,7 @@ class Comparison:
 
     def _left_out(self) -> str:
         named = [
-            f"{_ranges(seeds)} (only {method})"
+            f"{ranges(seeds)} (only {method})"
             for method, seeds in zip((self.first, self.second), self.unpaired, strict=True)
             if seeds
         ]
@@ -258,6 +267,8 @@ def _compare(
         unpaired=(_only(scores, first, second), _only(scores, second, first)),
         mean=spread.mean,
         std=spread.std,
+        median=spread.median,
+        iqm=spread.iqm,
         interval=statistics.interval(differences) if len(paired) > 1 else None,
         better=int((differences > 0).sum()),
         equal=int((differences == 0).sum()),
@@ -288,7 +299,7 @@ def _check(report: Report, methods: Sequence[str]) -> None:
 
 
 def _no_common_seeds(scores: pd.DataFrame, first: str, second: str, group: Group, dataset: str, split: str) -> str:
-    has = "; ".join(f"{method} has {_ranges(scores.index[scores[method].notna()])}" for method in (first, second))
+    has = "; ".join(f"{method} has {ranges(scores.index[scores[method].notna()])}" for method in (first, second))
     where = f"{first} against {second} on {dataset} ({split}; {group.labelled_title})"
     return f"{where}: no common seeds, so nothing is paired ({has})"
 
@@ -309,20 +320,5 @@ def _groups(places: Iterable[tuple[Group, str, str]]) -> str:
     return ", ".join(sorted({group.labelled_title for group, _, _ in places})) or "none anywhere"
 
 
-def _ranges(seeds: Iterable[int]) -> str:
-    """E.g. `0-3, 7`."""
-    runs: list[list[int]] = []
-    for seed in sorted(map(int, seeds)):
-        if runs and seed == runs[-1][-1] + 1:
-            runs[-1].append(seed)
-        else:
-            runs.append([seed])
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-
-
 def _seeds(n: int) -> str:
     return "seed" if n == 1 else "seeds"
-
-
-def _p(p: float) -> str:
-    return "< 0.0001" if p < 1e-4 else f"= {p:.3g}"

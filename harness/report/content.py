@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 
 from harness.report import accuracies, costs, headline, leaderboard, regret, retrained, runs
-from harness.report.accuracies import METRICS
+from harness.report.accuracies import METRIC_OF_SPLIT
 from harness.report.costs import Cost, Size
 from harness.report.groups import GROUP, Group
 from harness.report.published import Published, PublishedValue, load
@@ -132,7 +132,7 @@ def _notes(found: pd.DataFrame, looked_up: pd.DataFrame) -> list[str]:
     notes = [_uncovered(*row) for row in accuracies.uncovered(of_table, looked_up).itertuples(index=False, name=None)]
     for searched_on in sorted(set(found.loc[found["seen_test"], "searched_on"])):
         notes.append(SEEN_TEST.format(searched_on))
-    if len(of_table) and not any(METRICS[split] == "test_accuracy" for split in set(looked_up["split"])):
+    if len(of_table) and not any(METRIC_OF_SPLIT[split] == "test_accuracy" for split in set(looked_up["split"])):
         notes.append(NO_TEST_ACCURACIES)
     return notes
 

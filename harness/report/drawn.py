@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from harness.files import write_atomically
 from harness.report.content import Report
 from harness.report.page import Picture
-from harness.store import write_atomically
 
 INDEX = "index.json"
+FORMATS = ("png", "pdf", "svg")
+"""Of figures. The page shows those that are PNG files."""
 
 
 def digest(report: Report, curves: Path, formats: Sequence[str]) -> str:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from harness.report import leaderboard, regret, retrained, wording
+from harness.report import commands, leaderboard, regret, retrained, wording
 from harness.report.accuracies import EPOCHS
 from harness.report.content import Report
 from harness.report.costs import UNITS, Cost
@@ -80,63 +78,6 @@ def collect(report: Report) -> dict[str, Any]:
         "published": published.values,
         "selections": SELECTIONS,
     }
-
-
-def command(record: Record, seeds: Iterable[int]) -> str:
-    """The command that repeats the searches of one configuration, of which `record` is one.
-
-    A method or optimizer from outside stands as FILE.py:Class: records hold the digest of the file, not its place.
-    """
-    asked = record["asked"]
-    name = asked["method"]
-    words = ["--space", asked["space"], "--methods", f"FILE.py:{name}" if asked.get("source") else name]
-    words += ["--seeds", seed_ranges(seeds), "--profile", asked["profile"]]
-    if record["kind"] == "black-box":
-        words += ["--table", "TABLE"]
-    else:
-        words += ["--dataset", asked["dataset"], "--device", _device(record)]
-        words += ["--threads", str(record["provenance"].get("threads") or 1)]
-    for setting, value in sorted((record.get("changed") or {}).items()):
-        if setting in asked["settings"] or setting in asked["protocol"]:
-            words += ["--set", f"{name}.{setting}={_value(value)}"]
-        elif setting == "optimizer":  # what else can be changed follows from the table
-            words += ["--set", f"{name}.optimizer=FILE.py:{value}"]
-    return shlex.join(["python", "run_all.py", *words])
-
-
-def retraining(record: Record) -> tuple[str, str]:
-    """What `command` needs besides, so that cells are trained as in `record`; and, where no option of it does that, the
-    command that trains one cell afterwards, else nothing."""
-    asked = record["asked"]
-    changed = {name: value for name, value in record["changed"].items() if name in asked["recipe"]}
-    if not changed and asked.get("processes", 1) == 1:
-        return f"--retrain {asked['dataset']}", ""
-    run = ["python"] if asked["processes"] == 1 else ["torchrun", "--nproc-per-node", str(asked["processes"])]
-    words = [*run, "-m", "harness.training.retrain", "--cell", "CELL", "--dataset", asked["dataset"]]
-    words += ["--seeds", "SEED-SEED", "--device", _device(record)]
-    for name, value in sorted(changed.items()):
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", str(value)]
-    return "--retrain none", shlex.join(words)
-
-
-def seed_ranges(seeds: Iterable[int]) -> str:
-    """E.g. `0-3,7`. One seed alone is a range too, since the command takes a single number for how many."""
-    ordered = sorted(set(seeds))
-    parts = []
-    for _, run in groupby(enumerate(ordered), key=lambda item: item[1] - item[0]):
-        members = [seed for _, seed in run]
-        parts.append(f"{members[0]}-{members[-1]}" if len(members) > 1 else str(members[0]))
-    return f"{ordered[0]}-{ordered[0]}" if len(ordered) == 1 else ",".join(parts)
-
-
-def _device(record: Record) -> str:
-    """As the command line has it."""
-    device = str(record["provenance"].get("device"))
-    return device if device in ("cpu", "mps") else "cuda"
 
 
 class _Interned:
@@ -206,7 +147,7 @@ class _Searches:
                 "searches": [start, start + len(done)],
                 "failed": len(runs) - len(done),
                 "started": [min(started), max(started)] if started else [],
-                "command": command(first, (record["asked"]["seed"] for record in done)),
+                "command": commands.searching(first, (record["asked"]["seed"] for record in done)),
                 "cost": self._cost(self._costs[(*group, method)]),
                 "published": self._numbers(first),
             }
@@ -330,7 +271,7 @@ def _looked_up_in(table: str, report: Report) -> dict[str, Any]:
 
 
 def _trained_by(record: Record) -> dict[str, Any]:
-    arguments, afterwards = retraining(record)
+    arguments, afterwards = commands.training(record)
     name = retrained.recipe(record)
     return {
         "name": name,
@@ -394,7 +335,3 @@ def _number(value: float, sign: str = "") -> str | None:
 
 def _short(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.4g}")
-
-
-def _value(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
+from harness.files import write_atomically
 from harness.report.groups import GROUP, Group
 from harness.report.runs import split_name
-from harness.store import write_atomically
 
 MARKS = ("<!-- results -->", "<!-- end of results -->")
 COLUMNS = [("cifar10", "test"), ("cifar100", "x-test"), ("imagenet16-120", "x-test")]

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from scipy import stats  # type: ignore[import-untyped]
 
 from harness.report.figures import Looks
-from harness.report.figures.style import STYLE
+from harness.report.figures.style import STYLE, label
 from harness.report.statistics import ALPHA, holm, minimum_seeds, paired_test
-from harness.report.wording import printable
+from harness.report.wording import p_value
 
 FEWEST_BLOCKS = 11
 """Friedman's p is a chi-square approximation for more than 10 blocks (Demšar, JMLR 2006, section 3.2.2)."""
@@ -79,7 +79,7 @@ def diagram(ranking: Ranking, title: str, looks: Looks) -> Figure:
     """
     from scikit_posthocs import critical_difference_diagram  # type: ignore[import-untyped]
 
-    names = {method: _label(str(method)) for method in ranking.ranks.index}
+    names = {method: label(str(method)) for method in ranking.ranks.index}
     figure = Figure(figsize=(6.4, 1.5 + 0.24 * len(names)), layout="constrained")
     axes = figure.subplots()
     axes.grid(False)
@@ -93,17 +93,8 @@ def diagram(ranking: Ranking, title: str, looks: Looks) -> Figure:
         label_fmt_left="{label} ({rank:.2f})",
         label_fmt_right="({rank:.2f}) {label}",
     )
-    figure.suptitle(_label(title))
+    figure.suptitle(label(title))
     note = f"mean rank over {ranking.blocks} seeds, 1 is best; a bar joins methods that are not told apart"
-    tests = f"Friedman p {_p(ranking.friedman)}; Wilcoxon's signed-rank test with Holm's correction, level {ALPHA}"
+    tests = f"Friedman p {p_value(ranking.friedman)}; Wilcoxon's signed-rank test with Holm's correction, level {ALPHA}"
     figure.supxlabel("\n".join((note, tests, *(f"Caution: {line}" for line in ranking.cautions))), size=8)
     return figure
-
-
-def _p(p: float) -> str:
-    return "< 0.0001" if p < 1e-4 else f"= {p:.3g}"
-
-
-def _label(text: str) -> str:
-    """Text that matplotlib draws as it is, without reading formulas between dollars."""
-    return printable(text).replace("$", r"\$")

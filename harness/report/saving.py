@@ -15,11 +15,11 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
+from harness.files import write_atomically
+from harness.report.drawn import FORMATS
 from harness.report.groups import PROFILE_ORDER
-from harness.store import write_atomically
 
 _DPI = 200
-FORMATS = ("png", "pdf", "svg")
 
 _STYLE: Any = {
     "pdf.fonttype": 42,  # TrueType: conferences turn Type 3 fonts away

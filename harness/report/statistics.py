@@ -46,8 +46,6 @@ class Summary(NamedTuple):
     mean: float
     std: float
     """Sample standard deviation (ddof 1) of the runs' means over the tasks; NaN for one run."""
-    population_std: float
-    """The same with ddof 0, as some papers print it."""
     median: float
     """Of all scores. (rliable's is the median over tasks of their means: of one task, the mean.)"""
     iqm: float
@@ -58,7 +56,7 @@ def summary(scores: ArrayLike) -> Summary:
     matrix = _matrix(scores)
     runs = matrix.mean(axis=1)
     std = float(runs.std(ddof=1)) if len(runs) > 1 else nan
-    return Summary(float(runs.mean()), std, float(runs.std()), float(np.median(matrix)), float(iqm(matrix, axis=None)))
+    return Summary(float(runs.mean()), std, float(np.median(matrix)), float(iqm(matrix, axis=None)))
 
 
 def iqm(values: ArrayLike, axis: int | None = -1) -> Any:
@@ -123,13 +121,14 @@ def probability_of_improvement(x: ArrayLike, y: ArrayLike) -> float:
     return float((np.sign(gaps).mean() + 1) / 2)
 
 
-def cliffs_delta(x: ArrayLike, y: ArrayLike) -> float:
-    """Effect size P(x > y) - P(x < y), from -1 to 1, of runs that are not paired (Cliff 1993).
+def cliffs_delta(improvement: float) -> float:
+    """Effect size P(x > y) - P(x < y), from -1 to 1, of runs that are not paired (Cliff 1993), from the probability of
+    improvement.
 
     Of the usual effect sizes the one without a standard deviation: searches that collapse make accuracies so skewed
-    that Hedges' g would measure the collapse. Written out: scipy has no effect sizes.
+    that Hedges' g would measure the collapse.
     """
-    return 2 * probability_of_improvement(x, y) - 1
+    return 2 * improvement - 1
 
 
 def magnitude(delta: float) -> str:

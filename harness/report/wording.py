@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 import pandas as pd
@@ -42,6 +44,21 @@ def published(row: Any) -> str:
 def printable(text: str) -> str:
     """One line without control characters, whatever a method is called or a traceback holds."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Whole numbers, e.g. `0-3, 7`."""
+    ordered = sorted(set(map(int, numbers)))
+    parts = []
+    for _, run in groupby(enumerate(ordered), key=lambda item: item[1] - item[0]):
+        members = [number for _, number in run]
+        parts.append(f"{members[0]}-{members[-1]}" if len(members) > 1 else str(members[0]))
+    return ", ".join(parts)
+
+
+def p_value(p: float) -> str:
+    """E.g. `= 0.0312`, `< 0.0001`."""
+    return "< 0.0001" if p < 1e-4 else f"= {p:.3g}"
 
 
 def _accuracy(mean: float, std: float, n: str) -> str:

@@ -6,7 +6,6 @@ gloo on CPUs and NCCL on GPUs, where objects and tensors of the CPU still go ove
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,8 +79,3 @@ def joined() -> Iterator[Group]:
         raise ValueError(f"torchrun's processes cannot be joined: {str(error).splitlines()[0]}") from error
     yield current()
     dist.destroy_process_group()  # not after an exception: the others may wait for this process for ever
-
-
-def own_device(kind: str) -> str:
-    """ "cpu", or this process's GPU of the machine: torchrun starts one process per GPU."""
-    return f"cuda:{os.environ['LOCAL_RANK']}" if kind.startswith("cuda") and launched() else kind

@@ -159,26 +159,12 @@ def _run(runs: list[Retraining], machines: list[Machine], options: argparse.Name
 
 def _machines(options: argparse.Namespace) -> list[Machine]:
     """One for every device; under `torchrun` the one of this process."""
-    import torch
-
+    from harness.devices import usable
     from harness.provenance import version_control
     from harness.runner import Machine
     from harness.training import distributed
 
-    names = options.device or ([f"cuda:{n}" for n in range(torch.cuda.device_count())] or ["cpu"])
-    if distributed.launched():
-        if options.jobs > 1 or len(options.device or []) > 1:
-            raise ValueError("torchrun trains one network at a time: leave --jobs out, and --device but for its kind")
-        if options.time_limit:  # a training under a time limit gets a process of its own
-            raise ValueError("torchrun's processes cannot be ended one by one: leave --time-limit out")
-        names = [distributed.own_device(names[0])]
-    for name in names:
-        try:
-            torch.empty(0, device=name)
-        except (RuntimeError, AssertionError) as error:
-            raise ValueError(f"--device {name} cannot be used: {str(error).splitlines()[0]}") from error
-    if names[0].startswith("cuda") and distributed.launched():
-        torch.cuda.set_device(names[0])
+    names = [_own_device(options)] if distributed.launched() else usable(options.device)
     commit, dirty = version_control()
     return [
         Machine(
@@ -195,6 +181,24 @@ def _machines(options: argparse.Namespace) -> list[Machine]:
         )
         for name in names
     ]
+
+
+def _own_device(options: argparse.Namespace) -> str:
+    """Of this process, one of those that `torchrun` started. ValueError if the options ask for more than that."""
+    import torch
+
+    from harness.devices import usable
+
+    if options.jobs > 1 or len(options.device or []) > 1:
+        raise ValueError("torchrun trains one network at a time: leave --jobs out, and --device but for its kind")
+    if options.time_limit:  # a training under a time limit gets a process of its own
+        raise ValueError("torchrun's processes cannot be ended one by one: leave --time-limit out")
+    kind = (options.device or ["cuda" if torch.cuda.is_available() else "cpu"])[0]
+    if not kind.startswith("cuda"):
+        return usable([kind])[0]
+    (name,) = usable([f"cuda:{os.environ['LOCAL_RANK']}"])  # torchrun starts one process per GPU
+    torch.cuda.set_device(name)
+    return name
 
 
 def ranking(records: Sequence[Record]) -> Table:

@@ -55,7 +55,7 @@ def search(images, textbook=False, device="cpu", **protocol):
     protocol = replace(CONTROLLED, **protocol)
     space = NASBench201().without("none")
     half = random_images(images)
-    data = SearchData(half, half, half, 10, (127.5,) * 3, (63.75,) * 3, "random images")
+    data = SearchData(half, half, half, 10, (127.5,) * 3, (63.75,) * 3)
     torch.manual_seed(0)
     size = (protocol.channels, protocol.cells, 10)
     network = TextbookSupernet(space.operations, *size) if textbook else NASBench201Supernet(space, *size)

@@ -34,7 +34,7 @@ def prepared(method_name, space_name):
         (NASBench201().without("none"), CONTROLLED) if space_name == "nasbench201" else (DARTS(), DARTS_CONTROLLED)
     )
     half = random_images(2 * BATCH)
-    data = SearchData(half, half, half, 10, (127.5,) * 3, (63.75,) * 3, "random images")
+    data = SearchData(half, half, half, 10, (127.5,) * 3, (63.75,) * 3)
     method = load(METHODS[method_name])(space)
     network = build_supernet(space, protocol, 10, method.partial_channels)
     work = Search(method, network, data, protocol, 0, torch.device("cuda"))

@@ -43,15 +43,16 @@ def test_bilevel_halves_are_disjoint_balanced_and_leave_the_test_set_alone():
     assert len(bilevel.weights) + len(bilevel.architecture) == len(erm.weights) == len(digits.train)
     assert erm.validation is None
     assert bilevel.validation is bilevel.architecture
-    assert bilevel.split == "class-balanced halves, seed 0"
-    assert not bilevel.may_have_seen_test
+    split = search_split(digits, True)
+    assert split.name == "class-balanced halves, seed 0"
+    assert not split.may_have_seen_test
 
 
 def test_cifar10_without_a_list_is_halved_as_ever(test_data):
-    data = search_data(load("cifar10", test_data / "cifar"), True)
-    assert data.split == "class-balanced halves, seed 0"
+    dataset = load("cifar10", test_data / "cifar")
+    data, split = search_data(dataset, True), search_split(dataset, True)
+    assert split.name == "class-balanced halves, seed 0"
     assert data.weights.labels.bincount().tolist() == data.architecture.labels.bincount().tolist() == [500] * 10
-    split = search_split(load("cifar10", test_data / "cifar"), True)
     assert split.weights[:8].tolist() == [3, 4, 7, 9, 10, 14, 15, 17]  # of the first images, as in stored runs
 
 
@@ -61,11 +62,12 @@ def test_own_half_of_the_test_images_may_have_been_seen(cifar100):
     data = search_data(dataset, True)
     assert data.weights is dataset.train
     assert data.architecture.labels.bincount().tolist() == [2] * 100
-    assert data.split == "all training images, x-valid by class-balanced halves, seed 0"
-    assert data.may_have_seen_test
+    split = search_split(dataset, True)
+    assert split.name == "all training images, x-valid by class-balanced halves, seed 0"
+    assert split.may_have_seen_test
     erm = search_data(dataset, False)
     assert erm.weights is erm.architecture is dataset.train
-    assert not erm.may_have_seen_test
+    assert not search_split(dataset, False).may_have_seen_test
 
 
 def test_the_benchmarks_list_is_followed(cifar100):
@@ -77,17 +79,19 @@ def test_the_benchmarks_list_is_followed(cifar100):
     assert data.weights is dataset.train
     assert torch.equal(data.architecture.pixels, dataset.test.pixels[sorted(xvalid)])
     assert data.validation is data.architecture
-    assert data.split == "all training images, x-valid by the benchmark's cifar100-test-split.txt"
-    assert not data.may_have_seen_test
+    split = search_split(dataset, True)
+    assert split.name == "all training images, x-valid by the benchmark's cifar100-test-split.txt"
+    assert not split.may_have_seen_test
 
 
 def test_imagenet16(tmp_path):
     imagenet16(tmp_path)
     path = tmp_path / "imagenet-16-120-test-split.txt"
     write_lists(path, range(240), range(240, 480))
-    data = search_data(load("imagenet16-120", tmp_path), True)
+    dataset = load("imagenet16-120", tmp_path)
+    data = search_data(dataset, True)
     assert len(data.weights) == len(data.architecture) == 240
-    assert not data.may_have_seen_test
+    assert not search_split(dataset, True).may_have_seen_test
 
 
 def test_cifar10_is_halved_by_its_list(tmp_path, test_data):
@@ -97,7 +101,7 @@ def test_cifar10_is_halved_by_its_list(tmp_path, test_data):
     data = search_data(dataset, True)
     assert torch.equal(data.weights.pixels, dataset.train.pixels[::2])
     assert torch.equal(data.architecture.pixels, dataset.train.pixels[1::2])
-    assert data.split == "the benchmark's cifar-split.txt"
+    assert search_split(dataset, True).name == "the benchmark's cifar-split.txt"
 
 
 @pytest.mark.parametrize(
@@ -111,13 +115,13 @@ def test_cifar10_is_halved_by_its_list(tmp_path, test_data):
 )
 def test_a_list_that_does_not_fit_is_named(cifar100, first, second, reason):
     folder, path = cifar100
-    without = search_data(load("cifar100", folder), True)
+    without = search_split(load("cifar100", folder), True)
     write_lists(path, first, second)
     load.cache_clear()
-    data = search_data(load("cifar100", folder), True)
-    assert data.split.endswith(f"class-balanced halves, seed 0 (cifar100-test-split.txt does not fit: {reason})")
-    assert data.may_have_seen_test
-    assert data.split_sha256 == without.split_sha256
+    split = search_split(load("cifar100", folder), True)
+    assert split.name.endswith(f"class-balanced halves, seed 0 (cifar100-test-split.txt does not fit: {reason})")
+    assert split.may_have_seen_test
+    assert split.sha256 == without.sha256
 
 
 def test_the_official_lists_divide_the_official_archives(test_data):
@@ -136,8 +140,9 @@ def test_the_official_lists_divide_the_official_archives(test_data):
 def test_official_list_on_a_subset_does_not_fit(tmp_path, test_data):
     (tmp_path / "cifar-100-python").symlink_to(test_data / "cifar" / "cifar-100-python")
     shutil.copy(test_data / "splits" / "cifar100-test-split.txt", tmp_path)
-    data = search_data(load("cifar100", tmp_path), True)
-    assert "does not fit: it divides 10000 images, not 1000" in data.split
+    dataset = load("cifar100", tmp_path)
+    data = search_data(dataset, True)
+    assert "does not fit: it divides 10000 images, not 1000" in search_split(dataset, True).name
     assert len(data.weights) == 5_000
     assert len(data.architecture) == 500
 
@@ -203,7 +208,7 @@ def test_balanced_halves(labels):
 def test_the_digest_is_of_the_positions(cifar100):
     dataset = load("cifar100", cifar100[0])
     split = search_split(dataset, True)
-    assert split.sha256 == search_split(dataset, True).sha256 == search_data(dataset, True).split_sha256
+    assert split.sha256 == search_split(dataset, True).sha256
     # The first 200 test images are not the first (and only) 200 training images.
     digests = {search_split(dataset, bilevel).sha256 for bilevel in (True, False)}
     listed = replace(dataset, lists=(torch.arange(200), torch.arange(200, 400)))
@@ -232,12 +237,9 @@ def test_a_search_on_a_subset_counts_as_changed(test_data):
     }
 
 
-def test_more_seeds_do_not_read_a_dataset_more_often(monkeypatch):
+def test_a_plan_reads_a_dataset_once_however_many_runs_there_are(monkeypatch):
     names = []
     monkeypatch.setattr("harness.plan.load", lambda name, folder: names.append(name) or load(name, folder))
-    counts = []
-    for seeds in ([0], [0, 1, 2]):
-        names.clear()
-        plan({"darts": METHODS["darts"]}, "nasbench201", "quick", ["digits"], seeds, [], Path(), open_table())
-        counts.append(len(names))
-    assert counts[0] == counts[1]
+    methods = {name: METHODS[name] for name in ("darts", "gaea-darts-erm", "random-cell")}
+    plan(methods, "nasbench201", "quick", ["digits"], [0, 1, 2], [], Path(), open_table())
+    assert names == ["digits"]

@@ -13,7 +13,8 @@ import torch
 
 import run_all
 from harness import store as store_module
-from harness.store import Store, StoreError
+from harness.files import WriteError
+from harness.store import Store
 from tests.test_run_all import ROOT, SMALL, contents, run
 
 pytestmark = pytest.mark.faults
@@ -120,7 +121,7 @@ def begun(tmp_path_factory):
 
     def fills_up(store, key, content):
         if len(written) == 2:
-            raise StoreError(errno.ENOSPC, os.strerror(errno.ENOSPC), "checkpoint")
+            raise WriteError(errno.ENOSPC, os.strerror(errno.ENOSPC), "checkpoint")
         written.append(key)
         write(store, key, content)
 

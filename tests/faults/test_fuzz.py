@@ -26,6 +26,7 @@ from harness import arguments, checkpoints
 from harness.data.datasets import DATASETS
 from harness.data.folders import _opened
 from harness.data.halves import misfit, read_lists
+from harness.files import write_atomically
 from harness.oracles import Table, TableError, open_table
 from harness.oracles.bundled import unpickle_plain
 from harness.oracles.convert import read_csv
@@ -34,7 +35,7 @@ from harness.plan import plan
 from harness.report import published
 from harness.spaces import DARTS, NASBench201
 from harness.spaces.published_cells import published_cell
-from harness.store import Lookups, Store, run_key, write_atomically
+from harness.store import Lookups, Store, run_key
 from harness.training.retraining import named_cell
 from methods import METHODS
 from tests.test_run_all import ROOT

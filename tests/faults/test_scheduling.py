@@ -14,11 +14,12 @@ import pytest
 
 from harness import claims, runner, scheduling
 from harness.claims import Claim, Watch, owner_is_gone
+from harness.files import process_lives
 from harness.lookups import look_up
 from harness.oracles import open_table
 from harness.oracles.table import cell_strings
 from harness.plan import plan
-from harness.store import Store, process_lives
+from harness.store import Store
 from methods import METHODS
 from tests.test_run_all import ROOT, run
 from tests.test_scheduling import dead_process

@@ -51,6 +51,13 @@ def test_numbers_by_hand(results):
     assert "exact paired test p = 0.75; the smallest possible with 3 seeds is 0.25: too few" in found.lines[1]
 
 
+def test_a_collapsed_search_does_not_move_what_is_said_without_the_extremes(results):
+    results.runs_with("gaea-darts-erm", [91.0, 92.0, 93.0, 94.0])
+    results.runs_with("darts", [90.0, 90.0, 90.0, 10.0])  # differences 1, 2, 3, 84
+    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    assert "without the extremes: median of the differences +2.50, interquartile mean +2.50" in found.lines
+
+
 def test_turned_round_the_signs_change(results):
     results.runs_with("darts", [91.0, 88.0, 93.0])
     results.runs_with("gaea-darts-erm", [90.0, 90.0, 90.0])

@@ -15,7 +15,7 @@ import run_all
 from harness import plan
 from harness.oracles import open_table
 from harness.registry import select
-from harness.report import evidence
+from harness.report import commands, evidence
 from methods import FAMILIES, METHODS
 from tests.report.conftest import genotype
 
@@ -116,7 +116,7 @@ def test_proxies_are_labelled(results):
 
 @given(st.sets(st.integers(0, 60), min_size=1))
 def test_seed_ranges_are_read_back_by_the_command_line(seeds):
-    words = ["--seeds", evidence.seed_ranges(seeds)]
+    words = ["--seeds", commands.seed_ranges(seeds)]
     assert run_all.parser().parse_args(words).seeds == sorted(seeds)
 
 
@@ -138,7 +138,7 @@ def test_command_asks_for_the_very_runs(words):
         "kind": "black-box" if first.black_box else "one-shot",
         "provenance": {"device": "cpu", "threads": 1},
     }
-    command = shlex.split(evidence.command(record, [run.asked["seed"] for run in asked]))
+    command = shlex.split(commands.searching(record, [run.asked["seed"] for run in asked]))
     assert command[:2] == ["python", "run_all.py"]
     again = planned(run_all.parser().parse_args(command[2:]))
     assert [run.key for run in again] == [run.key for run in asked]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.report import figures, gallery, published_curves
 from harness.report.curves import Curves, columns, covered, read
-from harness.report.figures import finals, search_time, style, supernets
+from harness.report.figures import search_time, style, supernets
 from harness.report.traces import Trace, Traces
 from tests.report.conftest import CELLS, PUBLISHED
 
@@ -313,14 +313,6 @@ def test_two_searches_have_no_interval(results):
     assert len(drawn["final-nasbench201-paper-cifar10"].axes[0].lines) == 2
 
 
-def test_bootstrap_interval_is_that_of_the_normal_theory_for_many_values():
-    values = np.random.default_rng(1).normal(70.0, 2.0, size=400)
-    low, high = finals.interval(values)
-    half = 1.96 * values.std() / 20
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.02)
-    assert finals.interval(values) == (low, high)
-
-
 def test_axis_is_stretched_only_where_few_squeeze_many():
     def scale(values):
         rows = [(f"{number}", "darts", *CIFAR10[0], value) for number, value in enumerate(values)]
@@ -375,13 +367,14 @@ def test_weights_of_a_run_are_named_by_its_space(results):
 
 
 def test_rank_correlations_by_hand():
-    x, y = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 3.0, 2.0, 4.0])
-    assert supernets.spearman(x, y) == pytest.approx(1 - 6 * 2 / (4 * 15))  # two ranks off by one
-    assert supernets.kendall(x, y) == pytest.approx((5 - 1) / 6)
-    ties = np.array([1.0, 1.0, 2.0, 3.0])
-    assert supernets.kendall(x, ties) == pytest.approx(5 / np.sqrt(6 * 5))  # tau-b
-    assert np.isnan(supernets.spearman(x, np.ones(4)))
-    assert np.isnan(supernets.kendall(x, np.ones(4)))
+    x, y, ties = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 3.0, 2.0, 4.0]), np.array([1.0, 1.0, 2.0, 3.0])
+    assert supernets.correlations([x], [y]) == pytest.approx(
+        (1 - 6 * 2 / (4 * 15), (5 - 1) / 6)
+    )  # two ranks off by one
+    assert supernets.correlations([x], [ties])[1] == pytest.approx(5 / np.sqrt(6 * 5))  # tau-b
+    constant = np.ones(4)
+    assert np.isnan(supernets.correlations([x], [constant])).all()
+    assert supernets.correlations([x, x], [constant, y]) == supernets.correlations([x], [y])
 
 
 def test_supernet_figure_states_the_mean_correlation_over_searches():

@@ -29,9 +29,9 @@ from harness.report.figures.style import (
     line,
     regret_scale,
 )
+from harness.report.statistics import interval
 
 _MANY = 30  # searches; more are drawn as a cloud
-_RESAMPLES = 2000
 _FEWEST = 3
 """Of two searches a bootstrap interval says no more than the two points."""
 
@@ -117,13 +117,6 @@ def _shares(regrets: Floats, end: float) -> tuple[Floats, Floats]:
     return np.concatenate([[0], taus, [end]]), np.concatenate([[100 * (taus <= 0).mean()], shares, [100]])
 
 
-def interval(values: Floats) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of the mean; the same values give the same interval."""
-    draws = np.random.default_rng(0).integers(len(values), size=(_RESAMPLES, len(values)))
-    low, high = np.quantile(values[draws].mean(axis=1), [0.025, 0.975])
-    return float(low), float(high)
-
-
 def _strip(axes: Axes, row: int, values: Floats, look: Look) -> None:
     """Points of one method, spread over the row so that equal values stay visible, on a line at their mean."""
     many = len(values) > _MANY
@@ -143,7 +136,8 @@ def _strip(axes: Axes, row: int, values: Floats, look: Look) -> None:
     )
     axes.plot([values.mean()] * 2, [row - 0.38, row + 0.38], color="black", linewidth=1.6, zorder=3 if many else 1)
     if len(values) >= _FEWEST:
-        axes.plot(interval(values), [row, row], color="black", linewidth=2.2, solid_capstyle="butt", zorder=3)
+        ends = interval(values[:, None])
+        axes.plot(ends, [row, row], color="black", linewidth=2.2, solid_capstyle="butt", zorder=3)
 
 
 def _stretch(axes: Axes, values: Floats, best: float) -> None:

@@ -8,9 +8,9 @@ from textwrap import fill
 
 import matplotlib
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from scipy import stats  # type: ignore[import-untyped]
 
 from harness.report.curves import Curves, Floats
 from harness.report.figures.style import PANEL_WIDTH, STYLE, counted, entitle, legend_below
@@ -48,7 +48,7 @@ def supernet(curves: Sequence[Curves], place: int, column: tuple[str, str], titl
             linewidths=0,
             rasterized=accuracy.size > _MANY,
         )
-        rho, tau = _mean_correlations(method.supernet, accuracy)
+        rho, tau = correlations(method.supernet, accuracy)
         name = fill(counted(method.method, len(accuracy)), 32)
         axes.set_title(f"{name}\nSpearman ρ {_signed(rho)}, Kendall τ {_signed(tau)}", size=8)
     for axes in panels.flat[len(curves) :]:
@@ -68,30 +68,14 @@ def supernet(curves: Sequence[Curves], place: int, column: tuple[str, str], titl
     return figure
 
 
-def spearman(x: Floats, y: Floats) -> float:
-    """Spearman's rank correlation, ties at their mean rank; NaN if one side is constant."""
-    return _correlation(pd.Series(x).rank().to_numpy(), pd.Series(y).rank().to_numpy())
-
-
-def kendall(x: Floats, y: Floats) -> float:
-    """Kendall's tau-b; NaN if one side is constant."""
-    signs = [np.sign(np.subtract.outer(values, values)).ravel() for values in (x, y)]
-    norm = np.sqrt((signs[0] ** 2).sum() * (signs[1] ** 2).sum())
-    return float(signs[0] @ signs[1] / norm) if norm else nan
-
-
-def _correlation(x: Floats, y: Floats) -> float:
-    x, y = x - x.mean(), y - y.mean()
-    norm = np.sqrt((x @ x) * (y @ y))
-    return float(x @ y / norm) if norm else nan
-
-
-def _mean_correlations(supernet: Floats, accuracy: Floats) -> tuple[float, float]:
-    pairs = np.array([[spearman(x, y), kendall(x, y)] for x, y in zip(supernet, accuracy, strict=True)])
-    defined = pairs[~np.isnan(pairs).any(axis=1)]
-    if not len(defined):
+def correlations(supernet: Floats, accuracy: Floats) -> tuple[float, float]:
+    """Spearman's rho and Kendall's tau-b over the epochs of (searches, epochs) values, mean over the searches in which
+    neither side is constant; NaN if there is none."""
+    defined = [(x, y) for x, y in zip(supernet, accuracy, strict=True) if np.ptp(x) and np.ptp(y)]
+    if not defined:
         return nan, nan
-    rho, tau = defined.mean(axis=0)
+    found = [(stats.spearmanr(x, y).statistic, stats.kendalltau(x, y).statistic) for x, y in defined]
+    rho, tau = np.mean(found, axis=0)
     return float(rho), float(tau)
 
 

@@ -562,7 +562,7 @@ function evidence(row) {
     row.best === null ? null : section("Regret", regret(row)),
     section("Searches", ...list),
     section("Command", ...command(row)),
-    section("Changed with --set", facts(configuration.changed, "nothing")),
+    section("Changed", facts(configuration.changed, "nothing")),
     section("Settings of the method", facts(configuration.settings, "none")),
     section("Protocol of the search", facts(configuration.protocol, "none")),
     recipe ? section("Recipe of the training", facts(recipe, "none")) : null,
