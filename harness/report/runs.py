@@ -42,10 +42,11 @@ def tabulate(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def methods_in_order(runs: pd.DataFrame, order: Sequence[str]) -> list[str]:
-    """Every method as shown: by its name's place in `order`, unlisted names after them, a name's variants together."""
+    """Every method as shown: by its name's place in `order`, unlisted names after them, a name's variants together,
+    those first in which least was changed."""
     names = dict(zip(runs["method"], runs["name"], strict=True))
     places = in_order(names.values(), order)
-    return sorted(names, key=lambda method: (places.index(names[method]), method))
+    return sorted(names, key=lambda method: (places.index(names[method]), len(split_name(method)[1]), method))
 
 
 def split_name(method: str) -> tuple[str, list[str]]:

@@ -62,6 +62,13 @@ def test_methods_come_in_the_given_order_then_alphabetically_with_variants_toget
     assert found == ["gaea-darts-erm", "darts", "darts [epochs=3]", "aaa", "zzz"]
 
 
+def test_a_variant_in_which_more_was_changed_comes_later(results):
+    results.run(epochs=3, changed={"epochs": 3})
+    results.run(epochs=3, settings={"lr": 0.5}, changed={"epochs": 3, "lr": 0.5})
+    found = methods_in_order(tabulate(results.store.records()), ["darts"])
+    assert found == ["darts [epochs=3]", "darts [epochs=3, lr=0.5]"]
+
+
 def test_what_the_user_changed_is_named_and_never_usual_even_if_all_runs_have_it(results):
     for seed in (0, 1):
         results.run(seed=seed, epochs=5, changed={"epochs": 5})
