@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column
 from rich.table import Table as RichTable
@@ -306,11 +307,15 @@ def _print_warnings(store: Store, console: Console) -> None:
 
 def method_list() -> RichTable:
     """Every method of the table, in leaderboard order, and those of installed packages."""
-    table = RichTable(Column("method", no_wrap=True), "family", "kind", "spaces", "paper")
+    columns = Column("method", no_wrap=True), "kind", Column("spaces", no_wrap=True), Column("paper", overflow="fold")
+    table = RichTable(*columns, box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), caption_justify="left")
     for name, entry in {**discovered(), **METHODS}.items():
-        spaces = ", ".join(space for space in entry.spaces if space in SPACE_NAMES)
-        table.add_row(name, entry.family, entry.kind, spaces, entry.paper)
-    families = [f"{name} = {', '.join(members(family, 'nasbench201'))}" for name, family in FAMILIES.items()]
+        table.add_row(name, entry.kind, "\n".join(space for space in entry.spaces if space in SPACE_NAMES), entry.paper)
+    on = {name: [members(family, space) for space in SPACE_NAMES] for name, family in FAMILIES.items()}
+    families = [
+        f"{name} = {', '.join(here)}" + (f" (on darts: {', '.join(there)})" if there != here else "")
+        for name, (here, there) in on.items()
+    ]
     table.caption = "families: " + "; ".join(families)
     return table
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from harness import conformance, registry
 from harness.api import BlackBox
@@ -119,37 +119,60 @@ def plan(
     for name in entries:
         if optimizers[name]:
             changed[name]["optimizer"] = common[name]["optimizer"]
-    searched: dict[str, dict[str | None, dict[str, Any]]] = {name: {} for name in entries}
-    parts: dict[str | None, dict[str, str]] = {}
-    trained = [name for name, cls in classes.items() if not issubclass(cls, BlackBox)]
-    for dataset in datasets if trained else ():  # one after the other: they do not all stay in memory
-        images = _data(dataset, data_folder)
-        parts[dataset] = images.part
-        for name in trained:
-            searched[name][dataset] = _images(dataset, images, classes[name].bilevel, chosen[name][1].protocol)
-    signal = _signal(space, table)
-    for name in set(entries) - set(trained):
-        searched[name][None] = {"dataset": DATASET, **signal}
-        if signal["signal_epochs"] not in (0, QUERY_EPOCHS):  # a substitute, which rows must name
-            changed[name]["signal_epochs"] = signal["signal_epochs"]
+    searched = _searched(classes, chosen, datasets, data_folder, _signal(space, table))
     return [
         Run(
-            {**common[name], **search, "seed": seed},
+            {**common[name], **on.asked, "seed": seed},
             entries[name],
-            {**changed[name], **parts.get(images, {})},
+            {**changed[name], **on.changed},
             optimizers[name],
-            images,
+            on.images,
             word,
         )
         for seed in seeds
         for name in entries
-        for images, search in searched[name].items()
+        for on in searched[name]
     ]
+
+
+class Searched(NamedTuple):
+    """What a method searches on."""
+
+    images: str | None
+    """The dataset as the user called it; None for the table."""
+    asked: dict[str, Any]
+    changed: dict[str, Any]
+    """What of it is not as it should be: a part of the images, a substitute for the signal."""
+
+
+def _searched(
+    classes: Mapping[str, type[Any]],
+    chosen: Mapping[str, tuple[dict[str, Any], Budget]],
+    datasets: Sequence[str],
+    folder: Path,
+    signal: Mapping[str, Any],
+) -> dict[str, list[Searched]]:
+    """By method. Every dataset is read once, since not all of them stay in memory."""
+    black_boxes = [name for name, cls in classes.items() if issubclass(cls, BlackBox)]
+    substitute = {"signal_epochs": signal["signal_epochs"]} if signal["signal_epochs"] not in (0, QUERY_EPOCHS) else {}
+    on_table = Searched(None, {"dataset": DATASET, **signal}, substitute)
+    found = {name: [on_table] if name in black_boxes and signal["table"] else [] for name in classes}
+    others = [name for name in classes if not found[name]]
+    for dataset in datasets if others else ():
+        images = _data(dataset, folder)
+        for name in others:
+            called = {"dataset": images.name if isinstance(images, Dataset) else dataset}
+            if name in black_boxes:  # a control, which asks for nothing, beside the methods that search
+                asked = dict(signal)
+            else:
+                asked = _images(images, classes[name].bilevel, chosen[name][1].protocol)
+            found[name].append(Searched(dataset, {**called, **asked}, images.part))
+    return found
 
 
 def _signal(space: str, table: Table) -> dict[str, Any]:
     """What black boxes search on."""
-    if space != NASBench201.name:  # only a control, which asks for nothing, can do so
+    if space != NASBench201.name:
         return {"table": None, "signal_epochs": 0}
     return {"table": table.sha256, "signal_epochs": signal_epochs(table)}
 
@@ -158,16 +181,13 @@ def _data(dataset: str, folder: Path) -> Dataset | ClassFolders:
     return class_folders(folder / dataset) if dataset in FOLDERS else load(dataset, folder)
 
 
-def _images(
-    dataset: str, images: Dataset | ClassFolders, bilevel: bool, protocol: Protocol | Simulation
-) -> dict[str, Any]:
+def _images(images: Dataset | ClassFolders, bilevel: bool, protocol: Protocol | Simulation) -> dict[str, Any]:
     """What a search sees of a dataset."""
     if isinstance(images, ClassFolders):
-        split_of_files = _shares(images, bilevel, cast(FolderProtocol, protocol))
-        return {"dataset": dataset, "data_sha256": images.sha256, "split": split_of_files}
+        return {"data_sha256": images.sha256, "split": _shares(images, bilevel, cast(FolderProtocol, protocol))}
     split = search_split(images, bilevel)
     names = {"name": split.name, "sha256": split.sha256, "may_have_seen_test": split.may_have_seen_test}
-    return {"dataset": images.name, "data_sha256": images.sha256, "split": names}
+    return {"data_sha256": images.sha256, "split": names}
 
 
 def _shares(images: ClassFolders, bilevel: bool, protocol: FolderProtocol) -> dict[str, Any]:
@@ -187,7 +207,7 @@ def _usual(
     published = PAPER_SETTINGS.get((dataset, name), {}) if profile == "paper" else {}
     settings = {**_defaults(cls), **published, **{k: v for k, v in changes.items() if k not in of_protocol}}
     if issubclass(cls, BlackBox):
-        return settings, simulation(protocol)
+        return settings, simulation("paper" if space == NASBench201.name else profile, protocol)
     return settings, budget(profile, space, dataset, name, protocol)
 
 

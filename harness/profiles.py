@@ -329,6 +329,6 @@ def _in_memory(profile: str, space: str, method: str) -> Budget:
     return chosen
 
 
-def simulation(overrides: Mapping[str, Any]) -> Budget:
-    """The same for a black-box method, in every profile."""
-    return Budget("paper", replace(SIMULATION, **overrides))
+def simulation(profile: str, overrides: Mapping[str, Any]) -> Budget:
+    """The same for a black-box method, whose protocol is the paper's in every profile."""
+    return Budget(profile, replace(SIMULATION, **overrides))

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m harness.data", description="Datasets.")
+    parser = argparse.ArgumentParser(prog="python -m harness.data", description="Image datasets for the data folder.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("fetch", help="download, check and unpack an official archive")
     command.add_argument("dataset", choices=FETCHABLE)

@@ -12,7 +12,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.report.groups import GROUP, Group
-from harness.report.runs import without_shared
+from harness.report.runs import subset_label, without_shared
 from harness.report.wording import printable
 
 if TYPE_CHECKING:  # looking at strings needs no matplotlib
@@ -96,7 +96,7 @@ def draw(report: Report) -> Iterator[tuple[str, Figure]]:
         if drawable:
             drawn = drawable[:METHODS]
             short, shared = without_shared(drawn)
-            title = f"{group.labelled_title}; {shared}" if shared else group.labelled_title
+            title = group.labelled_title + (f"; {shared}{subset_label(shared)}" if shared else "")
             if len(drawn) < len(drawable):
                 title += f", the first {len(drawn)} of {len(drawable)} methods"
             yield f"cells-{group.file_name}", figure({short[method]: found[method] for method in drawn}, title)

@@ -19,10 +19,12 @@ def searching(record: Record, seeds: Iterable[int]) -> str:
     name = asked["method"]
     words = ["--space", asked["space"], "--methods", f"FILE.py:{name}" if asked.get("source") else name]
     words += ["--seeds", seed_ranges(seeds), "--profile", asked["profile"]]
-    if record["kind"] == "black-box":
+    if asked.get("table"):
         words += ["--table", "TABLE"]
     else:
-        words += ["--dataset", asked["dataset"], "--device", _device(record)]
+        words += ["--dataset", asked["dataset"]]
+    if record["kind"] == "one-shot":
+        words += ["--device", _device(record)]
         words += ["--threads", str(record["provenance"].get("threads") or 1)]
     for setting, value in sorted((record.get("changed") or {}).items()):
         if setting in asked["settings"] or setting in asked["protocol"]:

@@ -13,6 +13,7 @@ from harness.oracles import Table
 from harness.report import statistics
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
+from harness.report.runs import subset_label
 from harness.report.statistics import ALPHA, POWER, RELIABLE_RUNS, RESAMPLES, Interval, PairedTest
 from harness.report.wording import p_value, printable, ranges
 
@@ -83,8 +84,8 @@ class Comparison:
 
     def _difference(self) -> str:
         n = len(self.seeds)
-        label = self.group.labelled_title.removeprefix(self.group.title).strip(" ()")
-        where = ", ".join(filter(None, [self.split, label, f"n = {n} paired {_seeds(n)}"]))
+        label = self.group.label or subset_label(self.first) or subset_label(self.second)
+        where = ", ".join(filter(None, [self.split, label.strip(" ()"), f"n = {n} paired {_seeds(n)}"]))
         what = f"{self.first} against {self.second} on {self.dataset} ({where}): {self.mean:+.2f} points"
         counts = f"better in {self.better} of {n} {_seeds(n)}" + (f", equal in {self.equal}" if self.equal else "")
         if self.interval is None:
@@ -172,7 +173,7 @@ class Comparisons:
                 group = comparison.group
                 yield printable(group.title)
                 yield printable(f"{group.sentence}; {SELECTIONS[SELECTION]}")
-                if group.labelled_title != group.title:
+                if group.label:
                     yield "a proxy: what holds for these small searches need not hold for full-size ones"
                 yield ""
             finding, *remarks = comparison.lines

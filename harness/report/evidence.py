@@ -20,6 +20,7 @@ from harness.report.costs import UNITS, Cost
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
 from harness.report.published import PublishedValue
+from harness.report.runs import subset_label
 from harness.store import Record
 
 ROW = [
@@ -133,7 +134,7 @@ class _Searches:
                 "method": wording.printable(method),
                 "family": first["family"],
                 **group._asdict(),
-                "proxy": group.labelled_title.removeprefix(group.title).strip(" ()"),
+                "proxy": (group.label or subset_label(method)).strip(" ()"),
                 "sentence": group.sentence,
                 "kind": first["kind"],
                 "settings": asked["settings"],

@@ -16,7 +16,7 @@ import pandas as pd
 
 from harness.files import write_atomically
 from harness.report.groups import GROUP, Group
-from harness.report.runs import split_name
+from harness.report.runs import split_name, subset_label
 
 MARKS = ("<!-- results -->", "<!-- end of results -->")
 COLUMNS = [("cifar10", "test"), ("cifar100", "x-test"), ("imagenet16-120", "x-test")]
@@ -43,7 +43,7 @@ def render(leaderboard: pd.DataFrame) -> str:
 
 
 def _table(group: Group, changed: str, rows: pd.DataFrame) -> str:
-    title = f"**{group.labelled_title}**" + (f", with {changed}" if changed else "")
+    title = f"**{group.labelled_title}**" + (f", with {changed}{subset_label(changed)}" if changed else "")
     heads = ["method", "n", *(f"{dataset}, {split}" for dataset, split in COLUMNS)]
     lines = [title, "", f"| {' | '.join(heads)} |", "|---|---:|---|---|---|"]
     for method, own in rows.groupby("method", sort=False):

@@ -14,7 +14,7 @@ from harness.report.content import Report
 from harness.report.curves import Curves, Floats
 from harness.report.groups import GROUP, Group
 from harness.report.published_curves import PublishedCurve
-from harness.report.runs import without_shared
+from harness.report.runs import subset_label, without_shared
 from harness.report.traces import Traces
 from harness.spaces import SPACES
 from harness.store import Record, Store
@@ -44,7 +44,7 @@ def draw(report: Report, store: Store, published: Sequence[PublishedCurve] = ())
             title += f"; the first {MOST} of {len(families)} methods"
             runs = runs[runs["method"].isin(methods)]
         short, shared = without_shared(methods)
-        title += f"; {shared}" if shared else ""
+        title += f"; {shared}{subset_label(shared)}" if shared else ""
         looks = figures.Looks({short[method]: families[method] for method in methods})
         records = [report.records[place] for place in runs.index]
         runs = runs.assign(method=runs["method"].map(short))

@@ -29,11 +29,15 @@ class Group(NamedTuple):
         return f"{self.space}, {self.profile} profile, searched on {self.searched_on}"
 
     @property
-    def labelled_title(self) -> str:
-        """The title, with the label that every number of a proxy must carry."""
+    def label(self) -> str:
+        """What every number of a proxy must carry; else nothing."""
         if self.searched_on == "digits":
-            return f"{self.title} (digits proxy)"
-        return f"{self.title} (quick proxy)" if self.profile == "quick" else self.title
+            return " (digits proxy)"
+        return " (quick proxy)" if self.profile == "quick" else ""
+
+    @property
+    def labelled_title(self) -> str:
+        return self.title + self.label
 
     @property
     def sentence(self) -> str:

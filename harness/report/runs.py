@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -64,6 +65,12 @@ def without_shared(methods: Sequence[str]) -> tuple[dict[str, str], str]:
         own = [part for part in changed if part not in shared]
         short[method] = f"{name} [{', '.join(own)}]" if own else name
     return short, ", ".join(shared)
+
+
+def subset_label(name: str) -> str:
+    """What must stand beside a method as shown, or what methods share, if the searches saw only a part of a dataset's
+    official images; else nothing."""
+    return " (subset proxy)" if re.search(r"(^|[\[ ])images=", name) else ""
 
 
 def _row(record: Record, variant: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from harness.report.content import Report
 from harness.report.costs import Cost, Size
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
+from harness.report.runs import subset_label
 from harness.report.verdict import RULE
 
 
@@ -180,4 +181,4 @@ def _entries(found: Cost | Size) -> Entries:
 def _lines(method: str, columns: Iterable[Mapping[str, Entries]]) -> Lines:
     entries = [column.get(method, _NO_ENTRIES) for column in columns]
     ours, published, verdict = zip(*entries, strict=True)
-    return Lines(method, ours, published, verdict)
+    return Lines(method + subset_label(method), ours, published, verdict)

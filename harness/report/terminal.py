@@ -14,7 +14,7 @@ from harness.report import retrained, wording
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
-from harness.report.runs import without_shared
+from harness.report.runs import subset_label, without_shared
 from harness.report.verdict import NOT_PUBLISHED
 from harness.report.wording import printable
 
@@ -49,7 +49,7 @@ def _shown(rows: pd.DataFrame) -> pd.DataFrame:
 def _leaderboard(report: Report, group: Group, rows: pd.DataFrame) -> Table:
     """One table: a section per dataset and split, and one of what a search costs; in each a line per method."""
     short, shared = without_shared(list(rows["method"].unique()))
-    title = f"{group.title}; all with {shared}" if shared else group.title
+    title = f"{group.title}; all with {shared}{subset_label(shared)}" if shared else group.title
     table = Table(
         title=Text.assemble((printable(title), "bold"), f"\n{printable(group.sentence)}; {SELECTIONS['last']}"),
         caption=_CAPTION,

@@ -243,3 +243,12 @@ def test_a_plan_reads_a_dataset_once_however_many_runs_there_are(monkeypatch):
     methods = {name: METHODS[name] for name in ("darts", "gaea-darts-erm", "random-cell")}
     plan(methods, "nasbench201", "quick", ["digits"], [0, 1, 2], [], Path(), open_table())
     assert names == ["digits"]
+
+
+def test_a_control_without_a_table_stands_beside_the_methods_that_search():
+    methods = {name: METHODS[name] for name in ("darts", "random-cell")}
+    runs = plan(methods, "darts", "quick", ["digits"], [0], [], Path(), open_table())
+    assert [(run.asked["method"], run.asked["profile"], run.asked["dataset"]) for run in runs] == [
+        ("darts", "quick", "digits"),
+        ("random-cell", "quick", "digits"),
+    ]

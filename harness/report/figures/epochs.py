@@ -151,7 +151,7 @@ def _legend(
     note = _NOTE
     if any(published):
         protocols = dict.fromkeys(curve.protocol for known in published for curve in known)
-        note += f". Grey, thin: published, read off the paper's figure; not our protocol: {'; '.join(protocols)}"
+        note += f". Broken grey lines: published, read off the paper's figure; not our protocol: {'; '.join(protocols)}"
     if elsewhere:
         note += f". Published on another split, so not drawn: {', '.join(elsewhere)}"
     drawn.legend(handles, note)

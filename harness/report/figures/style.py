@@ -144,7 +144,7 @@ class Grid:
             )
         more = max(0.0, highest - _ROW_HEIGHT) * len(self.rows)
         self.figure.set_figheight(self.figure.get_figheight() + more)
-        legend_below(self.figure, [], note)
+        legend_below(self.figure, [], f"{note}. Pale grey: the methods of the other rows")
 
 
 def grid(rows: Sequence[Row], columns: int, title: str, sharey: Any = "col") -> Grid:

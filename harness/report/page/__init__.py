@@ -99,7 +99,7 @@ def _summary(report: Report) -> str:
 def _proxies(report: Report) -> Iterator[str]:
     for key in report.runs[GROUP].drop_duplicates().sort_values(GROUP).itertuples(index=False, name=None):
         group = Group(*map(str, key))
-        if group.labelled_title != group.title:
+        if group.label:
             yield f"{group.title} is a {group.sentence}. These numbers are not the papers' experiments."
 
 
