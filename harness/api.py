@@ -24,7 +24,7 @@ from harness.spaces import Arch, SearchSpace
 class BlackBox(ABC):
     """A method that asks for the validation accuracy of one cell after another.
 
-    Subclasses take `(space, **settings)`; every setting has a default, which is the paper's value.
+    Subclasses take `(space, **settings)`; every setting has a default, the published value.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -42,7 +42,7 @@ class BlackBox(ABC):
 class OneShot(nn.Module, ABC):
     """A method that learns a distribution over operations together with the shared weights of a supernet.
 
-    Subclasses take `(space, **settings)`; every setting has a default, which is the paper's value. Randomness comes
+    Subclasses take `(space, **settings)`; every setting has a default, the published value. Randomness comes
     from torch's global generator, which the harness seeds. Numbers that change are parameters, buffers or the state of
     a `torch.optim` optimizer held as an attribute: so `state_dict()` is a checkpoint.
     """

@@ -101,8 +101,8 @@ def parser() -> argparse.ArgumentParser:
         "--look-up",
         choices=("all", "found"),
         default="all",
-        help="all: every cell that a run stood at, which curves over time need; found: those that it ended with or "
-        "chose, a smaller folder (default: all)",
+        help="all: every cell that a run passed through, which curves over time need; found: those that it ended "
+        "with or chose, a smaller folder (default: all)",
     )
     where.add_argument(
         "--data",

@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m harness.data", description="Image datasets for the data folder.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("fetch", help="download, check and unpack an official archive")
-    command.add_argument("dataset", choices=FETCHABLE)
+    command.add_argument("dataset", choices=FETCHABLE, help="imagenet16-120 has no archive: what to put where")
     command.add_argument(
         "--data",
         type=Path,
