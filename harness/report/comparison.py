@@ -13,7 +13,7 @@ from harness.oracles import Table
 from harness.report import statistics
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
-from harness.report.runs import subset_label
+from harness.report.runs import subset_label, without_shared
 from harness.report.statistics import ALPHA, POWER, RELIABLE_RUNS, RESAMPLES, Interval, PairedTest
 from harness.report.wording import p_value, printable, ranges
 
@@ -44,8 +44,11 @@ class Comparison:
     group: Group
     dataset: str
     split: str
+    label: str
+    """What every number of a proxy must carry; else empty."""
     first: str
     second: str
+    """As shown, without what all methods that are compared have in brackets."""
     seeds: tuple[int, ...]
     unpaired: tuple[tuple[int, ...], tuple[int, ...]]
     """Seeds that only the first, and only the second, has an accuracy for: left out."""
@@ -84,8 +87,7 @@ class Comparison:
 
     def _difference(self) -> str:
         n = len(self.seeds)
-        label = self.group.label or subset_label(self.first) or subset_label(self.second)
-        where = ", ".join(filter(None, [self.split, label.strip(" ()"), f"n = {n} paired {_seeds(n)}"]))
+        where = ", ".join(filter(None, [self.split, self.label, f"n = {n} paired {_seeds(n)}"]))
         what = f"{self.first} against {self.second} on {self.dataset} ({where}): {self.mean:+.2f} points"
         counts = f"better in {self.better} of {n} {_seeds(n)}" + (f", equal in {self.equal}" if self.equal else "")
         if self.interval is None:
@@ -158,6 +160,8 @@ class Comparisons:
     """What a results folder says of the first of some methods against each of the others."""
 
     found: tuple[Comparison, ...]
+    shared: str
+    """What all of them have in brackets."""
     notes: tuple[str, ...]
     """One line for each pair of methods that cannot be compared somewhere, and why."""
 
@@ -171,7 +175,7 @@ class Comparisons:
         for comparison in self.found:
             if comparison.group != group:
                 group = comparison.group
-                yield printable(group.title)
+                yield printable(f"{group.title}; all with {self.shared}" if self.shared else group.title)
                 yield printable(f"{group.sentence}; {SELECTIONS[SELECTION]}")
                 if group.label:
                     yield "a proxy: what holds for these small searches need not hold for full-size ones"
@@ -204,6 +208,7 @@ def compare(report: Report, methods: Sequence[str], table: Table) -> Comparisons
     """
     _check(report, methods)
     first, *others = methods
+    short, shared = without_shared(methods)
     found: list[Comparison] = []
     notes: list[str] = []
     for (group, dataset, split), scores in _scores(report, methods):
@@ -219,11 +224,17 @@ def compare(report: Report, methods: Sequence[str], table: Table) -> Comparisons
                 here.append(comparison)
         corrected = statistics.holm([comparison.test.p for comparison in here])
         found += [
-            replace(comparison, corrected=p, comparisons=len(here))
+            replace(
+                comparison,
+                first=short[comparison.first],
+                second=short[comparison.second],
+                corrected=p,
+                comparisons=len(here),
+            )
             for comparison, p in zip(here, corrected, strict=True)
         ]
     notes += _never_together(report, methods)
-    return Comparisons(tuple(found), tuple(map(printable, notes)))
+    return Comparisons(tuple(found), shared, tuple(map(printable, notes)))
 
 
 def blocks(report: Report, methods: Sequence[str], group: Group, dataset: str, split: str) -> pd.DataFrame:
@@ -262,6 +273,7 @@ def _compare(
         group=group,
         dataset=dataset,
         split=split,
+        label=(group.label or subset_label(first) or subset_label(second)).strip(" ()"),
         first=first,
         second=second,
         seeds=tuple(map(int, paired.index)),

@@ -58,6 +58,20 @@ def test_a_collapsed_search_does_not_move_what_is_said_without_the_extremes(resu
     assert "without the extremes: median of the differences +2.50, interquartile mean +2.50" in found.lines
 
 
+def test_what_all_methods_changed_is_said_once_and_a_subset_is_called_a_proxy(results):
+    part = {"epochs": 3, "images": "100 of 50000"}
+    for method, accuracies in (("gaea-darts-erm", [91.0, 92.0]), ("darts", [90.0, 90.0])):
+        results.runs_with(method, accuracies, epochs=3, changed=part)
+    found = _compare(results, *(f"{name} [epochs=3, images=100 of 50000]" for name in ("gaea-darts-erm", "darts")))
+    assert found.lines[0].endswith("; all with epochs=3, images=100 of 50000")
+    assert any(
+        line.startswith(
+            "gaea-darts-erm against darts on cifar10 (test, subset proxy, n = 2 paired seeds): +1.50 points"
+        )
+        for line in found.lines
+    )
+
+
 def test_turned_round_the_signs_change(results):
     results.runs_with("darts", [91.0, 88.0, 93.0])
     results.runs_with("gaea-darts-erm", [90.0, 90.0, 90.0])
