@@ -262,12 +262,17 @@ def _machines(options: argparse.Namespace) -> list[Machine]:
         "time_limit": options.time_limit,
         "workers": options.workers,
     }
-    return [Machine(device=device, **common) for device in usable(options.device) * options.jobs_per_device]
+    if options.backend == "dask" and not options.dry_run:  # a cluster's machines need not be like this one
+        if len(options.device or []) > 1:
+            raise ValueError("--backend dask takes one --device: every worker does one run at a time on its own")
+        return [Machine(device=(options.device or [""])[0], **common)]
+    names = usable(options.device)
+    return [Machine(device=name, **common) for name in names * (1 if names == ["cpu"] else options.jobs_per_device)]
 
 
 def _at_a_time(options: argparse.Namespace, machines: Sequence[Machine]) -> int:
     """Runs at a time on this machine: on GPUs as many as `_machines` says, whatever --jobs is."""
-    return options.jobs if machines[0].device == "cpu" else len(machines)
+    return options.jobs if [machine.device for machine in machines] == ["cpu"] else len(machines)
 
 
 @contextmanager
@@ -281,7 +286,10 @@ def _cluster(options: argparse.Namespace, machines: Sequence[Machine]) -> Iterat
     except ImportError as error:
         raise ValueError("--backend dask needs the packages of the extra: pip install '.[dask]'") from error
     with Client(options.scheduler, timeout="20s") as client:
-        yield max(1, sum(client.nthreads().values()))
+        threads = client.nthreads().values()
+        if max(threads, default=1) > 1:
+            raise ValueError("Dask workers need one thread each (--nthreads 1): a process does one run at a time")
+        yield max(1, len(threads))
 
 
 def _report(options: argparse.Namespace, store: Store, console: Console) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import io
 from collections.abc import Generator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from harness.api import BlackBox, OneShot
 from harness.data import SearchData
 from harness.oracles import Table
 from harness.oracles.simulation import Simulated, signal, simulate
-from harness.profiles import Protocol
+from harness.profiles import FolderProtocol, Protocol, Simulation
 from harness.spaces import SPACES, SearchSpace
 from harness.training.search import Epoch, Search, build_supernet
 
@@ -41,6 +41,10 @@ def problems(
     missing = sorted(getattr(cls, "__abstractmethods__", ()))
     if missing:
         return [f"{name} must define {', '.join(missing)}"]
+    protocol = Simulation if issubclass(cls, BlackBox) else FolderProtocol
+    taken = sorted({field.name for field in fields(protocol)} & set(inspect.signature(cls).parameters))
+    if taken:
+        return [f"{name}: a setting called {', '.join(taken)} would be taken for the protocol's: call it otherwise"]
     try:
         inspect.signature(cls).bind(space)
     except TypeError as error:

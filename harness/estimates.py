@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from harness.memory import keep_freed, peak_megabytes
+from harness.memory import forget_peak, keep_freed, peak_megabytes
 from harness.runner import AnyRun, Machine, prepare, prepare_training
 from harness.training.retraining import Retraining
 from harness.training.scratch import Training
@@ -29,6 +29,7 @@ def estimate(run: AnyRun, machine: Machine) -> Estimate:
     """Length and memory of a whole run, as its first steps suggest. Validation and tests are not counted."""
     torch.set_num_threads(machine.threads)
     keep_freed()
+    forget_peak(machine.device)
     if isinstance(run, Retraining):
         training = prepare_training(run, machine)
         seconds = _of_training(training) * run.epochs
@@ -40,17 +41,18 @@ def estimate(run: AnyRun, machine: Machine) -> Estimate:
 
 
 def _of_search(search: Search) -> float:
-    """Seconds of an epoch."""
+    """Seconds of an epoch, mean over those with and without architecture steps."""
     search.supernet.train()
     batches = search.weight_batches.forever(torch.Generator().manual_seed(0))
-
-    def step() -> None:
+    method, steps = search.method, len(search.weight_batches)
+    spent = steps * _seconds(lambda: search.weight_step(next(batches)), search.device)
+    beside = method.architecture_steps is None
+    if beside or method.architecture_steps:
         batch = next(batches)
-        if search.method.architecture_steps is None:
-            search.architecture_step(batch, batch)
-        search.weight_step(batch)
-
-    return _seconds(step) * len(search.weight_batches)
+        training_batch = batch if beside else None
+        one = _seconds(lambda: search.architecture_step(batch, training_batch), search.device)
+        spent += (1 - method.warmup) * one * (method.architecture_steps or steps)
+    return spent
 
 
 def _of_training(training: Training) -> float:
@@ -64,13 +66,15 @@ def _of_training(training: Training) -> float:
         size, batch = next(turns)
         training.step(training.network, batch, size)
 
-    return _seconds(step) * len(sizes)
+    return _seconds(step, training.device) * len(sizes)
 
 
-def _seconds(step: Callable[[], None]) -> float:
+def _seconds(step: Callable[[], object], device: torch.device) -> float:
     times = []
     for _ in range(STEPS):
         start = time.perf_counter()
         step()
+        if device.type == "cuda":  # which only queues what a step asks for
+            torch.cuda.synchronize(device)
         times.append(time.perf_counter() - start)
     return min(times[1:])

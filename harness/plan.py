@@ -240,6 +240,8 @@ def _asked(
         "profile": chosen.profile,
         "protocol": protocol,
     }
+    if space.name not in SPACES:
+        asked["space_sha256"] = registry.source_digest(space)
     if exchanged:
         asked |= {"optimizer": exchanged.__name__, "optimizer_sha256": registry.source_digest(exchanged)}
     try:

@@ -33,10 +33,11 @@ def version_control() -> tuple[str | None, bool | None]:
 
 
 def circumstances(device: str) -> dict[str, Any]:
-    """Versions, machine, and the memory that this process took at most."""
+    """Versions, machine, and the memory that was taken at most since `forget_peak`: resident, and on a GPU."""
     return {
         "versions": {"harness": __version__, "python": platform.python_version(), "torch": torch.__version__},
         "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
         "peak_memory_mb": round(peak_megabytes("cpu"), 1),
+        **({"peak_gpu_memory_mb": round(peak_megabytes(device), 1)} if device.startswith("cuda") else {}),
     }

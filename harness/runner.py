@@ -24,7 +24,7 @@ from harness.api import OneShot
 from harness.data import SearchData, load, search_data
 from harness.data.folders import FolderShares, class_folders, folder_shares
 from harness.files import WriteError
-from harness.memory import keep_freed
+from harness.memory import forget_peak, keep_freed
 from harness.oracles import open_table
 from harness.oracles.simulation import Signal, signal, simulate
 from harness.plan import Run
@@ -50,6 +50,7 @@ class Machine:
     table: Path | None
     """What black boxes search on; None: the bundled table."""
     device: str
+    """Empty: the first that the executing machine has, to be found there."""
     threads: int
     commit: str | None
     dirty: bool | None
@@ -235,6 +236,7 @@ def _epochs(run: AnyRun, machine: Machine, store: Store) -> tuple[dict[str, Any]
     threads = checkpoint["threads"] if checkpoint else machine.threads
     torch.set_num_threads(threads)
     keep_freed()
+    forget_peak(machine.device)
     work, logs = _continued(run, machine, store, checkpoint)
     written = scalars(machine.results / "tensorboard" / run.key, len(logs) + 1)
     with written if isinstance(run, Retraining) else ignored() as add:

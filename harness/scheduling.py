@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from harness.claims import Claim, Watch, owner_is_gone, read
+from harness.devices import usable
 from harness.runner import AnyRun, Machine, as_record, execute, failure
 from harness.store import Record, Store
 
@@ -108,8 +110,12 @@ class Scheduler:
             TemporaryDirectory(prefix="devices-") as slots,
             joblib.parallel_config(backend="loky", inner_max_num_threads=threads),
         ):
-            jobs = max(2, min(self.jobs, len(tasks)))  # joblib takes 1 to mean this very process
-            parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
+            jobs = min(self.jobs, len(tasks))
+            parallel = joblib.Parallel(
+                n_jobs=max(2, jobs),  # joblib takes 1 to mean this very process
+                return_as="generator_unordered",
+                pre_dispatch=jobs,
+            )
             yield from parallel(
                 joblib.delayed(_attempt)(task, self.machines, Path(slots), failed)
                 for task, failed in zip(tasks, known, strict=True)
@@ -177,10 +183,13 @@ def _tasks(runs: Sequence[AnyRun]) -> list[Task]:
 
 
 def _attempt(task: Task, machines: Sequence[Machine], slots: Path | None, failed_before: FailedBefore) -> list[Record]:
-    """Execute the runs of a task that nobody else has claimed or finished; returns the records that are there then."""
+    """Execute the runs of a task that nobody else has claimed or finished; returns the records that are there then.
+
+    One task at a time in a process, whose threads share torch's global random generator.
+    """
     found = []
     _end_with_runner(machines[0].parent)
-    with _free_machine(machines, slots) as machine:
+    with _ONE_TASK, _free_machine(machines, slots) as machine:
         store = Store(machine.results)
         for run in task:
             with Claim(store.claim_path(run.key)) as mine:
@@ -195,6 +204,7 @@ def _attempt(task: Task, machines: Sequence[Machine], slots: Path | None, failed
     return found
 
 
+_ONE_TASK = threading.Lock()
 _WATCHING = threading.Lock()
 
 
@@ -228,7 +238,7 @@ def _loss_of(backend: str) -> type[Exception]:
 def _free_machine(machines: Sequence[Machine], slots: Path | None) -> Iterator[Machine]:
     """One whose device no other process of this call uses; with as many jobs as devices there always is one."""
     if slots is None or len(machines) == 1:
-        yield machines[0]
+        yield _with_device(machines[0])
         return
     while True:
         for place, machine in enumerate(machines):
@@ -237,6 +247,11 @@ def _free_machine(machines: Sequence[Machine], slots: Path | None) -> Iterator[M
                     yield machine
                     return
         time.sleep(POLL_SECONDS)
+
+
+def _with_device(machine: Machine) -> Machine:
+    """With a device of the machine that this is, where the one that planned the runs left it open."""
+    return machine if machine.device else replace(machine, device=usable(None)[0])
 
 
 def _failed_at(record: Record | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -24,8 +25,14 @@ def normalised_by_node(edges: Tensor, target: Sequence[int]) -> Tensor:
 
     edges: (E,) not negative; target: (E,) the node that each edge enters. Returns (E,).
     """
-    nodes = torch.tensor(target, device=edges.device)
+    nodes = _nodes(tuple(target), edges.device)
     return edges / edges.new_zeros(max(target) + 1).index_add(0, nodes, edges)[nodes]
+
+
+@lru_cache(maxsize=16)
+def _nodes(target: tuple[int, ...], device: torch.device) -> Tensor:
+    """(E,) on a device, copied there once."""
+    return torch.tensor(target, device=device)
 
 
 def softmax_by_node(beta: Tensor, target: Sequence[int]) -> Tensor:

@@ -28,7 +28,7 @@ class Gdas(OneShot):
         lr: float = 3e-4,
         beta1: float = 0.5,
         beta2: float = 0.999,
-        weight_decay: float = 1e-3,
+        alpha_decay: float = 1e-3,
         init_std: float = 1e-3,
         tau_first: float = 10.0,
         tau_last: float = 0.1,
@@ -37,7 +37,7 @@ class Gdas(OneShot):
         self.tau_first = self.tau = tau_first
         self.tau_last = tau_last
         self.alpha = nn.Parameter(init_std * torch.randn(space.shape))  # (E, K)
-        self.adam = torch.optim.Adam([self.alpha], lr=lr, betas=(beta1, beta2), weight_decay=weight_decay)
+        self.adam = torch.optim.Adam([self.alpha], lr=lr, betas=(beta1, beta2), weight_decay=alpha_decay)
 
     def distribution(self) -> Tensor:
         return self.alpha.softmax(dim=-1)

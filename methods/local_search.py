@@ -17,7 +17,8 @@ from harness.spaces import Arch
 class LocalSearch(BlackBox):
     def search(self, rng: np.random.Generator) -> Generator[Arch, float, None]:
         known: dict[Arch, float] = {}
-        while True:
+        edges, operations = self.space.shape
+        while len(known) < operations**edges:
             here = self.space.random(rng)
             better: Arch | None = here
             while better is not None:

@@ -28,7 +28,7 @@ class PcDarts(OneShot):
         lr: float = 6e-4,
         beta1: float = 0.5,
         beta2: float = 0.999,
-        weight_decay: float = 1e-3,
+        alpha_decay: float = 1e-3,
         init_std: float = 1e-3,
         warmup: float = 0.3,
     ) -> None:
@@ -36,7 +36,7 @@ class PcDarts(OneShot):
         self.warmup = warmup
         self.alpha = nn.Parameter(init_std * torch.randn(space.shape))  # (E, K)
         self.beta = nn.Parameter(init_std * torch.randn(space.shape[0]))  # (E,)
-        self.adam = torch.optim.Adam([self.alpha, self.beta], lr=lr, betas=(beta1, beta2), weight_decay=weight_decay)
+        self.adam = torch.optim.Adam([self.alpha, self.beta], lr=lr, betas=(beta1, beta2), weight_decay=alpha_decay)
 
     def distribution(self) -> Tensor:
         return self.alpha.softmax(dim=-1)

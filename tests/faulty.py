@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -36,6 +37,22 @@ class KillsItsProcess(Raises):
 class Hangs(Raises):
     def step(self):
         time.sleep(1000)
+
+
+class TakesTurns(Raises):
+    """Writes a number of its own before every epoch, and gives others time to do the same."""
+
+    def __init__(self, space):
+        super().__init__(space)
+        self.number = torch.randint(2**31, ()).item()
+
+    def anneal(self, epoch, epochs):
+        with Path(os.environ["TURNS"]).open("a") as file:
+            file.write(f"{self.number}\n")
+        time.sleep(0.5)
+
+    def step(self):
+        pass
 
 
 class OddSetting(Raises):

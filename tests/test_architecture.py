@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "__main__": {"api", "conformance", "data", "oracles", "profiles", "registry"},
     "conformance": {"api", "data", "oracles", "profiles", "spaces", "training"},
     "plan": {"api", "conformance", "data", "oracles", "profiles", "registry", "spaces", "store"},
-    "scheduling": {"claims", "plan", "runner", "store"},
+    "scheduling": {"claims", "devices", "plan", "runner", "store"},
     "training/retrain.py": {
         "arguments",
         "devices",

@@ -33,6 +33,24 @@ def page_faults(how: str) -> int:
     return int(ended.stdout)
 
 
+PEAKS = """
+import torch
+from harness.memory import forget_peak, keep_freed, peak_megabytes
+
+keep_freed()
+torch.zeros(50 << 20).add_(1)  # 200 MiB
+whole = peak_megabytes("cpu")
+forget_peak("cpu")
+print(whole - peak_megabytes("cpu"))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forgets the peak of a process")
+def test_the_peak_of_a_run_is_not_that_of_the_one_before():
+    ended = subprocess.run([sys.executable, "-c", PEAKS], capture_output=True, text=True, check=True)
+    assert float(ended.stdout) > 150
+
+
 def test_freed_memory_is_kept_for_the_next_step():
     otherwise = page_faults("as it is")
     if otherwise < 20_000:

@@ -14,9 +14,12 @@ import numpy as np
 import pytest
 
 import run_all
-from harness import devices
+from harness import devices, scheduling
 from harness.arguments import parser, seeds
+from harness.oracles import open_table
+from harness.plan import plan
 from harness.store import Store
+from methods import METHODS
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--set", "channels=2", "--set", "batch_size=64", "--figures", "none"]
@@ -87,14 +90,22 @@ def test_parallel_runs_equal_serial_ones(finished, tmp_path):
     assert contents(tmp_path) == contents(finished)
 
 
-@pytest.mark.parametrize("device, jobs", [("cpu", 16), ("cuda:0", 2)])
-def test_a_gpu_takes_as_many_runs_as_it_is_given_however_many_cores_there_are(device, jobs, monkeypatch):
+@pytest.mark.parametrize("device, jobs, places", [("cpu", 16, 1), ("cuda:0", 2, 2)])
+def test_a_gpu_takes_as_many_runs_as_it_is_given_however_many_cores_there_are(device, jobs, places, monkeypatch):
     monkeypatch.setattr(devices, "usable", lambda _asked: [device])
     options = parser().parse_args(["--jobs", "16", "--jobs-per-device", "2"])
     machines = run_all._machines(options)
     with run_all._cluster(options, machines) as at_a_time:
         assert at_a_time == jobs
-    assert {machine.device for machine in machines} == {device}
+    assert [machine.device for machine in machines] == [device] * places
+
+
+def test_a_clusters_workers_look_for_their_own_devices(monkeypatch):
+    options = parser().parse_args(["--backend", "dask", "--scheduler", "tcp://nowhere:1"])
+    (machine,) = run_all._machines(options)
+    monkeypatch.setattr(scheduling, "usable", lambda _asked: ["cuda:0", "cuda:1"])
+    with scheduling._free_machine([machine], None) as found:
+        assert found.device == "cuda:0"
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
@@ -183,6 +194,19 @@ def test_a_users_own_space_is_searched_and_reported(tmp_path):
     assert all(set(record["cells"]["last"].split("-")) <= {"skip", "conv", "pool"} for record in records)
 
 
+def test_another_file_of_the_same_space_is_another_search(tmp_path):
+    file = ROOT / "tests" / "two_edges.py"
+    other = tmp_path / "two_edges.py"
+    other.write_text(file.read_text().replace("relu", "tanh"))
+    keys = set()
+    for path in (file, file, other):
+        (run,) = plan(
+            {"darts": METHODS["darts"]}, f"{path}:TwoEdges", "quick", ["digits"], [0], [], Path(), open_table()
+        )
+        keys.add(run.key)
+    assert len(keys) == 2
+
+
 def test_an_outside_method_is_called_by_its_class(tmp_path):
     assert run(tmp_path, methods=f"{ROOT / 'tests' / 'sign_gradient.py'}:SignGradient") == 0
     assert {row["method"].split(" ")[0] for row in rows(tmp_path)} == {"SignGradient"}
@@ -246,6 +270,7 @@ BAD = {
     "--table absent.npz": "absent.npz",
     "--table README.md": "README.md",
     "--device quantum": "--device quantum",
+    "--backend dask --scheduler tcp://nowhere:1 --device cuda:0,cuda:1": "takes one --device",
     "--results README.md": "README.md",
     "--dataset cifar10": "unpack the official",
     "--report-only --results nowhere": "no results folder",

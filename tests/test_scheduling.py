@@ -28,6 +28,15 @@ def dead_process():
     return process.pid
 
 
+def test_under_a_time_limit_one_job_is_still_one_run_at_a_time(tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    monkeypatch.setenv("TURNS", str(log))
+    assert run(tmp_path / "results", "--time-limit", "300", methods=f"{FAULTY}:TakesTurns", seeds="3") == 0
+    runs = log.read_text().split()
+    assert runs == [turn for seed in dict.fromkeys(runs) for turn in [seed] * 2]  # two epochs of each, one by one
+    assert len(set(runs)) == 3
+
+
 # Claims --------------------------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -64,9 +65,14 @@ class Batches:
         sides = self.images.pixels.shape[2:]
         return torch.stack([torch.randint(side, (len(self.images),), generator=generator) for side in sides], dim=1)
 
+    @cached_property
+    def _mean_and_std(self) -> list[Tensor]:
+        """(channels, 1, 1) each, on the images' device: to copy them for every batch would make a GPU wait."""
+        device = self.images.pixels.device
+        return [torch.tensor(values, device=device)[:, None, None] for values in (self.mean, self.std)]
+
     def _normalised(self, pixels: Tensor) -> Tensor:
-        mean = torch.tensor(self.mean, device=pixels.device)[:, None, None]
-        std = torch.tensor(self.std, device=pixels.device)[:, None, None]
+        mean, std = self._mean_and_std
         return ((pixels.float() - mean) / std).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
 

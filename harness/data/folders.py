@@ -156,6 +156,7 @@ class FolderBatches:
             persistent_workers=workers > 0,
             # Forking a process that has threads, as one that trains has, can hang.
             multiprocessing_context="forkserver" if workers else None,
+            generator=torch.Generator(),  # else it draws from the global one, which is the method's
             pin_memory=device.type == "cuda",
         )
 
@@ -183,7 +184,8 @@ class FolderBatches:
     def _batches(self, order: Tensor, seeds: Tensor) -> Iterator[Batch]:
         keys = list(zip(order.tolist(), seeds.tolist(), strict=True))
         batches = (keys[start : start + self.batch_size] for start in range(0, len(keys), self.batch_size))
-        self.wanted = [batch[self.share(len(batch))] for batch in batches]
+        parts = (batch[self.share(len(batch))] for batch in batches)
+        self.wanted = [part for part in parts if part]  # of a small last batch there may be none for this process
         mean, std = (torch.tensor(values, device=self.device)[:, None, None] for values in (MEAN, STD))
         for pixels, labels in self.loader:
             images = pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float()  # channels-last

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
+from harness.report.groups import DATASET_ORDER
 from harness.report.wording import ranges
+from harness.spaces import SPACES
 from harness.store import Record
 
 
 def searching(record: Record, seeds: Iterable[int]) -> str:
     """The command that repeats the searches of one configuration, of which `record` is one.
 
-    A method or optimizer from outside stands as FILE.py:Class: records hold the digest of the file, not its place.
+    A method, optimizer, space or dataset from outside stands as FILE.py:name: records do not hold the file's place.
     """
     asked = record["asked"]
     name = asked["method"]
-    words = ["--space", asked["space"], "--methods", f"FILE.py:{name}" if asked.get("source") else name]
+    words = ["--space", _outside(asked["space"], SPACES)]
+    words += ["--methods", f"FILE.py:{name}" if asked.get("source") else name]
     words += ["--seeds", seed_ranges(seeds), "--profile", asked["profile"]]
     if asked.get("table"):
         words += ["--table", "TABLE"]
     else:
-        words += ["--dataset", asked["dataset"]]
+        words += ["--dataset", _outside(asked["dataset"], ("digits", *DATASET_ORDER))]
     if record["kind"] == "one-shot":
         words += ["--device", _device(record)]
         words += ["--threads", str(record["provenance"].get("threads") or 1)]
@@ -51,6 +54,10 @@ def training(record: Record) -> tuple[str, str]:
         else:
             words += [f"--{flag}", str(value)]
     return "--retrain none", shlex.join(words)
+
+
+def _outside(name: str, ours: Container[str]) -> str:
+    return name if name in ours else f"FILE.py:{name}"
 
 
 def seed_ranges(seeds: Iterable[int]) -> str:

@@ -107,7 +107,7 @@ def gather(store: Store, order: Sequence[str], published: Path) -> Report:
         runs=found,
         records=records,
         finals=finals,
-        headlines=headline.build(rows, known),
+        headlines=headline.build(rows, known, trainings),
         trained=retrained.table(trained, known, methods),
         trained_finals=trained,
         trainings=trainings,

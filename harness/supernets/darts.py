@@ -27,6 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.spaces.darts import CELL_EDGES, DARTS, STATES
+from harness.supernets.mixing import picked
 from harness.supernets.operations import (
     Convolution,
     FactorizedReduction,
@@ -134,12 +135,12 @@ class DARTSSupernet(nn.Module):
         chosen = self._chosen(weights) if sampled else None
         leaving = []
         for rows in LEAVING:
-            columns = dict(zip(self.operations, factors[rows].unbind(1), strict=True))
+            columns = dict(zip(self.operations, picked(factors, rows).unbind(1), strict=True))
             edges = {
                 name: tuple(n for n, row in enumerate(rows) if chosen is None or chosen[row] == name)
                 for name in self.operations
             }
-            leaving.append(Leaving(columns, edges, bypass[rows]))
+            leaving.append(Leaving(columns, edges, picked(bypass, rows)))
         scalars = None
         if chosen is not None and factors.requires_grad:
             ran = [[name == choice or choice is None for name in self.operations] for choice in chosen]

@@ -5,6 +5,7 @@ Everything here is the same function as the obvious composition of layers, in va
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, cast
 
@@ -172,6 +173,12 @@ def add_scaled(total: Tensor, terms: tuple[Tensor, ...], factors: tuple[Factor, 
 def counts(factor: Factor) -> bool:
     """Whether a factor may be other than zero."""
     return isinstance(factor, Tensor) or factor != 0
+
+
+def picked(x: Tensor, places: Sequence[int], dim: int = 0) -> Tensor:
+    """Some entries of a short dimension, as `x[list]`, which would copy the list to a GPU and wait for that."""
+    parts = x.unbind(dim)
+    return torch.stack([parts[place] for place in places], dim)
 
 
 def channels_last(x: Tensor) -> Tensor:

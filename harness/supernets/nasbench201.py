@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.spaces import NASBench201
-from harness.supernets.mixing import Factor, average, is_small, scaled_norm, scaled_pointwise, spread
+from harness.supernets.mixing import Factor, average, is_small, picked, scaled_norm, scaled_pointwise, spread
 
 KERNEL_SIZES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 NODES = 4
@@ -103,8 +103,8 @@ class Mixture:
         numbers = linear.tolist() if linear.is_cpu else [list(row.unbind()) for row in linear.detach()]
         return Mixture(
             edge_weights,
-            scales=[convolutions[:, edges].flatten() for edges in EDGES_FROM],
-            linear=[linear[edges] for edges in EDGES_FROM],
+            scales=[picked(convolutions, edges, dim=1).flatten() for edges in EDGES_FROM],
+            linear=[picked(linear, edges) for edges in EDGES_FROM],
             factors=[[numbers[edge] for edge in edges] for edges in EDGES_FROM],
         )
 
@@ -192,8 +192,8 @@ class SearchCell(nn.Module):
         if self.partial_channels == 1:
             return mixed
         edges = [edge for edge, target in enumerate(TARGET) if target == node]
-        factors = edge_weights[edges].unbind()
-        untouched = sum(f * nodes[SOURCE[e]][:, self.channels :] for e, f in zip(edges, factors, strict=True))
+        factors = edge_weights.unbind()
+        untouched = sum(factors[edge] * nodes[SOURCE[edge]][:, self.channels :] for edge in edges)
         joined = torch.cat([mixed, cast(Tensor, untouched)], dim=1)
         return F.channel_shuffle(joined, self.partial_channels).contiguous(memory_format=torch.channels_last)
 

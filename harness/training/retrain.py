@@ -146,7 +146,7 @@ def _run(runs: list[Retraining], machines: list[Machine], options: argparse.Name
     labels = {run.key: run.label for run in runs}
     failed = False
     if missing:
-        jobs = options.jobs if machines[0].device == "cpu" else len(machines)
+        jobs = options.jobs if [machine.device for machine in machines] == ["cpu"] else len(machines)
         with Display(console, store, [(run.key, run.label, run.epochs) for run in missing]) as display:
             for record in Scheduler(missing, machines, jobs).records():
                 display.done(record, labels[record["key"]])

@@ -24,6 +24,7 @@ from harness.data.folders import (
     turned,
 )
 from harness.store import Store
+from harness.training.distributed import Group
 from harness.training.retrain import main
 
 CPU = torch.device("cpu")
@@ -234,6 +235,22 @@ def test_parts_of_two_processes_make_the_whole(root):
     ]
     joined = torch.cat([images for step in zip(*parts, strict=True) for images, _ in step])
     assert torch.equal(joined, whole)
+
+
+def test_a_process_leaves_out_a_batch_of_which_it_gets_nothing(root):
+    files = class_folders(root).test[torch.arange(5)]
+    parts = [FolderBatches(files, 4, 32, NOTHING, CPU, share=Group(rank, 2).share) for rank in range(2)]
+    assert [[len(labels) for _, labels in part.plain()] for part in parts] == [[2], [2, 1]]
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.faults)])
+def test_a_pass_leaves_the_methods_random_stream_alone(root, workers):
+    batches = FolderBatches(class_folders(root).train, 4, 32, ALL, CPU, workers=workers)
+    torch.manual_seed(7)
+    drawn = torch.rand(3)
+    torch.manual_seed(7)
+    next(batches.one_pass(seeded(1)))
+    assert torch.equal(torch.rand(3), drawn)
 
 
 @pytest.mark.faults

@@ -32,7 +32,8 @@ def cluster(tmp_path_factory, request):
         processes.append(subprocess.Popen([*dask, *scheduler], stderr=file, **common))
     try:
         address = found(log, r"Scheduler at:\s+(tcp://[0-9.:]+)")
-        worker = ["worker", address, "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1"]
+        threads = "2" if "threads" in request.node.name else "1"
+        worker = ["worker", address, "--nthreads", threads, "--no-dashboard", "--host", "127.0.0.1"]
         worker.append("--nanny" if "started_anew" in request.node.name else "--no-nanny")
         for number in range(2):
             with (folder / f"worker-{number}.log").open("w") as file:
@@ -100,3 +101,10 @@ def test_a_search_that_kills_workers_started_anew_has_failed(tmp_path, cluster):
 def test_no_scheduler_is_one_clear_line(tmp_path, capsys):
     assert run(tmp_path, "--backend", "dask", "--scheduler", "tcp://127.0.0.1:9") == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_workers_with_several_threads_are_refused(tmp_path, cluster):
+    process = started(tmp_path, cluster[0], epochs=2)
+    printed, _ = process.communicate(timeout=200)
+    assert process.returncode == 2
+    assert "one thread each" in printed

@@ -123,6 +123,14 @@ def test_density_of_one_edge_is_a_distribution(n, seed):
     assert total == pytest.approx(1)
 
 
+def test_local_search_ends_when_it_knows_every_cell():
+    space = NASBench201().without("none").without("avg_pool_3x3").without("nor_conv_1x1")
+    cells = asked(LocalSearch(space), convolutions, 2**6)
+    assert len(set(cells)) == 2**6
+    with pytest.raises(StopIteration):
+        asked(LocalSearch(space), convolutions, 2**6 + 1)
+
+
 def test_random_cell_asks_for_nothing():
     search = RandomCell(SPACE).search(np.random.default_rng(0))
     with pytest.raises(StopIteration) as stop:

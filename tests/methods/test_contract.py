@@ -72,6 +72,11 @@ class Abstract(OneShot):
     pass
 
 
+class NamedAsTheProtocol(SignGradient):
+    def __init__(self, space, epochs: int = 3):
+        super().__init__(space)
+
+
 def test_conformance_finds_what_is_wrong(data):
     protocol = budget("quick", "nasbench201", "digits", "x", {"epochs": 2, "channels": 2, "batch_size": 10}).protocol
     assert "resumed" in conformance.examine(Forgetful, "nasbench201", data(Forgetful), protocol)[0]
@@ -80,6 +85,7 @@ def test_conformance_finds_what_is_wrong(data):
     assert "must have shape (6, 5)" in conformance.problems(WrongShape, space)[0]
     assert "must define distribution" in conformance.problems(Abstract, space)[0]
     assert "must derive from" in conformance.problems(dict, space)[0]
+    assert "called epochs would be taken for the protocol's" in conformance.problems(NamedAsTheProtocol, space)[0]
     assert "raised" in conformance.problems(SignGradient, space, {"lr2": 1})[0]
 
 

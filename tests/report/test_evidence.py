@@ -144,6 +144,17 @@ def test_command_asks_for_the_very_runs(words):
     assert [run.key for run in again] == [run.key for run in asked]
 
 
+def test_command_says_where_a_file_of_the_users_belongs():
+    record = {
+        "asked": {"method": "darts", "space": "two-edges", "profile": "quick", "dataset": "stripes", "settings": {}},
+        "kind": "one-shot",
+        "provenance": {"device": "cpu"},
+    }
+    command = commands.searching(record, [0, 1])
+    assert "--space FILE.py:two-edges" in command
+    assert "--dataset FILE.py:stripes" in command
+
+
 def planned(options):
     overrides = [*options.set, *([f"precision={options.precision}"] if options.precision else [])]
     entries = select(options.methods, options.space, METHODS, FAMILIES).entries

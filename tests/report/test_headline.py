@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.report.conftest import CELLS
+from harness.spaces import DARTS
+from harness.spaces.published_cells import published_cell
+from tests.report.conftest import CELLS, genotype
 
 
 def test_published_numbers_are_the_papers(results):
@@ -18,6 +20,17 @@ def test_ours_stands_beside_only_under_the_same_protocol(results):
     rows = results.report().headlines
     assert list(rows["status"]) == ["run here"] + ["not run yet"] * 4
     assert rows["ours"][0] == 94.0
+
+
+def test_a_training_of_the_published_cell_by_the_usual_recipe_counts(results):
+    cell = DARTS().to_string(published_cell("GAEA_PC_DARTS_imagenet_156").arch)
+    results.retrain(cell, 0, 30.0, dataset="imagenet", changed={"epochs": 1})
+    results.retrain(genotype(0), 0, 30.0, dataset="imagenet")
+    assert set(results.report().headlines["status"]) == {"not run yet"}
+    results.retrain(cell, 1, 24.2, dataset="imagenet", parameters=5_622_000)
+    rows = results.report().headlines[3:]
+    assert list(rows["ours"]) == [24.2, 5.622]
+    assert list(rows["verdict"]) == ["spread unknown", "reproduced"]
 
 
 def test_every_command_is_one_that_exists():
