@@ -6,7 +6,7 @@ import time
 
 from harness.claims import Claim, Watch
 from harness.oracles import Table
-from harness.store import Lookups, Record, Store
+from harness.store import REPORTED_EPOCHS, Lookups, Record, Store
 
 
 def look_up(store: Store, table: Table, found_only: bool = False) -> None:
@@ -31,7 +31,9 @@ def _add_lookups(store: Store, table: Table, found_only: bool) -> None:
     found = {cell for record in records for cell in _cells(store, record, found_only)}
     cells = sorted((found | set(table.best_cells() if found else ())) - known)
     if cells:
-        store.write_lookups(Lookups(table.sha256, table.source, table.frame(cells)))
+        answers = table.frame(cells)
+        reported = answers[answers["epochs"] == REPORTED_EPOCHS]
+        store.write_lookups(Lookups(table.sha256, table.source, reported))
 
 
 def _cells(store: Store, record: Record, found_only: bool) -> set[str]:

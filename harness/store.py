@@ -31,6 +31,8 @@ from harness.files import UNFINISHED, is_abandoned, read_array, sync_folder, wri
 
 SCHEMA = 1
 LOOKUP_COLUMNS = ["cell", "dataset", "split", "epochs", "value", "trials"]
+REPORTED_EPOCHS = 200
+"""Training epochs of every accuracy that is reported; those after 12 epochs are a search signal, never a result."""
 
 Record = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]

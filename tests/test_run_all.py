@@ -222,6 +222,7 @@ def test_a_later_table_adds_test_accuracies_and_searches_nothing(finished, tmp_p
     assert "4 done, 0 to do" in capsys.readouterr().out
     splits = {(row["dataset"], row["split"]) for row in rows(results)}
     assert {("cifar10", "test"), ("cifar100", "x-test"), ("cifar100", "ori-test")} <= splits
+    assert {int(epochs) for found in Store(results).lookups() for epochs in found.frame["epochs"]} == {200}
     assert run_all.main(["--report-only", "--results", str(results)]) == 0
     assert {(row["dataset"], row["split"]) for row in rows(results)} == splits
 

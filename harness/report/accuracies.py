@@ -8,10 +8,7 @@ from typing import Any
 import pandas as pd
 
 from harness.report.groups import GROUP, SPLIT_ORDER
-from harness.store import Lookups
-
-EPOCHS = 200
-"""Training epochs of every reported accuracy; accuracies after 12 epochs are a search signal, never a result."""
+from harness.store import REPORTED_EPOCHS, Lookups
 
 COLUMNS = ["cell", "dataset", "split", "value", "table"]
 
@@ -24,7 +21,7 @@ METRIC_OF_SPLIT = {
 
 
 def one_table_per_number(lookups: Sequence[Lookups]) -> pd.DataFrame:
-    """Columns `COLUMNS`: accuracies (%) after 200 epochs of training; a table is named by 12 digits of its SHA-256.
+    """Columns `COLUMNS`: accuracies (%) after `REPORTED_EPOCHS`; a table is named by 12 digits of its SHA-256.
 
     All numbers of one dataset and split come from one table: of those that have it, the one with the most
     (dataset, split) pairs; among equals the one with the smallest SHA-256.
@@ -73,7 +70,7 @@ def uncovered(runs: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
 
 def _reported(lookups: Lookups) -> pd.DataFrame:
     frame = lookups.frame
-    known = frame[(frame["epochs"] == EPOCHS) & frame["split"].isin(METRIC_OF_SPLIT)]
+    known = frame[(frame["epochs"] == REPORTED_EPOCHS) & frame["split"].isin(METRIC_OF_SPLIT)]
     return known[["cell", "dataset", "split", "value"]].assign(table=lookups.sha256[:12])
 
 

@@ -14,14 +14,13 @@ from typing import Any
 import pandas as pd
 
 from harness.report import commands, leaderboard, regret, retrained, wording
-from harness.report.accuracies import EPOCHS
 from harness.report.content import Report
 from harness.report.costs import UNITS, Cost
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
 from harness.report.published import PublishedValue
 from harness.report.runs import subset_label
-from harness.store import Record
+from harness.store import REPORTED_EPOCHS, Record
 
 ROW = [
     "configuration",  # place in `configurations`
@@ -262,7 +261,7 @@ class _Rows:
 def _looked_up_in(table: str, report: Report) -> dict[str, Any]:
     return {
         "name": f"table {table}",
-        "about": f"{EPOCHS} epochs of training, looked up in a table",
+        "about": f"{REPORTED_EPOCHS} epochs of training, looked up in a table",
         "note": "",
         "facts": {"table, SHA-256": f"{table}…", "source of the table": report.tables[table]},
         "recipe": None,
