@@ -20,11 +20,11 @@ from harness.report.wording import p_value, printable, ranges
 SELECTION = "last"
 
 LEGEND = (
-    "How to read this: differences are in points of accuracy (%), first method minus second. The difference, its"
-    " interval and the test (Wilcoxon's signed-rank, two-sided) are paired by seed; the probability that a search beats"
-    " another and Cliff's delta take the same searches without their pairing. A difference is relevant if its whole"
-    " interval lies beyond the noise: the pooled standard deviation among isomorphic cells in the table. Datasets and"
-    " splits are not corrected for: they look up the same cells."
+    "How to read this: differences are in points of accuracy (%; of cells trained here 100 minus the test error), first"
+    " method minus second. The difference, its interval and the test (Wilcoxon's signed-rank, two-sided) are paired by"
+    " seed; the probability that a search beats another and Cliff's delta take the same searches without their pairing."
+    " A difference is relevant if its whole interval lies beyond the noise: the pooled standard deviation among"
+    " isomorphic cells in the table. Datasets and splits are not corrected for: they look up the same cells."
 )
 
 
@@ -245,11 +245,30 @@ def blocks(report: Report, methods: Sequence[str], group: Group, dataset: str, s
     return pd.DataFrame(columns=list(methods), dtype=float)
 
 
-def _scores(report: Report, methods: Sequence[str]) -> Iterator[tuple[tuple[Group, str, str], pd.DataFrame]]:
-    """For each group, dataset and split in leaderboard order: accuracies (%) by seed (rows) and method (columns)."""
+Scores = Iterator[tuple[tuple[Group, str, str], pd.DataFrame]]
+
+
+def _scores(report: Report, methods: Sequence[str]) -> Scores:
+    """For each group, dataset and split: accuracies (%) by seed (rows) and method (columns)."""
+    yield from _looked_up(report, methods)
+    yield from _trained(report, methods)
+
+
+def _trained(report: Report, methods: Sequence[str]) -> Scores:
+    """Of cells that were trained from scratch here, recipe by recipe."""
+    found = report.trained_finals[report.trained_finals["method"].isin(methods)]
+    for key, rows in found.groupby([*GROUP, "dataset", "table"], sort=False):
+        *group, dataset, recipe = map(str, key)
+        accuracies = rows.assign(accuracy=100 - rows["value"].astype(float))
+        scores = accuracies.pivot(index="seed", columns="method", values="accuracy")
+        yield (Group(*group), dataset, f"test, cells trained here: {recipe}"), scores
+
+
+def _looked_up(report: Report, methods: Sequence[str]) -> Scores:
+    """In leaderboard order."""
     place = [*GROUP, "dataset", "split"]
     rows = report.leaderboard
-    looked_up = rows["table"].isin(report.tables.keys())  # errors of trained cells are on another scale
+    looked_up = rows["table"].isin(report.tables.keys())
     wanted = rows[(rows["selection"] == SELECTION) & rows["method"].isin(methods) & looked_up]
     finals = report.finals[(report.finals["selection"] == SELECTION) & report.finals["method"].isin(methods)]
     found = dict(iter(finals.groupby(place)))
