@@ -53,7 +53,7 @@ def methods_in_order(runs: pd.DataFrame, order: Sequence[str]) -> list[str]:
 def split_name(method: str) -> tuple[str, list[str]]:
     """A method as shown, as its name and what its brackets say: ("darts", ["epochs=3", "lr=0.1"])."""
     name, bracket, changed = method.partition(" [")
-    return name, changed.removesuffix("]").split(", ") if bracket else []
+    return (name, changed[:-1].split(", ")) if bracket and changed.endswith("]") else (method, [])
 
 
 def without_shared(methods: Sequence[str]) -> tuple[dict[str, str], str]:

@@ -13,7 +13,7 @@ from harness.report.content import Report
 from harness.report.costs import Cost, Size
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
-from harness.report.runs import subset_label
+from harness.report.runs import subset_label, without_shared
 from harness.report.verdict import RULE
 
 
@@ -74,8 +74,11 @@ def tables(report: Report) -> Iterator[Table]:
         if group not in seen:
             columns["search cost"] = _costs(report, group)
         seen.add(group)
-        lines = tuple(_lines(str(method), columns.values()) for method in dict.fromkeys(rows["method"]))
-        yield Table(group, _caption(report, selection, metric, recipe, set(rows["dataset"])), tuple(columns), lines)
+        short, shared = without_shared(list(dict.fromkeys(rows["method"])))
+        caption = _caption(report, selection, metric, recipe, set(rows["dataset"]))
+        caption += f"; all with {shared}{subset_label(shared)}" if shared else ""
+        lines = tuple(_lines(method, name + subset_label(name), columns.values()) for method, name in short.items())
+        yield Table(group, caption, tuple(columns), lines)
 
 
 def remarks(report: Report) -> list[tuple[str, list[str]]]:
@@ -178,7 +181,8 @@ def _entries(found: Cost | Size) -> Entries:
     return found.ours, found.theirs, found.verdict
 
 
-def _lines(method: str, columns: Iterable[Mapping[str, Entries]]) -> Lines:
+def _lines(method: str, name: str, columns: Iterable[Mapping[str, Entries]]) -> Lines:
+    """`name`: what the method is called in this table."""
     entries = [column.get(method, _NO_ENTRIES) for column in columns]
     ours, published, verdict = zip(*entries, strict=True)
-    return Lines(method + subset_label(method), ours, published, verdict)
+    return Lines(name, ours, published, verdict)

@@ -99,6 +99,15 @@ def test_latex_escapes_every_special_letter(results):
     assert name.endswith(r"\$e\$ \textasciitilde{}f\textasciicircum{}g \{h\} \textbackslash{}i `j` {[}k](l)")
 
 
+@pytest.mark.parametrize("form", [markdown, latex])
+def test_what_all_methods_changed_stands_in_the_caption(results, form):
+    results.runs_with("darts", [50.0], epochs=3, changed={"epochs": 3, "images": "9 of 50000"})
+    results.runs_with("gdas", [50.0], epochs=3, changed={"epochs": 3, "images": "9 of 50000", "lr": 0.5})
+    text = form.render(results.report())
+    assert f"accuracy in {form.escape('%')}; all with epochs=3, images=9 of 50000 (subset proxy)" in text
+    assert form.escape("gdas [lr=0.5]") in text
+
+
 def test_latex_line_does_not_begin_with_what_a_line_break_would_swallow():
     assert latex.escape("[k] *l").startswith("{[}k] {*}l")
 
