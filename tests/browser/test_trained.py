@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.test_page import blocks, choice, column, header, numbers
+from tests.report.conftest import genotype
 
 pytestmark = pytest.mark.browser
 
@@ -45,6 +46,16 @@ def test_errors_stand_in_a_block_of_their_own_with_size_and_cost(mixed):
     assert column(shown, "Search cost")[0] == "1 s, cpu 0.4 GPU days ≠"
     assert "accuracies in % after 200 epochs" in shown.locator("#shown").inner_text()
     assert "test errors in %, lower is better" in shown.locator("#shown").inner_text()
+
+
+def test_a_control_that_asks_no_table_stands_beside_the_methods_that_search(results, show):
+    results.trained_with("darts", [2.0])
+    where = {"space": "darts", "profile": "quick", "dataset": "digits", "table": None}
+    results.black_box("random-cell", [], seconds=0.0, choice=genotype(5), **where)
+    results.retrain(genotype(5), 0, 1.0)
+    assert blocks(show()) == {
+        "Weight sharing, searched on digits": ["darts digits proxy", "random-cell digits proxy"],
+    }
 
 
 def test_the_space_with_the_most_results_is_shown_first(mixed):

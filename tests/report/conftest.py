@@ -82,11 +82,23 @@ class Results:
             self.store.write(record, _arrays(cells))
         return record["key"]
 
-    def black_box(self, method, improvements, *, seconds, seed=0, choice=None, profile="paper", dataset="cifar10"):
+    def black_box(
+        self,
+        method,
+        improvements,
+        *,
+        seconds,
+        seed=0,
+        choice=None,
+        profile="paper",
+        dataset="cifar10",
+        space="nasbench201",
+        table="a" * 64,
+    ):
         """A search on the table: `improvements` are (seconds, cell); `choice` is its cell, if not the last of them."""
         asked = {
             "schema": SCHEMA,
-            "space": "nasbench201",
+            "space": space,
             "method": method,
             "source": None,
             "settings": {},
@@ -94,7 +106,7 @@ class Results:
             "protocol": {"budget_seconds": 12000.0},
             "dataset": dataset,
             "seed": seed,
-            "table": "a" * 64,
+            "table": table,
             "signal_epochs": 12,
         }
         record = {

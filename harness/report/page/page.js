@@ -151,10 +151,11 @@ const EACH = "each dataset";
 function blocks(found) {
   const made = new Map();
   const add = (row, where) => {
-    const { kind, space, profile } = row.configuration;
+    const { space, profile, table: asked } = row.configuration;
+    const kind = asked ? "black-box" : "one-shot"; // a control that asks no table stands beside the methods that search
     const recipe = row.trainings ? row.origin : null; // what was looked up may come from several tables
     const key = JSON.stringify([kind, space, profile, where, row.selection, recipe && [recipe.name, recipe.note]]);
-    if (!made.has(key)) made.set(key, { ...row.configuration, where, selection: row.selection, recipe, rows: [] });
+    if (!made.has(key)) made.set(key, { ...row.configuration, kind, where, selection: row.selection, recipe, rows: [] });
     made.get(key).rows.push(row);
   };
   const same = ({ selection, configuration: { method, space, profile } }) => JSON.stringify([method, space, profile, selection]);
