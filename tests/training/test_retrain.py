@@ -276,7 +276,10 @@ def test_a_training_that_fails_is_recorded_and_the_others_go_on(tmp_path, capsys
 
 
 def test_tensorboard_gets_every_epoch_once_where_it_is_installed(tmp_path):
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator",
+        reason="needs the packages of the extra: pip install '.[tensorboard]'",
+    )
     for epochs in (range(1, 3), range(2, 4)):  # the first was killed after epoch 2, whose checkpoint was not written
         with scalars(tmp_path, epochs[0]) as add:
             for epoch in epochs:
