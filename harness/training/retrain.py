@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
@@ -203,7 +204,9 @@ def _own_device(options: argparse.Namespace) -> str:
 
 def ranking(records: Sequence[Record]) -> Table:
     """Cells by their mean test error over the finished trainings, the best first."""
-    table = Table(Column("cell", no_wrap=True), "n", "test error (%)", "std", PEEKING, "parameters", "seconds")
+    widths = {"n": 2, "test error (%)": 6, "std": 5, PEEKING: 8, "parameters": 10, "seconds": 8}
+    numbers = [Column(title, justify="right", min_width=width) for title, width in widths.items()]
+    table = Table(Column("cell", overflow="fold"), *numbers, box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     datasets = sorted({record["asked"]["dataset"] + ", a proxy" * record["proxy"] for record in records})
     table.title = f"Test error of the last epoch on {'; '.join(datasets)}"
     by_cell: dict[str, list[Record]] = {}

@@ -168,21 +168,24 @@ def named_cell(text: str) -> tuple[str, str]:
         return f"cell {run_key({'cell': cell})[:8]}", cell
     path = Path(text)
     if len(text) < 1000 and path.is_file():
-        return path.stem[:40], _in_file(path)
+        return _in_file(path)
     if "/" in text or path.suffix in (".json", ".txt"):
         raise FileNotFoundError(f"no file {text}")
     published = published_cell(text[:200])
     return published.name, SPACE.to_string(published.arch)
 
 
-def _in_file(path: Path) -> str:
+def _in_file(path: Path) -> tuple[str, str]:
+    """The name is that of the file; of a search's record, whose file is called by its key, method and seed."""
     if path.stat().st_size > LARGEST_CELL_FILE:
         raise ValueError(f"{path} is too large to hold a cell")
     try:
         content = path.read_text().strip()
         if content.startswith("{"):
-            return canonical(json.loads(content)["cells"]["last"])
-        return canonical(re.sub(r"^\w+\s*=\s*", "", content))
+            record = json.loads(content)
+            name = f"cell of {record['asked']['method']}, seed {record['asked']['seed']}"
+            return name[:80], canonical(record["cells"]["last"])
+        return path.stem[:40], canonical(re.sub(r"^\w+\s*=\s*", "", content))
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} holds neither a DARTS genotype nor the record of a search with one") from error
 
