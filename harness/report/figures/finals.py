@@ -32,6 +32,7 @@ from harness.report.figures.style import (
 from harness.report.statistics import interval
 
 _MANY = 30  # searches; more are drawn as a cloud
+_RESAMPLES = 2000  # no eye sees more
 _FEWEST = 3
 """Of two searches a bootstrap interval says no more than the two points."""
 
@@ -136,7 +137,7 @@ def _strip(axes: Axes, row: int, values: Floats, look: Look) -> None:
     )
     axes.plot([values.mean()] * 2, [row - 0.38, row + 0.38], color="black", linewidth=1.6, zorder=3 if many else 1)
     if len(values) >= _FEWEST:
-        ends = interval(values[:, None])
+        ends = interval(values[:, None], resamples=_RESAMPLES)
         axes.plot(ends, [row, row], color="black", linewidth=2.2, solid_capstyle="butt", zorder=3)
 
 
