@@ -60,18 +60,23 @@ def _table(group: Group, rows: pd.DataFrame) -> str:
 def _errors(group: Group, dataset: str, recipe: str, rows: pd.DataFrame) -> str:
     title = f"**{group.labelled_title}**, cells trained from scratch here: {recipe}"
     lines = [title, "", f"| method | n | test error on {dataset} |", "|---|---:|---|"]
-    lines += [f"| {row.method} | {row.n} | {row.mean:.2f} ± {row.std:.2f} |" for row in rows.itertuples()]
+    lines += [f"| {row.method} | {row.n} | {_mean(row)} |" for row in rows.itertuples()]
     return "\n".join(lines)
 
 
 def _number(row: Any) -> str:
     if row is None:
         return "–"
-    ours = f"{row.mean:.2f} ± {row.std:.2f}"
+    ours = _mean(row)
     if row.verdict not in SIGNS:
         return ours
     unverified = "†" if "recalled" in row.published_status else ""
     return f"{ours} ({SIGNS[row.verdict]} {row.published:.2f} ± {row.published_std:.2f}{unverified})"
+
+
+def _mean(row: Any) -> str:
+    """With its deviation, which one search does not have."""
+    return f"{row.mean:.2f}" if pd.isna(row.std) else f"{row.mean:.2f} ± {row.std:.2f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -37,6 +37,7 @@ class Group(NamedTuple):
 
     @property
     def labelled_title(self) -> str:
+        """The title with the label."""
         return self.title + self.label
 
     @property

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.report import write
-from harness.report.excerpt import main, replaced
+from harness.report.excerpt import main, render, replaced
 from harness.store import Store
 from methods import METHODS
 
@@ -55,6 +55,14 @@ def test_results_stay_small():
 def test_the_readme_shows_them():
     readme = RESULTS.parent / "README.md"
     assert readme.read_text() == replaced(readme.read_text(), REFERENCE)
+
+
+def test_one_search_has_no_deviation(results):
+    results.trained_with("darts", [2.0])
+    results.runs_with("darts", [50.0])
+    text = render(results.report().leaderboard)
+    assert "| darts | 1 | 2.00 |" in text
+    assert "| darts | 1 | 50.00 | – | – |" in text
 
 
 def test_a_file_without_marks_is_refused(tmp_path, capsys):
