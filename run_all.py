@@ -22,15 +22,15 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.arguments import SPACE_NAMES, parser
+from harness.experiment.registry import Selection, discovered, members, select
+from harness.experiment.store import Store
 from harness.profiles import DEFAULT_DATASET
-from harness.registry import Selection, discovered, members, select
-from harness.store import Store
 from methods import FAMILIES, METHODS
 
 if TYPE_CHECKING:  # these need torch, which --help and --list do without
-    from harness.oracles import Table
-    from harness.plan import Run
-    from harness.runner import AnyRun, Machine
+    from harness.benchmarks.nasbench201.table import Table
+    from harness.experiment.plan import Run
+    from harness.experiment.runner import AnyRun, Machine
 
 ROOT = Path(__file__).resolve().parent
 PUBLISHED = ROOT / "results" / "published.csv"
@@ -104,7 +104,7 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
     failed = _execute(runs, machines, options, store, console)
     _look_up(options, store, table)
     if options.space == "darts" and options.retrain != "none":  # no table knows its cells
-        from harness.training.retraining import retrainings
+        from harness.evaluate.retraining import retrainings
 
         searched = [record for run in runs if (record := store.read(run.key))]
         trainings = retrainings(searched, options.data, options.retrain)
@@ -117,9 +117,9 @@ def _execute(
     runs: Sequence[AnyRun], machines: list[Machine], options: argparse.Namespace, store: Store, console: Console
 ) -> int:
     """Do the runs that are missing; returns how many failed."""
-    from harness import claims
-    from harness.progress import Display
-    from harness.scheduling import Scheduler
+    from harness.experiment import claims
+    from harness.experiment.progress import Display
+    from harness.experiment.scheduler import Scheduler
 
     claims.remove_abandoned(store.folder / "claims")
     missing = [run for run in runs if (record := store.read(run.key)) is None or record["status"] != "done"]
@@ -151,7 +151,7 @@ def _execute(
 
 def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int:
     """Print the plan, what is done, and an estimate of the time left."""
-    from harness.estimates import Estimate, estimate
+    from harness.experiment.estimates import Estimate, estimate
 
     runs = _plan(options, _select(options, console), _open_table(options))
     machines = _machines(options)
@@ -188,9 +188,9 @@ def _with_trainings(
         yield run, f"{run.asked['method']}/{run.asked['dataset']}", run.asked["profile"]
     if options.space != "darts" or options.retrain == "none":
         return
-    from harness.spaces import DARTS
-    from harness.spaces.published_cells import published_cell
-    from harness.training.retraining import plan, retrainings
+    from harness.benchmarks import DARTS
+    from harness.benchmarks.darts.genotypes import published_cell
+    from harness.evaluate.retraining import plan, retrainings
 
     records = {run.key: store.read(run.key) for run in runs}
     stand_in = DARTS().to_string(published_cell("DARTS_V2").arch)
@@ -211,7 +211,7 @@ def _select(options: argparse.Namespace, console: Console) -> Selection:
 
 
 def _plan(options: argparse.Namespace, selection: Selection, table: Table) -> list[Run]:
-    from harness.plan import plan
+    from harness.experiment.plan import plan
 
     overrides = list(options.set)
     if options.precision:
@@ -233,22 +233,22 @@ def _plan(options: argparse.Namespace, selection: Selection, table: Table) -> li
 
 
 def _open_table(options: argparse.Namespace) -> Table:
-    from harness.oracles import open_table
+    from harness.benchmarks.nasbench201.table import open_table
 
     return open_table(options.table)
 
 
 def _look_up(options: argparse.Namespace, store: Store, table: Table) -> None:
-    from harness.lookups import look_up
+    from harness.experiment.lookup import look_up
 
     look_up(store, table, options.look_up == "found")
 
 
 def _machines(options: argparse.Namespace) -> list[Machine]:
     """One for each run that may be under way at a time on its device; a single one where all share the CPU."""
-    from harness.devices import usable
-    from harness.provenance import version_control
-    from harness.runner import Machine
+    from harness.experiment.devices import usable
+    from harness.experiment.provenance import version_control
+    from harness.experiment.runner import Machine
 
     commit, dirty = version_control()
     common = {

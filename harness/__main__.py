@@ -1,6 +1,6 @@
 """`python -m harness check WORD`: does a method meet the contract? WORD is a name, file.py:Class or package:Class.
 
-Runs the kit that the project's own methods pass in its tests (harness.conformance): shapes, simplex at every epoch,
+Runs the kit that the project's own methods pass in its tests (`conformance`): shapes, simplex at every epoch,
 determinism, exact resume, with and without the zero operation, on every space. Searches on a few digits: half a minute.
 """
 
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.registry import Entry, discovered, load, outside
+from harness.experiment.registry import Entry, discovered, load, outside
 
 EPOCHS = 3
 IMAGES = 96
@@ -43,11 +43,11 @@ def check(entry: Entry) -> list[str]:
 
     import torch
 
-    from harness import conformance
     from harness.api import BlackBox
+    from harness.benchmarks.nasbench201.table import open_table
     from harness.data import load as load_data
     from harness.data import search_data
-    from harness.oracles import open_table
+    from harness.experiment import conformance
     from harness.profiles import QUICK_BY_SPACE, SIMULATION
 
     torch.set_num_threads(1)

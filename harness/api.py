@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.spaces import Arch, SearchSpace
+from harness.benchmarks import Arch, SearchSpace
 
 
 class BlackBox(ABC):

@@ -96,7 +96,9 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--dry-run", action="store_true", help="print the plan, what is done, and an estimate of time")
     where = result.add_argument_group("files")
     where.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
-    where.add_argument("--table", type=Path, help="NAS-Bench-201 table made by python -m harness.oracles.convert")
+    where.add_argument(
+        "--table", type=Path, help="NAS-Bench-201 table made by python -m harness.benchmarks.nasbench201.table.convert"
+    )
     where.add_argument(
         "--look-up",
         choices=("all", "found"),

@@ -3,7 +3,7 @@
 Targets are strings, so that listing the methods needs no torch.
 """
 
-from harness.registry import Entry, Family
+from harness.experiment.registry import Entry, Family
 
 GAEA = "Li et al., Geometry-Aware Gradient Algorithms for NAS, ICLR 2021"
 DARTS = "Liu et al., DARTS: Differentiable Architecture Search, ICLR 2019"

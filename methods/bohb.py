@@ -16,7 +16,7 @@ from typing import final
 import numpy as np
 
 from harness.api import BlackBox
-from harness.spaces import Arch, SearchSpace
+from harness.benchmarks import Arch, SearchSpace
 
 GOOD_SHARE = 0.15
 

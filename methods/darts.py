@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import OneShot
-from harness.spaces import SearchSpace
+from harness.benchmarks import SearchSpace
 
 
 @final

@@ -2,7 +2,7 @@
 
 Liu, Simonyan, Yang, "DARTS: Differentiable Architecture Search" (ICLR 2019), Equations 6 to 8: alpha descends the
 validation loss at w' = w - xi * (step of SGD with momentum and weight decay on the training loss), where xi is the
-current learning rate of w; the mixed second derivative is a finite difference (`harness.training.unrolled`).
+current learning rate of w; the mixed second derivative is a finite difference (`harness.search.unrolled`).
 
 Defaults: as first order, the values of the authors' code (quark0/darts) and of the NAS-Bench-201 baseline (DARTS-V2).
 """
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import OneShot
-from harness.spaces import SearchSpace
+from harness.benchmarks import SearchSpace
 
 
 @final

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import OneShot
-from harness.spaces import Arch, SearchSpace
+from harness.benchmarks import Arch, SearchSpace
 
 
 @final

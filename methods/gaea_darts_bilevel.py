@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import OneShot
-from harness.optimizers import ExponentiatedGradient
-from harness.spaces import SearchSpace
+from harness.benchmarks import SearchSpace
+from harness.search.optimizers import ExponentiatedGradient
 
 
 @final

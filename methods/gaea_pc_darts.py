@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import OneShot
-from harness.optimizers import ExponentiatedGradient
-from harness.simplex import normalised_by_node
-from harness.spaces import SearchSpace
+from harness.benchmarks import SearchSpace
+from harness.search.optimizers import ExponentiatedGradient
+from harness.search.simplex import normalised_by_node
 
 
 @final

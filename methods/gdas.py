@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import OneShot
-from harness.simplex import gumbel_one_hot
-from harness.spaces import SearchSpace
+from harness.benchmarks import SearchSpace
+from harness.search.simplex import gumbel_one_hot
 
 
 @final

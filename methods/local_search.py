@@ -10,7 +10,7 @@ from typing import final
 import numpy as np
 
 from harness.api import BlackBox
-from harness.spaces import Arch
+from harness.benchmarks import Arch
 
 
 @final

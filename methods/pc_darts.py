@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import OneShot
-from harness.simplex import softmax_by_node
-from harness.spaces import SearchSpace
+from harness.benchmarks import SearchSpace
+from harness.search.simplex import softmax_by_node
 
 
 @final

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from harness.api import OneShot
-from harness.spaces import Arch, SearchSpace
+from harness.benchmarks import Arch, SearchSpace
 
 
 @final

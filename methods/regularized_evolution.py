@@ -13,7 +13,7 @@ from typing import final
 import numpy as np
 
 from harness.api import BlackBox
-from harness.spaces import Arch, SearchSpace
+from harness.benchmarks import Arch, SearchSpace
 
 
 @final

@@ -15,7 +15,7 @@ from typing import final
 import numpy as np
 
 from harness.api import BlackBox
-from harness.spaces import Arch, SearchSpace
+from harness.benchmarks import Arch, SearchSpace
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # of Adam
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.api import OneShot
-from harness.simplex import uniform_one_hot
-from harness.spaces import Arch, SearchSpace
+from harness.benchmarks import Arch, SearchSpace
+from harness.search.simplex import uniform_one_hot
 
 
 @final

@@ -10,57 +10,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 MAY_IMPORT = {
-    "spaces": set(),
     "files": set(),
-    "store": {"files"},
-    "devices": set(),
     "profiles": set(),
-    "simplex": set(),
-    "optimizers": {"simplex"},
-    "registry": set(),
     "arguments": {"profiles"},
-    "data": {"registry"},
-    "api": {"spaces"},
-    "supernets": {"spaces"},
-    "oracles": {"files", "spaces"},
-    "training": {"api", "supernets", "data", "store", "spaces", "simplex", "profiles"},
-    "report": {"files", "store", "spaces", "oracles"},
-    "progress": {"store"},
-    "claims": {"files"},
-    "memory": set(),
-    "provenance": {"memory"},
-    "checkpoints": {"files", "store", "training"},
-    "lookups": {"claims", "oracles", "store"},
-    "__main__": {"api", "conformance", "data", "oracles", "profiles", "registry"},
-    "conformance": {"api", "data", "oracles", "profiles", "spaces", "training"},
-    "plan": {"api", "conformance", "data", "oracles", "profiles", "registry", "spaces", "store"},
-    "scheduling": {"claims", "devices", "plan", "runner", "store"},
-    "training/retrain.py": {
-        "arguments",
-        "devices",
-        "profiles",
-        "progress",
-        "provenance",
-        "runner",
-        "scheduling",
-        "store",
-    },
-    "estimates": {"memory", "plan", "runner", "training"},
-    "runner": {
-        "api",
-        "checkpoints",
-        "data",
-        "files",
-        "memory",
-        "oracles",
-        "plan",
-        "profiles",
-        "provenance",
-        "registry",
-        "spaces",
-        "store",
-        "training",
-    },
+    "benchmarks": {"files", "supernets"},
+    "supernets": {"benchmarks"},
+    "api": {"benchmarks"},
+    "data": {"experiment"},
+    "search": {"api", "benchmarks", "data", "profiles"},
+    "evaluate": {"arguments", "benchmarks", "data", "experiment", "profiles", "search"},
+    "experiment": {"api", "benchmarks", "data", "evaluate", "files", "profiles", "search"},
+    "report": {"benchmarks", "experiment", "files"},
+    "__main__": {"api", "benchmarks", "data", "experiment", "profiles"},
 }
 
 
@@ -79,16 +40,16 @@ def room(name):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "harness").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_point_one_way(path):
-    place = path.relative_to(ROOT / "harness")
-    here = place.parts[0].removesuffix(".py")
-    allowed = MAY_IMPORT.get(str(place), set()) | MAY_IMPORT.get(here, set())  # a command may import more than its room
+    here = path.relative_to(ROOT / "harness").parts[0].removesuffix(".py")
     for name in imported(path):
         assert name.split(".")[0] not in ("methods", "run_all", "tests")
         if here != "__init__" and room(name) in MAY_IMPORT:
-            assert room(name) == here or room(name) in allowed, f"{here} imports {name}"
+            assert room(name) in {here, *MAY_IMPORT[here]}, f"{here} imports {name}"
 
 
-@pytest.mark.parametrize("module", ["run_all", "methods", "harness.report", "harness.store", "harness.spaces"])
+@pytest.mark.parametrize(
+    "module", ["run_all", "methods", "harness.report", "harness.experiment.store", "harness.benchmarks"]
+)
 def test_needs_no_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import run_all
-from harness.store import Store
+from harness.experiment.store import Store
 from methods import METHODS
 from tests.test_run_all import ROOT, contents
 

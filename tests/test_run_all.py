@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 import run_all
-from harness import devices, scheduling
 from harness.arguments import parser, seeds
-from harness.oracles import open_table
-from harness.plan import plan
-from harness.store import Store
+from harness.benchmarks.nasbench201.table import open_table
+from harness.experiment import devices
+from harness.experiment import scheduler as scheduling
+from harness.experiment.plan import plan
+from harness.experiment.store import Store
 from methods import METHODS
 
 ROOT = Path(__file__).parents[1]
@@ -214,7 +215,7 @@ def test_an_outside_method_is_called_by_its_class(tmp_path):
 
 
 def test_a_later_table_adds_test_accuracies_and_searches_nothing(finished, tmp_path, test_data, capsys):
-    from harness.oracles.convert import main as convert
+    from harness.benchmarks.nasbench201.table.convert import main as convert
 
     results, table = shutil.copytree(finished, tmp_path / "copy"), tmp_path / "table.npz"
     assert convert([str(test_data / "nasbench201" / "nasbench201.csv.gz"), str(table)]) == 0
@@ -246,7 +247,7 @@ BAD = {
     "--methods tests/faulty.py:NoMethod": "must derive from",
     "--space nowhere": "unknown space",
     "--space nowhere.py:X": "no such file",
-    "--space tests/faulty.py:NoMethod": "must derive from harness.spaces.SearchSpace",
+    "--space tests/faulty.py:NoMethod": "must derive from harness.benchmarks.SearchSpace",
     "--dataset mnist": "unknown dataset",
     "--profile slow": "invalid choice",
     "--seeds 0": "at least one seed",

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from torch import nn
 
-from harness.spaces import SearchSpace
+from harness.benchmarks import SearchSpace
 
 
 @dataclass(frozen=True)

@@ -165,14 +165,14 @@ DATASETS = {
 
 @lru_cache(maxsize=2)
 def load(name: str, folder: Path) -> Dataset:
-    """A dataset by name, or a user's own as `file.py:function` (harness.data.outside).
+    """A dataset by name, or a user's own as `file.py:function` (harness.data.external).
 
     `folder` holds the official files (README) and the benchmark's index lists; digits need none.
 
     OSError or ValueError, in one line, if files are absent or not what they should be.
     """
     if ":" in name:
-        from harness.data.outside import read  # which makes what this module defines
+        from harness.data.external import read  # which makes what this module defines
 
         return read(name, folder)
     if name not in DATASETS:

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.experiment.store import Store
 from harness.files import write_atomically
-from harness.report import cells, drawn, latex, markdown, page, tables
+from harness.report import site as page
 from harness.report.content import Report, gather
-from harness.report.drawn import FORMATS
-from harness.report.page import Picture
-from harness.store import Store
+from harness.report.figures import cache as drawn
+from harness.report.figures import cells
+from harness.report.figures.cache import FORMATS
+from harness.report.render import latex, markdown, tables
+from harness.report.site import Picture
 
 __all__ = ["Report", "gather", "write"]
 
@@ -58,7 +61,8 @@ def _write_figures(report: Report, store: Store, folder: Path, curves: Path, for
     known = drawn.read(folder, sha256)
     if known is not None:
         return known
-    from harness.report import gallery, published_curves, saving
+    from harness.report import published_curves
+    from harness.report.figures import gallery, saving
 
     folder.mkdir(parents=True, exist_ok=True)
     published = published_curves.load(curves) if curves.exists() else []

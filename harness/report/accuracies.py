@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from harness.experiment.store import REPORTED_EPOCHS, Lookups
 from harness.report.groups import GROUP, SPLIT_ORDER
-from harness.store import REPORTED_EPOCHS, Lookups
 
 COLUMNS = ["cell", "dataset", "split", "value", "table"]
 

@@ -9,13 +9,13 @@ from math import isclose
 
 import pandas as pd
 
-from harness.oracles import Table
+from harness.benchmarks.nasbench201.table import Table
 from harness.report import statistics
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
+from harness.report.render.wording import p_value, printable, ranges
 from harness.report.runs import subset_label, without_shared
 from harness.report.statistics import ALPHA, POWER, RELIABLE_RUNS, RESAMPLES, Interval, PairedTest
-from harness.report.wording import p_value, printable, ranges
 
 SELECTION = "last"
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from harness.experiment.store import Record, Store
 from harness.report import accuracies, costs, headline, leaderboard, regret, retrained, runs
 from harness.report.accuracies import METRIC_OF_SPLIT
 from harness.report.costs import Cost, Size
 from harness.report.groups import GROUP, Group
 from harness.report.published import Published, PublishedValue, load
-from harness.store import Record, Store
 
 NO_RUNS = "No runs yet: this results folder holds no records."
 SEEN_TEST = (
@@ -24,7 +24,7 @@ SEEN_TEST = (
 )
 NO_TEST_ACCURACIES = (
     "No test accuracies at hand: python run_all.py --table TABLE"
-    " (made by: python -m harness.oracles.convert SOURCE TABLE)"
+    " (made by: python -m harness.benchmarks.nasbench201.table.convert SOURCE TABLE)"
 )
 
 
@@ -82,7 +82,7 @@ class Report:
 
     def show(self, console: Console | None = None) -> None:
         """Print the leaderboard, failed runs, warnings and notes."""
-        from harness.report import terminal
+        from harness.report.render import terminal
 
         terminal.show(self, console or Console())
 

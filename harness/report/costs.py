@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from harness.experiment.store import Record
 from harness.report.groups import GROUP, Group
 from harness.report.metrics import DATASET_OF_PROXY
 from harness.report.published import Published, PublishedValue
-from harness.report.wording import NOTHING
-from harness.store import Record
+from harness.report.render.wording import NOTHING
 
 COLUMNS = [
     "method",

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harness.experiment.store import Store
 from harness.report.accuracies import main_splits
 from harness.report.groups import DATASET_ORDER, in_order
-from harness.store import Store
 
 Floats = NDArray[np.floating]
 

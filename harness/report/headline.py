@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from harness.benchmarks import DARTS
+from harness.benchmarks.darts.genotypes import published_cell
+from harness.experiment.store import Record
 from harness.report.published import Published, PublishedValue
+from harness.report.render.wording import NOTHING
 from harness.report.verdict import judge
-from harness.report.wording import NOTHING
-from harness.spaces import DARTS
-from harness.spaces.published_cells import published_cell
-from harness.store import Record
 
 COLUMNS = [
     "task",
@@ -46,7 +46,7 @@ class Headline(NamedTuple):
 
 _SEARCH = "python run_all.py --methods gaea-darts-erm --seeds 4 --profile paper --dataset {0} --table TABLE"
 _CELL = "GAEA_PC_DARTS_imagenet_156"
-_RETRAIN = f"torchrun --nproc-per-node 8 -m harness.training.retrain --cell {_CELL} --dataset imagenet"
+_RETRAIN = f"torchrun --nproc-per-node 8 -m harness.evaluate.retrain --cell {_CELL} --dataset imagenet"
 _NB201 = "NAS-Bench-201, searched on the dataset itself"
 _DARTS = "DARTS space, searched on ImageNet"
 

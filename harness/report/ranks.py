@@ -11,10 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats  # type: ignore[import-untyped]
 
-from harness.report.figures import Looks
-from harness.report.figures.style import STYLE, label
+from harness.report.figures.style import STYLE, Looks, label
+from harness.report.render.wording import p_value
 from harness.report.statistics import ALPHA, holm, minimum_seeds, paired_test
-from harness.report.wording import p_value
 
 FEWEST_BLOCKS = 11
 """Friedman's p is a chi-square approximation for more than 10 blocks (Demšar, JMLR 2006, section 3.2.2)."""
@@ -75,7 +74,7 @@ def rank(scores: pd.DataFrame) -> Ranking:
 def diagram(ranking: Ranking, title: str, looks: Looks) -> Figure:
     """Critical-difference diagram (Demšar, JMLR 2006): a bar joins methods that are not told apart at 0.05.
 
-    `looks` gives every method the colour that it has in the other figures (`figures.Looks`).
+    `looks` gives every method the colour that it has in the other figures (`figures.style.Looks`).
     """
     from scikit_posthocs import critical_difference_diagram  # type: ignore[import-untyped]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from harness.benchmarks import NASBench201
+from harness.benchmarks.nasbench201.space import isomorphism_class
 from harness.report.groups import GROUP
-from harness.spaces import NASBench201
-from harness.spaces.nasbench201 import isomorphism_class
 
 RUN_COLUMNS = [
     "method",

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from harness.experiment.store import Record
 from harness.report.groups import GROUP
 from harness.report.published import Published
-from harness.report.wording import NOTHING
-from harness.store import Record
+from harness.report.render.wording import NOTHING
 
 METRIC = "test_error"
 SPLIT = "test"

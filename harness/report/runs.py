@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from harness.experiment.store import Record
 from harness.report.groups import GROUP, in_order
-from harness.store import Record
 
 COLUMNS = [
     "key",

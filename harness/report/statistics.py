@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
-from harness.oracles import Table
-from harness.spaces.nasbench201 import CELLS, all_cells, isomorphism_class
+from harness.benchmarks.nasbench201.space import CELLS, all_cells, isomorphism_class
+from harness.benchmarks.nasbench201.table import Table
 
 Floats = NDArray[np.float64]
 Statistic = Callable[..., Any]

@@ -9,8 +9,8 @@ from itertools import takewhile
 import numpy as np
 import pandas as pd
 
+from harness.experiment.store import Record
 from harness.report.curves import Curves, Floats
-from harness.store import Record
 
 
 @dataclass(frozen=True)

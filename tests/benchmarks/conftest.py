@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.memory import keep_freed
+from harness.experiment.memory import keep_freed
 from tests.benchmarks import table
 from tests.benchmarks.table import Row
 

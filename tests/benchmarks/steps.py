@@ -14,16 +14,16 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+from harness.benchmarks import NASBench201
+from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
 from harness.data.datasets import Images
 from harness.data.splits import SearchData
-from harness.memory import keep_freed
+from harness.experiment.memory import keep_freed
+from harness.experiment.registry import load
 from harness.profiles import CONTROLLED
-from harness.registry import load
-from harness.spaces import NASBench201
-from harness.supernets.nasbench201 import NASBench201Supernet
-from harness.training.search import Search
+from harness.search.loop import Search
 from methods import METHODS
-from tests.supernets.textbook import TextbookSupernet
+from tests.nasbench201.textbook import TextbookSupernet
 
 METHOD = "gaea-darts-bilevel"
 

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from harness.provenance import version_control
+from harness.experiment.provenance import version_control
 
 GOALS = {
     "supernet": "NAS-Bench-201 supernet: forward and backward",

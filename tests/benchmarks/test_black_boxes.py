@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from harness.oracles import open_table
-from harness.oracles.simulation import signal, simulate
-from harness.spaces import NASBench201
+from harness.benchmarks import NASBench201
+from harness.benchmarks.nasbench201.simulation import signal, simulate
+from harness.benchmarks.nasbench201.table import open_table
 from methods import FAMILIES
 from tests.benchmarks.timing import medians, run_all, taken
 

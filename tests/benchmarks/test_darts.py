@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.spaces import DARTS
-from harness.supernets.darts import DARTSSupernet
+from harness.benchmarks import DARTS
+from harness.benchmarks.darts.supernet import DARTSSupernet
 from tests.benchmarks.steps import step
 from tests.benchmarks.timing import medians, taken
-from tests.supernets.textbook_darts import TextbookDARTS
+from tests.darts.textbook import TextbookDARTS
 
 SPACE = DARTS()
 CHANNELS, CELLS, BATCH = 16, 8, 32

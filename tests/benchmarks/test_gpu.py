@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import nn
 
+from harness.benchmarks import DARTS, NASBench201
+from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
 from harness.data.splits import SearchData
+from harness.experiment.registry import load
 from harness.profiles import CONTROLLED, DARTS_CONTROLLED
-from harness.registry import load
-from harness.spaces import DARTS, NASBench201
-from harness.supernets.nasbench201 import NASBench201Supernet
-from harness.training.search import Search, build_supernet
+from harness.search.loop import Search, build_supernet
 from methods import METHODS
 from tests.benchmarks.steps import random_images, search, step
 from tests.benchmarks.timing import medians
-from tests.supernets.textbook import TextbookSupernet
+from tests.nasbench201.textbook import TextbookSupernet
 
 pytestmark = [
     pytest.mark.gpu,

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from harness import report
-from harness.spaces import NASBench201
-from harness.store import Store
-from harness.supernets.nasbench201 import NASBench201Supernet
+from harness.benchmarks import NASBench201
+from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
+from harness.experiment.store import Store
 from tests.benchmarks.steps import step
 from tests.benchmarks.test_start_and_report import few, write_runs
 from tests.benchmarks.timing import exponent, medians, taken
 from tests.report.conftest import PUBLISHED
-from tests.supernets.memory import bytes_kept
+from tests.search.memory import bytes_kept
 
 SPACE = NASBench201()
 BASE = {"channels": 16, "cells": 5, "batch": 64, "side": 32}

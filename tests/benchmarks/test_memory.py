@@ -9,13 +9,13 @@ import sys
 import pytest
 import torch
 
-from harness.spaces import DARTS, NASBench201
-from harness.supernets.darts import DARTSSupernet
-from harness.supernets.nasbench201 import NASBench201Supernet
+from harness.benchmarks import DARTS, NASBench201
+from harness.benchmarks.darts.supernet import DARTSSupernet
+from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
 from tests.benchmarks.timing import ROOT
-from tests.supernets.memory import bytes_kept
-from tests.supernets.textbook import TextbookSupernet
-from tests.supernets.textbook_darts import TextbookDARTS
+from tests.darts.textbook import TextbookDARTS
+from tests.nasbench201.textbook import TextbookSupernet
+from tests.search.memory import bytes_kept
 
 BATCH = 64
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.oracles import Metric, Table, open_table
-from harness.oracles.bundled import bundled_table
-from harness.oracles.cells import cell_strings
-from harness.oracles.convert import read_csv
-from harness.oracles.nats import read_nats
-from harness.report.decoder import Printed, decode, rounded
-from harness.spaces.nasbench201 import CELLS
+from harness.benchmarks.nasbench201.decoder import Printed, decode, rounded
+from harness.benchmarks.nasbench201.space import CELLS
+from harness.benchmarks.nasbench201.table import Metric, Table, open_table
+from harness.benchmarks.nasbench201.table.bundled import bundled_table
+from harness.benchmarks.nasbench201.table.cells import cell_strings
+from harness.benchmarks.nasbench201.table.convert import read_csv
+from harness.benchmarks.nasbench201.table.official import read_nats
 
 DATASETS = ("cifar10", "cifar100", "imagenet16-120")
 QUERIES = 1_000_000

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness import checkpoints
-from harness.oracles import open_table
-from harness.plan import plan
-from harness.progress import Display
-from harness.store import Store
-from harness.training.search import EVALUATION_BATCH, stacked
+from harness.benchmarks.nasbench201.table import open_table
+from harness.experiment import checkpoint as checkpoints
+from harness.experiment.plan import plan
+from harness.experiment.progress import Display
+from harness.experiment.store import Store
+from harness.search.loop import EVALUATION_BATCH, stacked
 from methods import METHODS
 from tests.benchmarks.steps import METHOD, search
 from tests.benchmarks.timing import medians, taken

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.spaces import NASBench201
-from harness.store import LOOKUP_COLUMNS, Lookups, Store
+from harness.benchmarks import NASBench201
+from harness.experiment.store import LOOKUP_COLUMNS, Lookups, Store
 from tests.benchmarks.timing import Ended, python, run_all
 from tests.browser.test_many_runs import SPLITS, _record, _runs
 

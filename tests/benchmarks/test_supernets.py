@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch.profiler import ProfilerActivity, profile
 
-from harness.spaces import NASBench201
-from harness.supernets.nasbench201 import EDGES_FROM, KERNEL_SIZES, NASBench201Supernet
+from harness.benchmarks import NASBench201
+from harness.benchmarks.nasbench201.supernet import EDGES_FROM, KERNEL_SIZES, NASBench201Supernet
 from tests.benchmarks.steps import step
 from tests.benchmarks.timing import medians, taken
-from tests.supernets.textbook import TextbookSupernet
+from tests.nasbench201.textbook import TextbookSupernet
 
 SPACE = NASBench201()
 ROUNDS = 7

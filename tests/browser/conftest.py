@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from harness.report import page
-from harness.store import Store
+from harness.experiment.store import Store
+from harness.report import site as page
 from tests.report.conftest import Results
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from harness import report
-from harness.report import page
-from harness.spaces import NASBench201
-from harness.store import LOOKUP_COLUMNS, SCHEMA, Lookups, Store, run_key
+from harness.benchmarks import NASBench201
+from harness.experiment.store import LOOKUP_COLUMNS, SCHEMA, Lookups, Store, run_key
+from harness.report import site as page
 from tests.report.conftest import PUBLISHED
 
 pytestmark = pytest.mark.browser

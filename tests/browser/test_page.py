@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.report import cells, page
+from harness.report import site as page
+from harness.report.figures import cells
 from tests.report.conftest import CELLS
 from tests.report.test_cells import GENOTYPE
 from tests.report.test_page import EVIL

@@ -23,9 +23,9 @@ from harness.data.folders import (
     random_box,
     turned,
 )
-from harness.store import Store
-from harness.training.distributed import Group
-from harness.training.retrain import main
+from harness.evaluate.distributed import Group
+from harness.evaluate.retrain import main
+from harness.experiment.store import Store
 
 CPU = torch.device("cpu")
 NOTHING = Augmentation(crop=False, flip=False, colour_jitter=False)

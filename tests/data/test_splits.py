@@ -10,11 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.benchmarks.nasbench201.table import open_table
 from harness.data import Images, load, search_data, search_split
 from harness.data.datasets import share_of
 from harness.data.halves import balanced_halves, misfit, read_lists
-from harness.oracles import open_table
-from harness.plan import plan
+from harness.experiment.plan import plan
 from methods import METHODS
 from tests.data.layouts import archive, cifar100_files, imagenet16
 
@@ -239,7 +239,7 @@ def test_a_search_on_a_subset_counts_as_changed(test_data):
 
 def test_a_plan_reads_a_dataset_once_however_many_runs_there_are(monkeypatch):
     names = []
-    monkeypatch.setattr("harness.plan.load", lambda name, folder: names.append(name) or load(name, folder))
+    monkeypatch.setattr("harness.experiment.plan.load", lambda name, folder: names.append(name) or load(name, folder))
     methods = {name: METHODS[name] for name in ("darts", "gaea-darts-erm", "random-cell")}
     plan(methods, "nasbench201", "quick", ["digits"], [0, 1, 2], [], Path(), open_table())
     assert names == ["digits"]

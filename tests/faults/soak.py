@@ -35,8 +35,15 @@ from typing import Any
 import torch
 
 import run_all
-from harness import claims, data, oracles, plan, report, runner, scheduling  # noqa: F401 - imported before any fork
-from harness.store import Store
+from harness import data, report  # noqa: F401 - imported before any fork
+from harness.benchmarks.nasbench201 import table as oracles  # noqa: F401 - imported before any fork
+from harness.experiment import (
+    claims,
+    plan,  # noqa: F401 - imported before any fork
+    runner,  # noqa: F401 - imported before any fork
+)
+from harness.experiment import scheduler as scheduling  # noqa: F401 - imported before any fork
+from harness.experiment.store import Store
 from methods import METHODS
 from tests.test_run_all import SMALL
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from harness.store import Store
+from harness.experiment.store import Store
 from tests.test_run_all import ROOT, SMALL, contents, run
 
 pytest.importorskip("distributed", reason="needs the packages of the extra: pip install '.[dask]'")

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import run_all
-from harness import store as store_module
+from harness.experiment import store as store_module
+from harness.experiment.store import Store
 from harness.files import WriteError
-from harness.store import Store
 from tests.test_run_all import ROOT, SMALL, contents, run
 
 pytestmark = pytest.mark.faults

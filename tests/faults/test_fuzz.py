@@ -22,21 +22,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness import arguments, checkpoints
+from harness import arguments
+from harness.benchmarks import DARTS, NASBench201
+from harness.benchmarks.darts.genotypes import published_cell
+from harness.benchmarks.nasbench201.table import Table, TableError, open_table
+from harness.benchmarks.nasbench201.table.bundled import unpickle_plain
+from harness.benchmarks.nasbench201.table.convert import read_csv
+from harness.benchmarks.nasbench201.table.official import read_nats
 from harness.data.datasets import DATASETS
 from harness.data.folders import _opened
 from harness.data.halves import misfit, read_lists
+from harness.evaluate.retraining import named_cell
+from harness.experiment import checkpoint as checkpoints
+from harness.experiment.plan import plan
+from harness.experiment.store import Lookups, Store, run_key
 from harness.files import write_atomically
-from harness.oracles import Table, TableError, open_table
-from harness.oracles.bundled import unpickle_plain
-from harness.oracles.convert import read_csv
-from harness.oracles.nats import read_nats
-from harness.plan import plan
 from harness.report import published
-from harness.spaces import DARTS, NASBench201
-from harness.spaces.published_cells import published_cell
-from harness.store import Lookups, Store, run_key
-from harness.training.retraining import named_cell
 from methods import METHODS
 from tests.test_run_all import ROOT
 
@@ -188,7 +189,7 @@ def test_a_table_is_read_or_refused(scratch, content):
 
 @cache
 def csv_bytes():
-    from harness.oracles.table import cell_strings
+    from harness.benchmarks.nasbench201.table.table import cell_strings
 
     return ("arch,flops_millions\n" + "".join(f"{cell},{1.5}\n" for cell in cell_strings()[:50])).encode()
 
@@ -467,7 +468,7 @@ def test_bombs_are_refused_in_a_small_memory(tmp_path, bomb):
     code = (
         "import resource, sys\nfrom pathlib import Path\n"
         "from harness import oracles, store\nfrom harness.data import datasets\n"
-        "from harness.oracles import bundled, convert\n"
+        "from harness.benchmarks.nasbench201.table import bundled, convert\n"
         "folder = Path(sys.argv[1])\nbefore = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         f"try: {BOMBS[bomb]}\nexcept ValueError as error: print('refused', error)\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"

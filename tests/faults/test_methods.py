@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import run_all
-from harness.store import Store, run_key
+from harness.experiment.store import Store, run_key
 from tests.test_run_all import contents, run
 
 pytestmark = pytest.mark.faults

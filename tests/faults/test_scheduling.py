@@ -12,17 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from harness import claims, runner, scheduling
-from harness.claims import Claim, Watch, owner_is_gone
+from harness.benchmarks.nasbench201.table import open_table
+from harness.benchmarks.nasbench201.table.table import cell_strings
+from harness.experiment import claims, runner
+from harness.experiment import scheduler as scheduling
+from harness.experiment.claims import Claim, Watch, owner_is_gone
+from harness.experiment.lookup import look_up
+from harness.experiment.plan import plan
+from harness.experiment.store import Store
 from harness.files import process_lives
-from harness.lookups import look_up
-from harness.oracles import open_table
-from harness.oracles.table import cell_strings
-from harness.plan import plan
-from harness.store import Store
 from methods import METHODS
+from tests.experiment.test_scheduler import dead_process
 from tests.test_run_all import ROOT, run
-from tests.test_scheduling import dead_process
 
 
 def foreign(path, **changes):

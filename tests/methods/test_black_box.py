@@ -8,11 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import conformance, registry
 from harness.api import BlackBox
-from harness.oracles import open_table
-from harness.spaces import NASBench201
-from harness.spaces.nasbench201 import index
+from harness.benchmarks import NASBench201
+from harness.benchmarks.nasbench201.space import index
+from harness.benchmarks.nasbench201.table import open_table
+from harness.experiment import conformance, registry
 from methods import FAMILIES, METHODS
 from methods.bohb import Bohb, density
 from methods.local_search import LocalSearch

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from harness import conformance, registry
 from harness.api import BlackBox, OneShot
+from harness.benchmarks import NASBench201
 from harness.data import load, search_data
+from harness.experiment import conformance, registry
+from harness.experiment.registry import Entry, select
 from harness.profiles import budget
-from harness.registry import Entry, select
-from harness.spaces import NASBench201
 from methods import FAMILIES, METHODS
 from tests.sign_gradient import SignGradient
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from harness.optimizers import ExponentiatedGradient
-from harness.simplex import entropy, exponentiated_gradient, normalised_by_node
-from harness.spaces import DARTS, NASBench201
+from harness.benchmarks import DARTS, NASBench201
+from harness.search.optimizers import ExponentiatedGradient
+from harness.search.simplex import entropy, exponentiated_gradient, normalised_by_node
 from methods.gaea_darts_bilevel import GaeaDartsBilevel
 from methods.gaea_darts_erm import GaeaDartsErm
 from methods.gaea_pc_darts import GaeaPcDarts

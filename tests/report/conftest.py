@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from harness import report
-from harness.store import LOOKUP_COLUMNS, SCHEMA, Lookups, Store, run_key
+from harness.experiment.store import LOOKUP_COLUMNS, SCHEMA, Lookups, Store, run_key
 
 PUBLISHED = Path(__file__).parents[2] / "results" / "published.csv"
 

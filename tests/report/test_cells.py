@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report import cells
-from harness.spaces import NASBench201
+from harness.benchmarks import NASBench201
+from harness.report.figures import cells
 from tests.report.conftest import CELLS
 
 SPACE = NASBench201()
@@ -154,7 +154,7 @@ def test_a_figure_draws_so_many_methods_and_says_so(results):
 
 
 def test_same_figure_has_the_same_bytes(results, tmp_path):
-    from harness.report import saving
+    from harness.report.figures import saving
 
     results.run("darts", 0)
     for folder in ("a", "b"):

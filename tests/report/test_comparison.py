@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.oracles import open_table
+from harness.benchmarks.nasbench201.table import open_table
 from harness.report import comparison, ranks
 from harness.report.comparison import LEGEND, blocks, compare, names
 from harness.report.groups import Group

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from harness.report import costs, latex, markdown, tables
+from harness.report import costs
+from harness.report.render import latex, markdown, tables
 from tests.report.conftest import CELLS
 from tests.report.test_terminal import _shown, _words
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import run_all
-from harness import plan
-from harness.oracles import open_table
-from harness.registry import select
-from harness.report import commands, evidence
+from harness.benchmarks.nasbench201.table import open_table
+from harness.experiment import plan
+from harness.experiment.registry import select
+from harness.report.site import commands, evidence
 from methods import FAMILIES, METHODS
 from tests.report.conftest import genotype
 
@@ -270,7 +270,7 @@ def test_changed_recipe_is_trained_by_a_command_of_its_own(results):
     (origin,) = collected(results)["origins"]
     assert origin["arguments"] == "--retrain none"
     assert origin["afterwards"] == (
-        "torchrun --nproc-per-node 2 -m harness.training.retrain --cell CELL --dataset digits --seeds SEED-SEED"
+        "torchrun --nproc-per-node 2 -m harness.evaluate.retrain --cell CELL --dataset digits --seeds SEED-SEED"
         " --device cpu --no-crop --epochs 3"
     )
     assert origin["name"] == "6 cells, C=8, 3 epochs, crop=False, 2 processes"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report import figures, gallery, published_curves
+from harness.report import published_curves
 from harness.report.curves import Curves, columns, covered, read
-from harness.report.figures import search_time, style, supernets
+from harness.report.figures import epochs, finals, gallery, search_time, style, supernets, weights
 from harness.report.traces import Trace, Traces
 from tests.report.conftest import CELLS, PUBLISHED
 
@@ -41,7 +41,7 @@ def _curves(method="darts", accuracy=((50.0, 60.0), (70.0, 80.0)), operations=4,
 
 
 def _looks(*methods, family="darts"):
-    return figures.Looks(dict.fromkeys(methods, family))
+    return style.Looks(dict.fromkeys(methods, family))
 
 
 def _traces(method="reinforce", runs=(((10.0, 100.0), (80.0, 94.0)),), simulated=True):
@@ -106,7 +106,7 @@ def test_methods_are_told_apart_without_colour():
 
 @given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=40))
 def test_rows_hold_every_method_once_and_never_too_many(families):
-    looks = figures.Looks({str(number): family for number, family in enumerate(families)})
+    looks = style.Looks({str(number): family for number, family in enumerate(families)})
     rows = looks.rows(looks.families)
     assert sorted(method for row in rows for method in row.methods) == sorted(looks.families)
     assert all(1 <= len(row.methods) <= style.MOST for row in rows)
@@ -123,8 +123,8 @@ def test_look_of_a_method_does_not_depend_on_which_others_a_figure_shows():
 
 def test_other_families_stand_grey_behind():
     names = [f"method {number}" for number in range(10)]
-    looks = figures.Looks({name: "one" if number < 5 else "two" for number, name in enumerate(names)})
-    figure = figures.accuracy([_curves(name) for name in names], CIFAR10, "title", looks)
+    looks = style.Looks({name: "one" if number < 5 else "two" for number, name in enumerate(names)})
+    figure = epochs.accuracy([_curves(name) for name in names], CIFAR10, "title", looks)
     assert len(figure.axes) == 2
     for axes in figure.axes:
         assert [line.get_color() for line in axes.lines].count("0.85") == 5
@@ -134,7 +134,7 @@ def test_other_families_stand_grey_behind():
 @pytest.mark.parametrize("count", [3, 20])
 def test_legends_cover_no_panel_and_stay_inside(count):
     names = [f"a method [with=many, changed_settings=0.1, epochs={number}]" for number in range(count)]
-    figure = figures.accuracy([_curves(name) for name in names], CIFAR10, "title", _looks(*names))
+    figure = epochs.accuracy([_curves(name) for name in names], CIFAR10, "title", _looks(*names))
     figure.draw_without_rendering()
     boxes = [axes.get_window_extent() for axes in figure.axes]
     legends = [*figure.legends, *(legend for axes in figure.axes if (legend := axes.get_legend()))]
@@ -148,7 +148,7 @@ def test_legends_cover_no_panel_and_stay_inside(count):
 
 @pytest.mark.parametrize("name", ["_hidden", "$x$", "two$"])
 def test_names_that_matplotlib_would_interpret_are_drawn(name):
-    figure = figures.accuracy([_curves(name)], CIFAR10, name, _looks(name))
+    figure = epochs.accuracy([_curves(name)], CIFAR10, name, _looks(name))
     figure.draw_without_rendering()
     text = figure.legends[0].get_texts()[0].get_text().strip().replace("\xa0", " ")
     assert text == f"{name} (n = 2)".replace("$", r"\$")
@@ -178,7 +178,7 @@ def test_run_that_misses_an_accuracy_is_left_out_of_every_panel():
 
 def test_line_is_the_mean_and_band_spans_the_seeds():
     looks = _looks("darts")
-    (axes,) = figures.accuracy([_curves()], CIFAR10, "title", looks).axes
+    (axes,) = epochs.accuracy([_curves()], CIFAR10, "title", looks).axes
     assert axes.lines[0].get_xdata().tolist() == [1, 2]
     assert axes.lines[0].get_ydata().tolist() == [60.0, 70.0]
     band = axes.collections[0].get_paths()[0].vertices[:, 1]
@@ -199,7 +199,7 @@ def test_interval_of_the_mean_shrinks_with_the_root_of_the_searches():
 
 def test_entropy_has_the_uniform_level_of_every_number_of_operations():
     curves = [_curves("darts", operations=5), _curves("gdas", operations=4)]
-    figure = figures.entropy(curves, ["normal"], "title", _looks("darts", "gdas"))
+    figure = epochs.entropy(curves, ["normal"], "title", _looks("darts", "gdas"))
     levels = {line.get_ydata()[0] for line in figure.axes[0].lines if line.get_color() == "0.4"}
     assert levels == {log(4), log(5)}
     labels = {"ln 4 (uniform)", "ln 5 (uniform)", "entropy of operation weights, mean over edges (nats)"}
@@ -212,7 +212,7 @@ def _published_lines(figure):
 
 def test_published_entropy_stands_beside_its_method_only():
     entropies = [curve for curve in KNOWN if curve.quantity == "entropy" and curve.space == "nasbench201"]
-    figure = figures.entropy([_curves("darts")], ["normal"], "title", _looks("darts"), entropies)
+    figure = epochs.entropy([_curves("darts")], ["normal"], "title", _looks("darts"), entropies)
     (line,) = _published_lines(figure)
     assert line.get_xdata()[[0, -1]].tolist() == [1, 50]
     assert line.get_ydata()[[0, -1]] == pytest.approx([1.38629, 1.310428])  # gaea.md: 1.386 to 1.310
@@ -224,7 +224,7 @@ def test_published_entropy_stands_beside_its_method_only():
 @pytest.mark.parametrize("curves", [_curves("darts", operations=5), _curves("darts", name=""), _curves("gdas")])
 def test_published_entropy_of_other_operations_or_methods_is_not_drawn(curves):
     entropies = [curve for curve in KNOWN if curve.quantity == "entropy" and curve.space == "nasbench201"]
-    figure = figures.entropy([curves], ["normal"], "title", _looks(curves.method), entropies)
+    figure = epochs.entropy([curves], ["normal"], "title", _looks(curves.method), entropies)
     assert not _published_lines(figure)
     assert not any("published" in text for text in _texts(figure))
 
@@ -233,7 +233,7 @@ def test_published_entropy_of_other_operations_or_methods_is_not_drawn(curves):
 def test_published_accuracy_is_drawn_on_its_own_split_only(split, drawn):
     accuracies = [curve for curve in KNOWN if curve.quantity == "accuracy"]
     name = "gaea-darts-bilevel"
-    figure = figures.accuracy([_curves(name)], [("cifar100", split)], "title", _looks(name), accuracies)
+    figure = epochs.accuracy([_curves(name)], [("cifar100", split)], "title", _looks(name), accuracies)
     assert len(_published_lines(figure)) == drawn
     (note,) = {text for text in _texts(figure) if "mean over n searches" in text}
     assert ("cifar100 ori-test" in note) == (drawn == 0)
@@ -245,7 +245,7 @@ def test_published_accuracy_is_drawn_on_its_own_split_only(split, drawn):
 def test_regret_follows_the_incumbent():
     looks = _looks("reinforce")
     runs = [((10.0, 50.0, 100.0), (80.0, 94.0, 94.0)), ((20.0, 60.0, 90.0), (84.0, 90.0, 92.0))]
-    (axes,) = figures.regret([_traces(runs=runs)], CIFAR10, np.array([94.0]), "title", looks, []).axes
+    (axes,) = search_time.regret([_traces(runs=runs)], CIFAR10, np.array([94.0]), "title", looks, []).axes
     line = _line(axes, looks["reinforce"])
     x, y = line.get_xdata(), line.get_ydata()
     assert (x[0], x[-1]) == (20.0, 100.0)  # from when both hold a cell, to the end
@@ -258,7 +258,7 @@ def test_regret_follows_the_incumbent():
 def test_hits_count_searches_within_the_limit():
     looks = _looks("reinforce")
     runs = [((10.0, 50.0), (80.0, 94.0)), ((10.0, 40.0), (93.0, 92.9))]
-    (axes,) = figures.hits([_traces(runs=runs)], CIFAR10, np.array([94.0]), "title", looks, []).axes
+    (axes,) = search_time.hits([_traces(runs=runs)], CIFAR10, np.array([94.0]), "title", looks, []).axes
     y = _line(axes, looks["reinforce"]).get_ydata()
     assert (y[0], y[-1]) == (50.0, 50.0)
     assert min(y) == 0  # between 40 and 50 s neither is
@@ -267,11 +267,11 @@ def test_hits_count_searches_within_the_limit():
 def test_method_that_takes_no_time_is_a_level_line():
     looks = _looks("reinforce", "random-cell")
     traces = [_traces(), _traces("random-cell", [((0.0,), (85.0,))])]
-    (axes,) = figures.regret(traces, CIFAR10, np.array([94.0]), "title", looks, []).axes
+    (axes,) = search_time.regret(traces, CIFAR10, np.array([94.0]), "title", looks, []).axes
     line = _line(axes, looks["random-cell"])
     assert line.get_xdata()[[0, -1]].tolist() == [10.0, 100.0]
     assert set(line.get_ydata()) == {9.0}
-    figure = figures.cost(traces, CIFAR10, "title", looks, [])
+    figure = search_time.cost(traces, CIFAR10, "title", looks, [])
     assert _line(figure.axes[0], looks["random-cell"]).get_ydata() == [85.0, 85.0]
     assert any("level line: a method that takes no time" in text for text in _texts(figure))
 
@@ -279,7 +279,7 @@ def test_method_that_takes_no_time_is_a_level_line():
 def test_cost_is_mean_accuracy_at_mean_duration():
     looks = _looks("darts")
     runs = [((1.0, 10.0), (50.0, 60.0)), ((1.0, 30.0), (50.0, 90.0))]
-    (axes,) = figures.cost([_traces("darts", runs, simulated=False)], CIFAR10, "title", looks, ["cpu"]).axes
+    (axes,) = search_time.cost([_traces("darts", runs, simulated=False)], CIFAR10, "title", looks, ["cpu"]).axes
     point = _line(axes, looks["darts"])
     assert (point.get_xdata()[0], point.get_ydata()[0]) == (20.0, 75.0)
     across, up = (bars.get_segments()[0] for bars in axes.collections)
@@ -317,7 +317,7 @@ def test_axis_is_stretched_only_where_few_squeeze_many():
     def scale(values):
         rows = [(f"{number}", "darts", *CIFAR10[0], value) for number, value in enumerate(values)]
         frame = pd.DataFrame(rows, columns=["key", "method", "dataset", "split", "value"])
-        (axes,) = figures.final(frame, CIFAR10, "title", _looks("darts"), np.array([94.4])).axes
+        (axes,) = finals.final(frame, CIFAR10, "title", _looks("darts"), np.array([94.4])).axes
         return axes.get_xscale(), axes.get_xlabel()
 
     assert scale(np.linspace(80, 94, 40)) == ("linear", "accuracy (%)")
@@ -347,7 +347,7 @@ def test_map_of_weights_has_a_line_per_edge_and_operation():
     theta = np.random.default_rng(0).dirichlet(np.ones(4), size=curves.theta.shape[:3])
     curves = Curves(**{**vars(curves), "theta": theta})
     operations = ["skip", "conv1", "conv3", "pool"]
-    figure = figures.weights([curves], [f"e{number}" for number in range(6)], [operations], "title")
+    figure = weights.weights([curves], [f"e{number}" for number in range(6)], [operations], "title")
     image = figure.axes[0].images[0].get_array()
     assert image.shape == (24, 2)
     assert image[4 * 2 + 3, 1] == pytest.approx(theta[:, 1, 2, 3].mean())  # edge 2, operation 3, epoch 2
@@ -379,6 +379,6 @@ def test_rank_correlations_by_hand():
 
 def test_supernet_figure_states_the_mean_correlation_over_searches():
     curves = _curves(accuracy=((50.0, 60.0, 70.0), (70.0, 60.0, 50.0)), supernet=((1, 2, 3), (1, 3, 2)))
-    figure = figures.supernet([curves], 0, CIFAR10[0], "title")
+    figure = supernets.supernet([curves], 0, CIFAR10[0], "title")
     assert any("Spearman ρ +0.25, Kendall τ +0.33" in text for text in _texts(figure))  # (1 - 0.5) / 2, (1 - 1/3) / 2
     assert figure.axes[0].collections[0].get_offsets().tolist()[0] == [1.0, 50.0]

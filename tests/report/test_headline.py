@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.spaces import DARTS
-from harness.spaces.published_cells import published_cell
+from harness.benchmarks import DARTS
+from harness.benchmarks.darts.genotypes import published_cell
 from tests.report.conftest import CELLS, genotype
 
 
@@ -35,12 +35,12 @@ def test_a_training_of_the_published_cell_by_the_usual_recipe_counts(results):
 
 def test_every_command_is_one_that_exists():
     from harness.arguments import parser
+    from harness.evaluate import retrain
     from harness.report.headline import HEADLINES
-    from harness.training import retrain
 
     for headline in HEADLINES:
         words = headline.command.split()
         if "run_all.py" in words:
             parser().parse_args(words[words.index("run_all.py") + 1 :])
         else:
-            retrain.parser().parse_args(words[words.index("harness.training.retrain") + 1 :])
+            retrain.parser().parse_args(words[words.index("harness.evaluate.retrain") + 1 :])

@@ -11,9 +11,9 @@ from html.parser import HTMLParser
 import pytest
 
 from harness import report
-from harness.report import page
+from harness.experiment.store import Store
+from harness.report import site as page
 from harness.report.verdict import RULE
-from harness.store import Store
 from tests.report.conftest import PUBLISHED
 
 EVIL = "<script>alert(1)</script></script><!--\u200b\x1b&amp;'\"$$ ${x}"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.experiment.store import Store
 from harness.report import write
-from harness.report.excerpt import main, render, replaced
-from harness.store import Store
+from harness.report.render.excerpt import main, render, replaced
 from methods import METHODS
 
 RESULTS = Path(__file__).parents[2] / "results"

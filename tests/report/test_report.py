@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from harness import report
-from harness.report import gallery
-from harness.store import Store
+from harness.experiment.store import Store
+from harness.report.figures import gallery
 from tests.report.conftest import CELLS, PUBLISHED
 
 

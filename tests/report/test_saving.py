@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from harness.report import saving
+from harness.report.figures import saving
 
 FORMATS = ("png", "pdf", "svg")
 

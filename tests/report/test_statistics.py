@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.oracles import Metric, NotInTableError, Table, open_table
-from harness.oracles.table import Accuracies
+from harness.benchmarks.nasbench201.space import CELLS, all_cells, isomorphism_class
+from harness.benchmarks.nasbench201.table import Metric, NotInTableError, Table, open_table
+from harness.benchmarks.nasbench201.table.table import Accuracies
 from harness.report import ranks
-from harness.report.figures import Looks
+from harness.report.figures.style import Looks
 from harness.report.statistics import (
     Interval,
     cliffs_delta,
@@ -33,7 +34,6 @@ from harness.report.statistics import (
     seeds_needed,
     summary,
 )
-from harness.spaces.nasbench201 import CELLS, all_cells, isomorphism_class
 
 SCORES = st.lists(st.integers(0, 5).map(float), min_size=1, max_size=6)
 

@@ -8,9 +8,9 @@ import re
 import pandas as pd
 import pytest
 
-from harness.report import latex, markdown, tables
 from harness.report.content import NO_TEST_ACCURACIES
 from harness.report.leaderboard import COLUMNS
+from harness.report.render import latex, markdown, tables
 from harness.report.verdict import RULE
 
 NASTY = r"a|b _c_ & 100% #1 <script>x</script> **d** $e$ ~f^g {h} \i `j` [k](l)"

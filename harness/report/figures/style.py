@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from harness.report.curves import Floats
-from harness.report.wording import printable
+from harness.report.render.wording import printable
 
 STYLE: Any = {
     "font.size": 9,

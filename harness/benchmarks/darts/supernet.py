@@ -1,0 +1,314 @@
+"""The supernet of the DARTS space: every candidate operation on each of the 14 edges of every cell.
+
+Liu, Simonyan and Yang, "DARTS" (ICLR 2019), Sections 2.1 and 3.1: a stem of 3 C channels, then cells of C channels;
+the cells at one third and at two thirds of the depth reduce the resolution and double C; global average pooling and a
+linear classifier. State i of a cell is the sum over its inputs j of the sum over operations o of w[ij, o] * o(x_j).
+With partial channels (Xu et al., "PC-DARTS", ICLR 2020, Section 3.2) the operations see the first 1/n of the channels,
+the others bypass them, and the channels are shuffled; each edge has a weight of its own there, also for its bypass.
+
+The same function as one module per candidate operation, written with fewer passes over memory:
+- channels-last layout, one ReLU per state;
+- each operation of all edges that leave a state is one call (`harness.supernets.operations`);
+- poolings of a state, their batch norms and the state itself are mixed for all its edges by one matrix product;
+- the batch norms of the cells have no affine parameters, so the mixture weight is their scale;
+- dilated convolutions run as ordinary ones on the four phases of a state;
+- the shuffle and the sum over a node's edges commute, so a node is shuffled once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harness.benchmarks.darts.space import CELL_EDGES, DARTS, STATES
+from harness.supernets.mixing import picked
+from harness.supernets.operations import (
+    Convolution,
+    FactorizedReduction,
+    Projection,
+    Separable,
+    average_pool,
+    batch_norm,
+    mix,
+    scaled_norm,
+    shuffle_channels,
+    stems,
+    undilated,
+)
+
+SEPARABLE = {"sep_conv_3x3": 3, "sep_conv_5x5": 5}
+DILATED = {"dil_conv_3x3": 3, "dil_conv_5x5": 5}
+POOLS = ("max_pool_3x3", "avg_pool_3x3")
+SOURCES = range(5)
+LEAVING = [[e for e, (_, source) in enumerate(CELL_EDGES) if source == state] for state in SOURCES]
+"""Rows of a cell's 14 edges that leave each state, in the order of the nodes they enter."""
+INPUTS = list(STATES)
+"""Number of edges into each node, in the order of a cell's 14 edges: node k has k."""
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What the n edges that leave one state carry."""
+
+    weights: dict[str, Tensor]
+    """operation -> (n,)."""
+    edges: dict[str, tuple[int, ...]]
+    """operation -> those of the n edges on which it runs."""
+    bypass: Tensor
+    """(n,): factor of the channels that the operations do not see."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The mixture on all edges of one cell type."""
+
+    leaving: list[Leaving]
+    """Of states 0 to 4."""
+    scalars: list[Tensor] | None
+    """What is added to every element of each node: the weights of operations that did not run."""
+
+
+class DARTSSupernet(nn.Module):
+    """forward(images (B, 3, H, W), weights (28, K), edge_weights (28,)) -> logits (B, classes).
+
+    `sampled` promises that every row of `weights` is one-hot in value. Then only the chosen operation of an edge runs,
+    and each other weight of the row is added to the edge's output as a scalar: it is zero in value, and its gradient
+    is the sum of the incoming gradient over all elements, as in the code of GDAS (Dong and Yang, CVPR 2019). A row of
+    zeros leaves the edge out altogether, its bypass included, sampled or not.
+    """
+
+    def __init__(
+        self,
+        space: DARTS,
+        channels: int,
+        cells: int,
+        classes: int,
+        track_statistics: bool = True,
+        partial_channels: int = 1,
+        stem: str = "cifar",
+    ) -> None:
+        """channels: C of the first cells; partial_channels: operations see 1/n of the channels; track_statistics: of
+        the cells' batch norms; stem: "cifar", or "imagenet" for one that divides the resolution by 8. ValueError if n
+        does not divide C."""
+        super().__init__()
+        if channels % partial_channels:
+            raise ValueError(f"{channels} channels cannot be divided by partial_channels={partial_channels}")
+        self.operations = space.operations
+        self.cell_types = tuple(space.cell_types.values())
+        self.stem, self.second_stem = stems(stem, channels)
+        reductions = {cells // 3, 2 * cells // 3}
+        self.halvings = len(reductions) + (3 if stem == "imagenet" else 0)
+        self.cells = nn.ModuleList()
+        before_last = last = 3 * channels if stem == "cifar" else channels
+        reduced = stem == "imagenet"  # the last stem before the cells halves the resolution, too
+        for number in range(cells):
+            reduces = number in reductions
+            channels *= 2 if reduces else 1
+            cell = SearchCell(
+                space.operations, (before_last, last), channels, reduced, reduces, track_statistics, partial_channels
+            )
+            self.cells.append(cell)
+            before_last, last, reduced = last, len(STATES) * channels, reduces
+        self.classifier = nn.Linear(last, classes)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, images: Tensor, weights: Tensor, edge_weights: Tensor, sampled: bool = False) -> Tensor:
+        if images.shape[2] % 2**self.halvings or images.shape[3] % 2**self.halvings:
+            raise ValueError(f"images of {images.shape[2]}x{images.shape[3]} cannot be halved {self.halvings} times")
+        mixtures = [self._mixture(weights[edges], edge_weights[edges], sampled) for edges in self.cell_types]
+        before_last = self.stem(images.contiguous(memory_format=torch.channels_last))
+        last = self.second_stem(before_last)
+        for cell in self.cells:
+            before_last, last = last, cell(before_last, last, mixtures[cast(SearchCell, cell).reduces])
+        return cast(Tensor, self.classifier(last.mean(dim=(2, 3))))
+
+    def _mixture(self, weights: Tensor, edge_weights: Tensor, sampled: bool) -> Mixture:
+        """Of one cell type: weights (14, K), edge_weights (14,)."""
+        factors = weights * edge_weights[:, None]
+        bypass = edge_weights * (weights.detach() != 0).any(dim=1)
+        chosen = self._chosen(weights) if sampled else None
+        leaving = []
+        for rows in LEAVING:
+            columns = dict(zip(self.operations, picked(factors, rows).unbind(1), strict=True))
+            edges = {
+                name: tuple(n for n, row in enumerate(rows) if chosen is None or chosen[row] == name)
+                for name in self.operations
+            }
+            leaving.append(Leaving(columns, edges, picked(bypass, rows)))
+        scalars = None
+        if chosen is not None and factors.requires_grad:
+            ran = [[name == choice or choice is None for name in self.operations] for choice in chosen]
+            others = factors.masked_fill(torch.tensor(ran, device=factors.device), 0).sum(dim=1)
+            scalars = [of_node.sum() for of_node in others.split(INPUTS)]
+        return Mixture(leaving, scalars)
+
+    def _chosen(self, weights: Tensor) -> list[str | None]:
+        """The operation of each edge, None where the edge is left out. ValueError if a row is not one-hot."""
+        chosen: list[str | None] = []
+        for row in weights.detach().tolist():
+            best = max(range(len(row)), key=row.__getitem__)
+            rest = [abs(value) for k, value in enumerate(row) if k != best]
+            if any(row) and (abs(row[best] - 1) > 0.01 or max(rest) > 0.01):
+                raise ValueError(f"sampled weights must be one-hot in every row, got {row}")
+            chosen.append(self.operations[best] if any(row) else None)
+        return chosen
+
+
+class SearchCell(nn.Module):
+    """States 0 and 1 from the two cells before, four mixed nodes, joined."""
+
+    def __init__(
+        self,
+        operations: tuple[str, ...],
+        inputs: tuple[int, int],
+        channels: int,
+        reduced: bool,
+        reduces: bool,
+        track_statistics: bool,
+        partial_channels: int,
+    ) -> None:
+        """inputs: channels of the last cell but one and of the last; reduced: the last cell reduces, too."""
+        super().__init__()
+        self.reduces = reduces
+        self.partial_channels = partial_channels
+        self.active = channels // partial_channels
+        self.preprocess = nn.ModuleList(
+            [
+                FactorizedReduction(inputs[0], channels, track_statistics=track_statistics)
+                if reduced
+                else Projection(inputs[0], channels, track_statistics=track_statistics),
+                Projection(inputs[1], channels, track_statistics=track_statistics),
+            ]
+        )
+        self.outgoing = nn.ModuleList(
+            Outgoing(operations, self.active, len(LEAVING[state]), 1 + (reduces and state < 2), track_statistics)
+            for state in SOURCES
+        )
+
+    def forward(self, before_last: Tensor, last: Tensor, mixture: Mixture) -> Tensor:
+        states = [self.preprocess[0](F.relu(before_last)), self.preprocess[1](F.relu(last))]
+        arriving: list[list[Tensor]] = [[] for _ in range(STATES.stop)]
+        bypassing: list[list[Tensor]] = [[] for _ in range(STATES.stop)]
+        for state in range(STATES.stop):
+            if state in STATES:
+                states.append(self._node(state, states[0], arriving[state], bypassing[state], mixture))
+            if state in SOURCES:
+                targets = [CELL_EDGES[edge][0] for edge in LEAVING[state]]
+                seen, others = self._parts(state, states[state])
+                for edge, term in self.outgoing[state](seen, mixture.leaving[state]):
+                    arriving[targets[edge]].append(term)
+                if others is not None:
+                    terms = mix(mixture.leaving[state].bypass[:, None], [others])
+                    for target, term in zip(targets, terms, strict=True):
+                        bypassing[target].append(term)
+        return torch.cat(states[STATES.start :], dim=1)
+
+    def _parts(self, state: int, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The channels that the operations see, and those that bypass them, pooled where the operations stride."""
+        if self.partial_channels == 1:
+            return x, None
+        seen, others = x.split([self.active, x.shape[1] - self.active], dim=1)
+        if self.reduces and state not in STATES:
+            others = F.max_pool2d(others, 2, 2)
+        return seen.contiguous(memory_format=torch.channels_last), others
+
+    def _node(self, state: int, x: Tensor, arriving: list[Tensor], bypassing: list[Tensor], mixture: Mixture) -> Tensor:
+        """The sum of what arrives at a node. x: a state before the cell's stride, for the shape of an empty sum."""
+        if not arriving:
+            stride = 1 + self.reduces
+            arriving = [torch.zeros_like(x[:, : self.active, ::stride, ::stride])]
+        node = _sum(arriving)
+        if mixture.scalars is not None:
+            node = node + mixture.scalars[state - STATES.start]
+        if bypassing:
+            node = shuffle_channels(torch.cat([node, _sum(bypassing)], dim=1), self.partial_channels)
+        return node
+
+
+class Outgoing(nn.Module):
+    """All candidate operations on the edges that leave one state.
+
+    A pooling and its batch norm have no parameters, so they and their statistics are shared by these edges.
+    """
+
+    def __init__(
+        self, operations: tuple[str, ...], channels: int, edges: int, stride: int, track_statistics: bool
+    ) -> None:
+        super().__init__()
+        self.channels, self.edges, self.stride = channels, edges, stride
+        self.convolutions = nn.ModuleDict()
+        self.norms = nn.ModuleDict()
+        track = {"track_statistics": track_statistics}
+        for name in operations:
+            if name in POOLS:
+                self.norms[name] = batch_norm(channels, affine=False, **track)
+            elif name in SEPARABLE:
+                self.convolutions[name] = Separable(channels, edges, SEPARABLE[name], stride, **track)
+            elif name in DILATED:
+                self.convolutions[name] = Convolution(channels, edges, DILATED[name], **track)
+            elif name == "skip_connect" and stride == 2:
+                self.convolutions[name] = FactorizedReduction(channels, channels, edges, **track)
+
+    def forward(self, x: Tensor, leaving: Leaving) -> list[tuple[int, Tensor]]:
+        """x: (B, C, H, W). Returns terms (edge, (B, C, H / stride, W / stride)); an edge can have several or none."""
+        return [*self._convolved(x, leaving), *self._linear(x, leaving)]
+
+    def _convolved(self, x: Tensor, leaving: Leaving) -> Iterable[tuple[int, Tensor]]:
+        """Operations with weights; those that run on the same edges are summed before they are taken apart."""
+        x = F.relu(x)
+        names = [name for name in self.convolutions if leaving.edges[name]]
+        sums = self._summed([name for name in names if name not in DILATED], x, leaving)
+        if any(name in DILATED for name in names):
+            sparse, dilation, put_in_place = undilated(x, self.stride)
+            dilated = self._summed([name for name in names if name in DILATED], sparse, leaving, dilation)
+            for edges, y in dilated.items():
+                y = put_in_place(y)
+                sums[edges] = sums[edges] + y if edges in sums else y
+        return [
+            (edge, part)
+            for edges, y in sums.items()
+            for edge, part in zip(edges, y.split(self.channels, dim=1), strict=True)
+        ]
+
+    def _summed(self, names: list[str], x: Tensor, leaving: Leaving, *dilation: int) -> dict[tuple[int, ...], Tensor]:
+        """edges -> sum over the operations that run on just these, side by side."""
+        side_by_side = cache(lambda times: torch.cat([x] * times, dim=1))
+        sums: dict[tuple[int, ...], Tensor] = {}
+        for name in names:
+            edges, scale, some = leaving.edges[name], leaving.weights[name], None
+            if len(edges) < self.edges:
+                scale, some = scale[list(edges)], edges
+            wide = x if name == "skip_connect" else side_by_side(len(edges))
+            y = self.convolutions[name](wide, some, scale, *dilation)
+            sums[edges] = sums[edges] + y if edges in sums else y
+        return sums
+
+    def _linear(self, x: Tensor, leaving: Leaving) -> Iterable[tuple[int, Tensor]]:
+        """Poolings, each with its batch norm, and with stride 1 the identity; the zero operation adds nothing."""
+        together: dict[tuple[int, ...], list[tuple[str, Tensor]]] = {}
+        for name, edges in leaving.edges.items():
+            if not edges or not (name in POOLS or (name == "skip_connect" and self.stride == 1)):
+                continue
+            together.setdefault(edges, []).append((name, self._parameter_free(name, x)))
+        terms: list[tuple[int, Tensor]] = []
+        for edges, outputs in together.items():
+            weights = torch.stack([leaving.weights[name] for name, _ in outputs], dim=1)
+            weights = weights if len(edges) == self.edges else weights[list(edges)]
+            terms += zip(edges, mix(weights, [y for _, y in outputs]), strict=True)
+        return terms
+
+    def _parameter_free(self, name: str, x: Tensor) -> Tensor:
+        if name == "skip_connect":
+            return x
+        pooled = F.max_pool2d(x, 3, self.stride, 1) if name == "max_pool_3x3" else average_pool(x, self.stride)
+        return scaled_norm(pooled, cast(nn.BatchNorm2d, self.norms[name]))
+
+
+def _sum(terms: list[Tensor]) -> Tensor:
+    return sum(terms[1:], start=terms[0])

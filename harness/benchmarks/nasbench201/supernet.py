@@ -1,0 +1,286 @@
+"""The NAS-Bench-201 supernet: the benchmark's skeleton with a mixture of operations on every edge of every cell.
+
+Dong and Yang, "NAS-Bench-201" (ICLR 2020), Section 3.1 and Figure 1: a 3x3 stem, N cells of C channels, a residual
+block to 2C with stride 2, N cells, a residual block to 4C, N cells, then batch norm, ReLU, global average pooling and
+a linear classifier. Node i of a cell is the sum over its inputs j of sum over operations o of weight[ij, o] * o(x_j).
+
+The same function as one module per candidate operation, in fewer calls and fewer passes over memory:
+- channels-last layout throughout;
+- one ReLU and one pooling per node, and one convolution per node and kernel size for all edges that leave the node;
+- the batch norms of the cells have no affine parameters, so the mixture weight is their scale;
+- a bias in front of a batch norm cancels, so the convolutions have none;
+- the outputs of 1x1 convolutions are not kept for backward (`mixing.ScaledPointwise`);
+- on small tensors, where the number of calls counts, one convolution and one norm serve both kernel sizes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harness.benchmarks import NASBench201
+from harness.supernets.mixing import Factor, average, is_small, picked, scaled_norm, scaled_pointwise, spread
+
+KERNEL_SIZES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
+NODES = 4
+TARGET, SOURCE = zip(*NASBench201.edges, strict=True)
+EDGES_FROM = [[edge for edge, source in enumerate(SOURCE) if source == node] for node in range(NODES - 1)]
+
+
+class NASBench201Supernet(nn.Module):
+    """A mixture of operations on every edge: forward(images (B, 3, H, W), weights (E, K), edge_weights (E,))
+    -> logits (B, classes)."""
+
+    def __init__(
+        self,
+        space: NASBench201,
+        channels: int,
+        cells: int,
+        classes: int,
+        track_statistics: bool = True,
+        partial_channels: int = 1,
+    ) -> None:
+        """channels: C of the first stage; cells: N per stage; track_statistics: of the cells' batch norms.
+
+        partial_channels: operations act on the first 1/n of a node's channels, the others pass through and the two
+        groups are shuffled (Xu et al., "PC-DARTS", ICLR 2020, Section 3.1). ValueError unless n divides `channels`.
+        """
+        super().__init__()
+        if partial_channels < 1 or channels % partial_channels:
+            raise ValueError(f"partial_channels = {partial_channels} does not divide {channels} channels")
+        self.space = space
+        self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+        self.stages = nn.ModuleList()
+        for stage in range(3):
+            width = channels << stage
+            blocks: list[nn.Module] = [ResidualBlock(width // 2, width)] if stage else []
+            blocks += [SearchCell(space, width, track_statistics, partial_channels) for _ in range(cells)]
+            self.stages.append(nn.ModuleList(blocks))
+        self.last_norm = nn.BatchNorm2d(4 * channels)
+        self.classifier = nn.Linear(4 * channels, classes)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, images: Tensor, weights: Tensor, edge_weights: Tensor, sampled: bool = False) -> Tensor:
+        """sampled: every row of `weights` is one-hot in value, so only the chosen operation of each edge runs.
+
+        Gradient may flow to all entries of such a row (straight-through estimators). As in the code of GDAS (Dong
+        and Yang, CVPR 2019), each weight that was not chosen is then added to every element of the edge's output.
+        """
+        mixture = Choice.of(weights, edge_weights) if sampled else Mixture.of(weights, edge_weights, self.space)
+        x = self.stem(images.contiguous(memory_format=torch.channels_last))
+        for stage in self.stages:
+            for block in cast(nn.ModuleList, stage):
+                x = block(x, mixture) if isinstance(block, SearchCell) else block(x)
+        x = F.relu(self.last_norm(x)).mean(dim=(2, 3))
+        return cast(Tensor, self.classifier(x))
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """How the operations of every edge are mixed, the same in all cells; lists by the node that the edges leave."""
+
+    edge_weights: Tensor
+    """(E,)."""
+    scales: list[Tensor]
+    """(J*T,) the weights of the convolutions: all T edges that leave a node, for each of J kernel sizes."""
+    linear: list[Tensor]
+    """(T, 2) the weights of identity and pooling, zero where the space has no such operation."""
+    factors: list[list[list[Factor]]]
+    """The numbers in `linear`."""
+
+    @staticmethod
+    def of(weights: Tensor, edge_weights: Tensor, space: NASBench201) -> Mixture:
+        columns = dict(zip(space.operations, (weights * edge_weights[:, None]).unbind(dim=1), strict=True))
+        zero = torch.zeros_like(edge_weights)
+        linear = torch.stack([columns.get(name, zero) for name in ("skip_connect", "avg_pool_3x3")], dim=1)
+        convolutions = torch.stack([columns[name] for name in KERNEL_SIZES if name in columns] or [zero])
+        # To read numbers back from a GPU would make the step wait for it.
+        numbers = linear.tolist() if linear.is_cpu else [list(row.unbind()) for row in linear.detach()]
+        return Mixture(
+            edge_weights,
+            scales=[picked(convolutions, edges, dim=1).flatten() for edges in EDGES_FROM],
+            linear=[picked(linear, edges) for edges in EDGES_FROM],
+            factors=[[numbers[edge] for edge in edges] for edges in EDGES_FROM],
+        )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One operation per edge, the same in all cells."""
+
+    edge_weights: Tensor
+    """(E,)."""
+    operations: list[int]
+    """(E,) columns of the weights."""
+    weights: list[Tensor]
+    """(E,) scalars: the weights of these operations, times the edge weights."""
+    offsets: list[Tensor] | None
+    """(E,) scalars: the sum of an edge's other weights, times its edge weight: zero in value. None: no gradient."""
+
+    @staticmethod
+    def of(weights: Tensor, edge_weights: Tensor) -> Choice:
+        product = weights * edge_weights[:, None]
+        chosen = weights.detach().argmax(dim=1, keepdim=True)
+        offsets = None
+        if weights.requires_grad and torch.is_grad_enabled():
+            offsets = list(product.scatter(1, chosen, 0).sum(dim=1).unbind())
+        return Choice(edge_weights, chosen.flatten().tolist(), list(product.gather(1, chosen).unbind()), offsets)
+
+
+class SearchCell(nn.Module):
+    """Four nodes; every candidate operation of every edge.
+
+    The kernels of all T edges that leave a node are one tensor (T*C, C, k, k) per kernel size, in the order of
+    EDGES_FROM; the node's batch norm has J*T*C channels, kernel size by kernel size.
+    """
+
+    def __init__(self, space: NASBench201, channels: int, track_statistics: bool, partial_channels: int = 1) -> None:
+        super().__init__()
+        self.partial_channels = partial_channels
+        self.channels = channels // partial_channels
+        self.operations = space.operations
+        self.kernels = [name for name in KERNEL_SIZES if name in space.operations]
+        self.convolutions = nn.ModuleDict()
+        widths = [len(edges) * self.channels for edges in EDGES_FROM]
+        for name in self.kernels:
+            size = KERNEL_SIZES[name]
+            self.convolutions[name] = nn.ModuleList(
+                nn.Conv2d(self.channels, width, size, padding=size // 2, bias=False) for width in widths
+            )
+        self.norms = nn.ModuleList(
+            nn.BatchNorm2d(len(self.kernels) * width, affine=False, track_running_stats=track_statistics)
+            for width in widths
+        )
+
+    def forward(self, x: Tensor, mixture: Mixture | Choice) -> Tensor:
+        """(B, C, H, W) -> the same shape; the operations see the first C / partial_channels channels of each node."""
+        self._count_batch()
+        nodes, heads = [x], [self._head(x)]
+        arriving: list[list[Tensor]] = [[] for _ in range(NODES)]
+        # What `spread` returns belongs to this cell alone, so it is summed in place.
+        add = Tensor.add_ if isinstance(mixture, Mixture) else Tensor.add
+        for node in range(NODES - 1):
+            if isinstance(mixture, Mixture):
+                leaving = self._mixed(heads[node], node, mixture)
+            else:
+                leaving = self._chosen(heads[node], node, mixture)
+            for edge, term in zip(EDGES_FROM[node], leaving, strict=True):
+                arriving[TARGET[edge]] += term
+            mixed = arriving[node + 1]
+            total = reduce(add, mixed) if mixed else torch.zeros_like(heads[0])
+            nodes.append(self._with_untouched(total, nodes, node + 1, mixture.edge_weights))
+            heads.append(self._head(nodes[-1]))
+        return nodes[-1]
+
+    def _count_batch(self) -> None:
+        for norm in cast(list[nn.BatchNorm2d], self.norms):
+            if norm.training and norm.num_batches_tracked is not None:
+                norm.num_batches_tracked.add_(1)
+
+    def _head(self, x: Tensor) -> Tensor:
+        if self.partial_channels == 1:
+            return x
+        return x[:, : self.channels].contiguous(memory_format=torch.channels_last)
+
+    def _with_untouched(self, mixed: Tensor, nodes: list[Tensor], node: int, edge_weights: Tensor) -> Tensor:
+        """Append the weighted channels that pass by the operations, then interleave the two kinds (channel shuffle)."""
+        if self.partial_channels == 1:
+            return mixed
+        edges = [edge for edge, target in enumerate(TARGET) if target == node]
+        factors = edge_weights.unbind()
+        untouched = sum(factors[edge] * nodes[SOURCE[edge]][:, self.channels :] for edge in edges)
+        joined = torch.cat([mixed, cast(Tensor, untouched)], dim=1)
+        return F.channel_shuffle(joined, self.partial_channels).contiguous(memory_format=torch.channels_last)
+
+    # All operations ------------------------------------------------------------------------------------------------
+
+    def _mixed(self, x: Tensor, node: int, mixture: Mixture) -> list[list[Tensor]]:
+        """The mixed operations of each edge that leaves a node."""
+        scales = mixture.scales[node].repeat_interleave(self.channels)
+        if not self.kernels:
+            convolved = x.new_zeros(1).expand(len(x), len(scales), *x.shape[2:])
+        elif is_small(x):
+            convolved = self._convolved_at_once(F.relu(x), node, scales)
+        else:
+            convolved = self._convolved(F.relu(x), node, scales)
+        return [[term] for term in spread(convolved, x, mixture.linear[node], mixture.factors[node])]
+
+    def _convolved(self, activated: Tensor, node: int, scales: Tensor) -> Tensor:
+        """(B, T*C, H, W): the weighted convolutions, summed over kernel sizes."""
+        terms = []
+        for position, name in enumerate(self.kernels):
+            convolution, norm = self._layers(name, node)
+            width = convolution.out_channels
+            rows = slice(position * width, (position + 1) * width)
+            if KERNEL_SIZES[name] == 1:
+                terms.append(scaled_pointwise(activated, convolution.weight, norm, scales[rows], rows))
+            else:
+                terms.append(scaled_norm(convolution(activated), norm, scales[rows], rows))
+        return reduce(Tensor.add_, terms)
+
+    def _convolved_at_once(self, activated: Tensor, node: int, scales: Tensor) -> Tensor:
+        """(B, J*T*C, H, W): the weighted convolutions of every kernel size, small kernels inside large ones."""
+        largest = max(KERNEL_SIZES[name] for name in self.kernels)
+        kernels = []
+        for name in self.kernels:
+            convolution, norm = self._layers(name, node)
+            margin = (largest - KERNEL_SIZES[name]) // 2
+            kernels.append(F.pad(convolution.weight, [margin] * 4) if margin else convolution.weight)
+        output = F.conv2d(activated, torch.cat(kernels), padding=largest // 2)
+        return scaled_norm(output, norm, scales)
+
+    def _layers(self, name: str, node: int) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+        """The convolution of one kernel size along all edges that leave a node, and the node's norm."""
+        convolutions = cast(nn.ModuleList, self.convolutions[name])
+        return cast(nn.Conv2d, convolutions[node]), cast(nn.BatchNorm2d, self.norms[node])
+
+    # The chosen operations only ------------------------------------------------------------------------------------
+
+    def _chosen(self, x: Tensor, node: int, choice: Choice) -> list[list[Tensor]]:
+        """For each edge that leaves a node: the weighted chosen operation, unless zero, and the offset."""
+        return [self._chosen_along(edge, t, x, node, choice) for t, edge in enumerate(EDGES_FROM[node])]
+
+    def _chosen_along(self, edge: int, t: int, x: Tensor, node: int, choice: Choice) -> list[Tensor]:
+        name, weight = self.operations[choice.operations[edge]], choice.weights[edge]
+        terms = []
+        if name in self.kernels:
+            terms.append(self._convolved_along(t, name, x, node, weight))
+        elif name == "skip_connect":
+            terms.append(weight * x)
+        elif name == "avg_pool_3x3":
+            terms.append(weight * average(x))
+        if choice.offsets is not None:
+            terms.append(choice.offsets[edge].expand_as(x))
+        return terms
+
+    def _convolved_along(self, t: int, name: str, x: Tensor, node: int, weight: Tensor) -> Tensor:
+        """The weighted convolution along the t-th edge that leaves a node."""
+        convolution, norm = self._layers(name, node)
+        own = slice(t * self.channels, (t + 1) * self.channels)
+        first = self.kernels.index(name) * convolution.out_channels
+        output = F.conv2d(F.relu(x), convolution.weight[own], padding=convolution.padding)
+        return scaled_norm(output, norm, weight.repeat(self.channels), slice(first + own.start, first + own.stop))
+
+
+class ResidualBlock(nn.Module):
+    """Halves the resolution: two 3x3 convolutions beside a pooled shortcut."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2, 2), nn.Conv2d(inputs, outputs, 1, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, self.shortcut(x) + self.body(x))

@@ -1,0 +1,95 @@
+"""The file of a table: small, uncompressed, `.npz`, numbers only.
+
+format                              which layout this is
+source                              one line: where the numbers come from
+accuracy/<dataset>/<split>/<epochs> (15625, T) accuracies in percent, one column per trial, NaN where missing
+trials/<dataset>/<split>/<epochs>   (15625,) if it is there, the one column above is the mean over that many trials
+<measure>/<dataset>                 (15625,) training seconds, latency, parameters, multiply-adds; NaN where missing
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.benchmarks.nasbench201.table.metrics import COSTS, MEASURED, Accuracies, Cost, Floats, Metric, TableError
+from harness.files import read_array
+
+FORMAT = "NAS-Bench-201 table 1"
+MAX_BYTES = 20_000_000
+
+
+def encode(source: str, accuracies: Mapping[Metric, Accuracies], costs: Mapping[Cost, Floats]) -> bytes:
+    """The file's content: the same bytes for the same table on every machine."""
+    members: dict[str, NDArray[Any]] = {"format": np.array(FORMAT), "source": np.array(source)}
+    for metric in [metric for metric in MEASURED if metric in accuracies]:
+        known = accuracies[metric]
+        members[_name("accuracy", *metric)] = known.values
+        if known.trials is not None:
+            members[_name("trials", *metric)] = known.trials
+    members |= {_name(*cost): costs[cost] for cost in COSTS if cost in costs}
+    return _zip(members)
+
+
+def decode(content: bytes) -> tuple[str, dict[Metric, Accuracies], dict[Cost, Floats]]:
+    """Source, accuracies and costs, not checked. Anything may be raised by bytes that `encode` did not make."""
+    members = _unzip(content)
+    if str(members.pop("format", "")) != FORMAT:
+        raise TableError("another format")
+    source = members.pop("source").item()
+    accuracies = {
+        metric: Accuracies(members.pop(_name("accuracy", *metric)), members.pop(_name("trials", *metric), None))
+        for metric in MEASURED
+        if _name("accuracy", *metric) in members
+    }
+    costs = {cost: members.pop(_name(*cost)) for cost in COSTS if _name(*cost) in members}
+    if members:
+        raise TableError(f"unknown entry {next(iter(members))!r}")
+    return source, accuracies, costs
+
+
+def read(path: Path) -> bytes:
+    """The content of a file that could be a table. TableError, in one line, if it cannot be."""
+    try:
+        if not path.is_file():
+            raise TableError(f"cannot read the table {path}: no such file")
+        if path.stat().st_size > MAX_BYTES:
+            raise TableError(f"{path} is not a NAS-Bench-201 table: it has more than {MAX_BYTES // 10**6} MB")
+        return path.read_bytes()
+    except OSError as error:
+        raise TableError(f"cannot read the table {path}: {error.strerror}") from error
+
+
+def _name(*parts: object) -> str:
+    return "/".join(map(str, parts))
+
+
+def _zip(members: Mapping[str, NDArray[Any]]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in members.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, not today
+            info.create_system = 3  # and not by the machine that writes
+            archive.writestr(info, member.getvalue())
+    return buffer.getvalue()
+
+
+def _unzip(content: bytes) -> dict[str, NDArray[Any]]:
+    """The arrays of an `.npz` file. Whatever it promises, no more is read than the file has bytes."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+        if not stored or sum(member.file_size for member in members) > len(content):
+            raise TableError("compressed")
+        arrays = {member.filename.removesuffix(".npy"): read_array(archive.read(member)) for member in members}
+    if not all(array.flags.c_contiguous for array in arrays.values()):
+        raise TableError("columns before rows")
+    return arrays

@@ -1,0 +1,1 @@
+"""Plans, runs, schedules and stores experiments."""

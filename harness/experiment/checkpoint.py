@@ -1,0 +1,55 @@
+"""What a run needs to go on after its last finished epoch, and how far it is, for whoever watches."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.evaluate.training import Training
+from harness.experiment.store import Arrays, Store
+from harness.files import write_atomically
+from harness.search.loop import Search
+
+
+def save(store: Store, key: str, epochs: int, threads: int, work: Search | Training, logs: list[Arrays]) -> None:
+    """`epochs`: how many the run has in all; `logs`: one of each that is done. WriteError if it cannot be written."""
+    content = io.BytesIO()
+    torch.save({"threads": threads, "search": work.state_dict(), "logs": [_as_plain(log) for log in logs]}, content)
+    store.write_checkpoint(key, content.getvalue())
+    loss = float(logs[-1]["loss"][0])
+    progress = {
+        "epoch": work.next_epoch,
+        "epochs": epochs,
+        "loss": loss if math.isfinite(loss) else None,
+        "seconds": sum(float(log["seconds"][0]) for log in logs),
+    }
+    write_atomically(store.progress_path(key), json.dumps(progress).encode())
+
+
+def load(store: Store, key: str) -> dict[str, Any] | None:
+    """The last checkpoint of a run; None where there is none, or none that can be read: that one is set aside."""
+    content = store.read_checkpoint(key)
+    if content is None:
+        return None
+    try:
+        checkpoint: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+        if not isinstance(checkpoint["threads"], int):
+            raise TypeError("no number of threads")
+    except Exception as error:  # whatever another version of torch makes of it
+        store.set_aside(store.checkpoint_path(key), why=error)
+        return None
+    return checkpoint
+
+
+def _as_plain(log: Arrays) -> dict[str, Any]:
+    """Tensors and lists of strings: what `torch.load` reads without trusting the file."""
+    return {k: v.tolist() if v.dtype.kind == "U" else torch.from_numpy(v) for k, v in log.items()}
+
+
+def as_arrays(log: dict[str, Any]) -> Arrays:
+    return {k: np.array(v) if isinstance(v, list) else v.numpy() for k, v in log.items()}

@@ -1,0 +1,226 @@
+"""What every method must satisfy, runnable on anyone's class.
+
+`problems` takes a moment and is asked of every outside method before it runs; `examine` also searches for real.
+Each answers with lines that say what is wrong and how to mend it; an empty list means that nothing is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+from collections.abc import Generator
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.api import BlackBox, OneShot
+from harness.benchmarks import SPACES, SearchSpace
+from harness.benchmarks.nasbench201.simulation import Simulated, signal, simulate
+from harness.benchmarks.nasbench201.table import Table
+from harness.data import SearchData
+from harness.profiles import FolderProtocol, Protocol, Simulation
+from harness.search.loop import Epoch, Search, build_supernet
+
+TOLERANCE = 1e-4
+QUERIES = 50
+"""So many queries of a black box are answered before it runs, to see that it asks for cells."""
+
+
+def problems(
+    cls: type[Any],
+    space: SearchSpace,
+    settings: dict[str, Any] | None = None,
+    optimizer: type[torch.optim.Optimizer] | None = None,
+) -> list[str]:
+    """Whether a class meets the contract on a space, perhaps with another optimizer, seen without any training."""
+    name = cls.__name__
+    if not issubclass(cls, OneShot | BlackBox):
+        return [f"{name} must derive from harness.api.OneShot or harness.api.BlackBox"]
+    missing = sorted(getattr(cls, "__abstractmethods__", ()))
+    if missing:
+        return [f"{name} must define {', '.join(missing)}"]
+    protocol = Simulation if issubclass(cls, BlackBox) else FolderProtocol
+    taken = sorted({field.name for field in fields(protocol)} & set(inspect.signature(cls).parameters))
+    if taken:
+        return [f"{name}: a setting called {', '.join(taken)} would be taken for the protocol's: call it otherwise"]
+    try:
+        inspect.signature(cls).bind(space)
+    except TypeError as error:
+        return [f"{name}(space) must be possible, every setting needs a default: {error}"]
+    try:
+        method = cls(space, **(settings or {}))
+    except Exception as error:  # whatever an outside constructor raises
+        return [f"{name}(space) raised {type(error).__name__}: {error}"]
+    if optimizer is not None:
+        found = _optimizer_problems(method, optimizer)
+        if found:
+            return found
+    if not isinstance(getattr(method, "space", None), SearchSpace):
+        return [f"{name}.__init__ must call super().__init__(space)"]
+    return _black_box_problems(method) if isinstance(method, BlackBox) else _one_shot_problems(method)
+
+
+def _optimizer_problems(method: BlackBox | OneShot, optimizer: type[Any]) -> list[str]:
+    name = optimizer.__name__
+    if not issubclass(optimizer, torch.optim.Optimizer):
+        return [f"{name} must derive from torch.optim.Optimizer"]
+    if not isinstance(method, OneShot):
+        return [f"{type(method).__name__} is a black box: it has no optimizer to exchange"]
+    try:
+        method.exchange_optimizers(optimizer)
+        for parameter in method.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        method.step()
+    except Exception as error:  # whatever an outside optimizer raises
+        return [f"{name}, in the place of the method's own optimizer: {type(error).__name__}: {error}"]
+    return []
+
+
+def _black_box_problems(method: BlackBox) -> list[str]:
+    name, rng = type(method).__name__, np.random.default_rng(0)
+    try:
+        search = method.search(rng)
+        if not isinstance(search, Generator):
+            return [f"{name}.search(rng) must be a generator: yield a cell, receive its accuracy"]
+        cell = next(search)
+        for _ in range(QUERIES):
+            found = _cell_problems(f"{name}.search() must yield cells of the space", method.space, cell)
+            if found:
+                return found
+            cell = search.send(float(rng.uniform(10, 90)))
+    except StopIteration as stop:
+        if stop.value is not None:
+            return _cell_problems(f"{name}.search() must return a cell of the space, or None", method.space, stop.value)
+    except Exception as error:  # whatever an outside method raises
+        return [f"{name} raised {type(error).__name__} in its search: {error}"]
+    return []
+
+
+def _one_shot_problems(method: OneShot) -> list[str]:
+    name, space = type(method).__name__, method.space
+    if method.unrolled and method.architecture_steps is not None:
+        return [f"{name}: unrolled needs an architecture step beside every weight step; drop architecture_steps"]
+    if method.architecture_mode not in ("train", "eval"):
+        return [f'{name}.architecture_mode must be "train" or "eval"']
+    if not any(True for _ in method.parameters()) and method.architecture_steps != 0:
+        return [f"{name} has no parameters to learn; set architecture_steps = 0 if that is meant"]
+    try:
+        with torch.no_grad():
+            theta, weights, edges = method.distribution(), method.weights_for_training(), method.edge_weights()
+            found = [
+                f"{name}.{what} must have shape {shape}, it has {tuple(value.shape)}"
+                for what, value, shape in (
+                    ("distribution()", theta, space.shape),
+                    ("weights_for_training()", weights, space.shape),
+                    ("edge_weights()", edges, space.shape[:1]),
+                )
+                if tuple(value.shape) != shape
+            ]
+            found = found or _simplex_problems(name, theta.cpu().detach().numpy())
+            if not found and method.sampled and not _is_one_hot(weights):
+                found = [f"{name}.sampled: rows of weights_for_training() must be one-hot"]
+            if not found and method.straight_through and not _is_one_hot(method().detach()):
+                found = [f"{name}.straight_through: rows of forward() must be one-hot"]
+            derived = f"{name}.derive() must return a cell of the space"
+            return found or _cell_problems(derived, space, method.derive(lambda arch: 50.0))
+    except Exception as error:  # whatever an outside method raises
+        return [f"{name} raised {type(error).__name__} before any training: {error}"]
+
+
+def _simplex_problems(name: str, theta: Any) -> list[str]:
+    if not np.isfinite(theta).all():
+        return [f"{name}.distribution() is not finite"]
+    if (theta < -TOLERANCE).any() or (abs(theta.sum(axis=1) - 1) > TOLERANCE).any():
+        return [f"{name}.distribution() must have rows on the simplex: no entry below 0, every row's sum 1"]
+    return []
+
+
+def _is_one_hot(weights: torch.Tensor) -> bool:
+    """Whether every row has one entry of 1, or none, and zeros."""
+    total, largest = weights.abs().sum(dim=-1), weights.max(dim=-1).values
+    return bool(
+        ((total - largest).abs() < TOLERANCE).all() and (torch.minimum(total, (total - 1).abs()) < TOLERANCE).all()
+    )
+
+
+def _cell_problems(rule: str, space: SearchSpace, cell: Any) -> list[str]:
+    try:
+        space.one_hot(cell)
+    except Exception as error:  # anything that is not a cell
+        return [f"{rule}: {type(error).__name__}: {error}"]
+    return []
+
+
+def few(data: SearchData, images: int) -> SearchData:
+    """The first images of each kind."""
+    first = torch.arange(images)
+    validation = data.validation[first] if data.validation else None
+    return replace(data, weights=data.weights[first], architecture=data.architecture[first], validation=validation)
+
+
+def examine_black_box(cls: type[BlackBox], space_name: str, table: Table, budget_seconds: float) -> list[str]:
+    """Search on a table for real: determinism, and a cell at the end."""
+    space = SPACES[space_name]()
+    found = problems(cls, space)
+    if found:
+        return found
+
+    def searched(seed: int) -> Simulated:
+        return simulate(cls(space).search(np.random.default_rng(seed)), signal(table), budget_seconds)
+
+    if searched(1) != searched(1):
+        found.append(f"two searches of {cls.__name__} with one seed differ: draw from the given rng only")
+    return found
+
+
+def examine(
+    cls: type[OneShot],
+    space_name: str,
+    data: SearchData,
+    protocol: Protocol,
+    settings: dict[str, Any] | None = None,
+) -> list[str]:
+    """Search for real, as short as `protocol` says (two epochs or more): simplex at every epoch, determinism, exact
+    resume from `state_dict()`."""
+    full = SPACES[space_name]()
+    space = full if protocol.zero_operation else full.without("none")
+    found = problems(cls, space, settings)
+    if found:
+        return found
+
+    def start() -> Search:
+        torch.manual_seed(1)
+        method = cls(space, **(settings or {}))
+        torch.manual_seed(2)
+        supernet = build_supernet(space, protocol, data.classes, method.partial_channels)
+        return Search(method, supernet, data, protocol, seed=0, device=torch.device("cpu"))
+
+    whole = list(start().epochs())
+    for log in whole:
+        found += _simplex_problems(f"after epoch {log.epoch + 1}: {cls.__name__}", log.theta)
+    if not _same(whole, list(start().epochs())):
+        found.append(f"two searches of {cls.__name__} with one seed differ: draw from torch's global generator only")
+    first = start()
+    begun = [next(first.epochs())]
+    checkpoint = io.BytesIO()
+    torch.save(first.state_dict(), checkpoint)
+    checkpoint.seek(0)
+    resumed = start()
+    resumed.load_state_dict(torch.load(checkpoint, weights_only=True))
+    if not _same(whole, begun + list(resumed.epochs())):
+        found.append(
+            f"{cls.__name__} resumed from state_dict() differs from an uninterrupted search: "
+            "keep what changes in parameters, buffers or torch.optim optimizers held as attributes"
+        )
+    return found
+
+
+def _same(first: list[Epoch], second: list[Epoch]) -> bool:
+    return len(first) == len(second) and all(
+        np.array_equal(a.theta, b.theta)
+        and np.array_equal(a.edge_weights, b.edge_weights)
+        and (a.loss, a.train_accuracy, a.cell) == (b.loss, b.train_accuracy, b.cell)
+        for a, b in zip(first, second, strict=True)
+    )

@@ -1,0 +1,1 @@
+"""The leaderboard as CSV, Markdown, LaTeX and on the terminal."""

@@ -1,0 +1,1 @@
+"""The search loop of weight-sharing methods, simplex mathematics and optimizers."""

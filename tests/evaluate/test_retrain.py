@@ -1,0 +1,372 @@
+"""Training found cells from scratch: the step, the test accuracy, exact resume, records, bad input."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from harness.benchmarks import DARTS
+from harness.benchmarks.darts.genotypes import PUBLISHED_CELLS, published_cell
+from harness.data import Batches, load
+from harness.evaluate.distributed import Group
+from harness.evaluate.recipes import DIGITS
+from harness.evaluate.retrain import main
+from harness.evaluate.retraining import named_cell, plan, retrainings
+from harness.evaluate.training import Feed, Training, build_network, feed
+from harness.experiment.scalars import scalars
+from harness.experiment.store import Store
+
+ROOT = Path(__file__).parents[2]
+CPU = torch.device("cpu")
+CELL = "PC_DARTS_cifar"
+ARCH = published_cell(CELL).arch
+GENOTYPE = DARTS().to_string(ARCH)
+TINY = replace(DIGITS, cells=3, channels=4, epochs=3, batch_size=256, drop_path=0.3)
+WORDS = ["--cells", "3", "--channels", "4", "--epochs", "3", "--batch-size", "256", "--drop-path", "0.3"]
+
+
+def training(recipe=TINY, seed=0, group=None, arch=ARCH, dtype=torch.float32):
+    group = group or Group()
+    source = feed("digits", Path(), recipe, CPU, group)
+    torch.manual_seed(seed)
+    network = build_network(arch, recipe, source.classes, source.stem).to(dtype)
+    return Training(network, source, recipe, seed, CPU, group)
+
+
+def values(logs):
+    """All that must be the same in a resumed training."""
+    return [{name: value for name, value in asdict(log).items() if name != "seconds"} for log in logs]
+
+
+def retrain(results, *words, cells=(CELL,)):
+    chosen = [word for cell in cells for word in ("--cell", cell)]
+    return main([*chosen, *WORDS, "--results", str(results), *words])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    results = tmp_path_factory.mktemp("finished")
+    assert retrain(results, "--seeds", "2") == 0
+    return results
+
+
+# The step ------------------------------------------------------------------------------------------------------------
+
+
+def smoothed(logits, labels, smoothing):
+    """Cross-entropy with label smoothing (Szegedy et al. 2016, Section 7) by its definition."""
+    targets = torch.full_like(logits, smoothing / logits.shape[1])
+    targets[torch.arange(len(labels)), labels] += 1 - smoothing
+    return -(targets * logits.log_softmax(dim=1)).sum(dim=1).mean()
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.05])
+def test_a_step_is_the_textbook_one(clip):
+    """With auxiliary classifier, label smoothing, clipping, momentum and decay, in float64."""
+    recipe = replace(TINY, auxiliary_weight=0.4, label_smoothing=0.1, gradient_clip=clip, learning_rate=0.3)
+    own = training(recipe, dtype=torch.float64)
+    other = training(recipe, dtype=torch.float64).network.train()
+    digits = load("digits", Path())
+    images = F.interpolate(digits.train.pixels[:6].double() / 8 - 1, size=32).expand(-1, 3, -1, -1)
+    labels = digits.train.labels[:6]
+    own.network.train()
+    velocity = [torch.zeros_like(p) for p in other.parameters()]
+    for _ in range(2):
+        totals = own.step(own.network, (images, labels), 6)
+        logits, of_auxiliary = other(images)
+        loss = smoothed(logits, labels, 0.1) + 0.4 * smoothed(of_auxiliary, labels, 0.1)
+        gradients = torch.autograd.grad(loss, list(other.parameters()))
+        norm = torch.sqrt(sum((g**2).sum() for g in gradients))
+        scale = min(1.0, clip / (norm.item() + 1e-6)) if clip else 1.0
+        with torch.no_grad():
+            for parameter, gradient, v in zip(other.parameters(), gradients, velocity, strict=True):
+                v.mul_(0.9).add_(scale * gradient + 3e-4 * parameter)
+                parameter.sub_(0.3 * v)
+        assert totals[0].item() == pytest.approx(6 * loss.item(), abs=1e-5)  # losses are summed in float32
+        assert totals[1:].tolist() == [(logits.argmax(1) == labels).sum().item(), 6]
+    for ours, expected in zip(own.network.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_an_epoch_uses_its_learning_rate_and_its_drop_path():
+    own = training()
+    logs = []
+    for log in own.epochs():
+        logs.append(log)
+        assert own.network.drop_path == pytest.approx(0.3 * log.epoch / 3)
+        assert {group["lr"] for group in own.optimizer.param_groups} == {log.learning_rate}
+    assert [log.learning_rate for log in logs] == pytest.approx([0.1, 0.075, 0.025])
+
+
+def test_the_test_accuracy_is_that_of_the_network_in_evaluation_mode():
+    own = training(replace(TINY, epochs=1))
+    (log,) = own.epochs()
+    digits = load("digits", Path())
+    images, labels = next(Batches(digits.test, len(digits.test), digits.mean, digits.std).plain())
+    with torch.no_grad():
+        logits, of_auxiliary = own.network.eval()(images)
+    assert of_auxiliary is None
+    assert log.test_accuracy == pytest.approx(100 * (logits.argmax(1) == labels).double().mean().item())
+    five = logits.argsort(dim=1, descending=True)[:, :5]
+    assert log.test_top5_accuracy == pytest.approx(100 * (five == labels[:, None]).any(1).double().mean().item())
+
+
+def test_a_cell_learns_the_digits():
+    *_, last = training(replace(TINY, epochs=3, batch_size=64, drop_path=0.0)).epochs()
+    assert last.test_accuracy > 80
+
+
+def test_bf16_is_close_to_fp32():
+    (full,), (half,) = (
+        training(replace(TINY, epochs=1, precision=p, drop_path=0.0)).epochs() for p in ("fp32", "bf16")
+    )
+    assert half.loss == pytest.approx(full.loss, rel=0.05)
+    assert half.loss != full.loss
+
+
+def test_a_loss_that_is_not_finite_is_an_error():
+    own = training(replace(TINY, gradient_clip=0.0))
+    with torch.no_grad():
+        own.network.classifier.bias.fill_(torch.inf)
+    with pytest.raises(FloatingPointError, match=r"became nan in epoch 1"):
+        next(own.epochs())
+
+
+def test_all_batch_norms_run_as_modules():
+    """So that synchronised ones can be put in their places."""
+    network = training().network.train()
+    norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    calls = []
+    for norm in norms:
+        norm.register_forward_hook(lambda module, *_: calls.append(module))
+    network(torch.randn(2, 3, 8, 8))
+    assert sorted(map(id, calls)) == sorted(map(id, norms))
+
+
+def test_synchronised_batch_norms_need_gpus():
+    with pytest.raises(ValueError, match="needs GPUs"):
+        training(replace(TINY, synchronised_batch_norm=True))
+
+
+# Resume --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_training_that_was_stopped_goes_on_bit_for_bit():
+    whole = training()
+    expected = values(whole.epochs())
+    first = training()
+    begun = [next(first.epochs())]
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    second = training()
+    second.load_state_dict(torch.load(file, weights_only=True))
+    torch.manual_seed(99)  # whatever another process drew before
+    assert values([*begun, *second.epochs()]) == expected
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, second.network.state_dict()[name]), name
+
+
+def contents(results):
+    """Results without times and provenance."""
+    store, found = Store(results), {}
+    for record in store.records():
+        arrays = {k: v.tolist() for k, v in store.arrays(record["key"]).items() if k != "seconds"}
+        kept = {k: v for k, v in record.items() if k not in ("provenance", "arrays_sha256")}
+        found[record["key"]] = (kept, arrays)
+    return found
+
+
+@pytest.mark.faults
+def test_a_killed_training_goes_on_bit_for_bit(finished, tmp_path):
+    command = [sys.executable, "-m", "harness.evaluate.retrain", "--cell", CELL, "--seeds", "2", *WORDS]
+    process = subprocess.Popen([*command, "--results", str(tmp_path)], cwd=ROOT, stdout=subprocess.DEVNULL)
+    checkpoints = tmp_path / "checkpoints"
+    while not (checkpoints.is_dir() and list(checkpoints.glob("*.pt"))):
+        assert process.poll() is None, "it was over before it could be killed"
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(list(checkpoints.glob("*.pt"))) == 1
+    assert retrain(tmp_path, "--seeds", "2") == 0
+    assert contents(tmp_path) == contents(finished)
+    assert not list(checkpoints.iterdir())
+
+
+@pytest.mark.faults
+def test_two_at_a_time_give_the_same_results(finished, tmp_path):
+    assert retrain(tmp_path, "--seeds", "2", "--jobs", "2") == 0
+    assert contents(tmp_path) == contents(finished)
+
+
+# Records -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_record_holds(finished):
+    store = Store(finished)
+    records = store.records()
+    assert sorted(record["asked"]["seed"] for record in records) == [0, 1]
+    for record in records:
+        assert (record["kind"], record["status"], record["proxy"]) == ("retrain", "done", True)
+        assert (record["metric"], record["split"]) == ("test_error", "test")
+        asked = record["asked"]
+        assert (asked["cell"], asked["space"], asked["dataset"], asked["processes"]) == (GENOTYPE, "darts", "digits", 1)
+        assert asked["data_sha256"] == load("digits", Path()).sha256
+        assert asked["recipe"] == asdict(TINY)
+        assert record["changed"] == {k: v for k, v in asdict(TINY).items() if v != asdict(DIGITS)[k]}
+        assert record["cell_name"] == CELL
+        arrays = store.arrays(record["key"])
+        assert {name: array.shape for name, array in arrays.items()} == dict.fromkeys(
+            ["learning_rate", "loss", "train_accuracy", "test_accuracy", "test_top5_accuracy", "seconds"], (3,)
+        )
+        assert record["test_error"] == pytest.approx(100 - arrays["test_accuracy"][-1])
+        best = record["best_epoch"]
+        assert best["test_peeking"] is True
+        assert best["test_error"] == pytest.approx(100 - arrays["test_accuracy"].max())
+        assert arrays["test_accuracy"][best["epoch"] - 1] == arrays["test_accuracy"].max()
+        assert record["parameters"] == sum(p.numel() for p in training().network.parameters())
+        assert record["provenance"]["precision"] == "fp32"
+
+
+def test_the_same_command_does_nothing_more(finished, capsys):
+    before = {path: path.stat().st_mtime_ns for path in (finished / "runs").iterdir()}
+    assert retrain(finished, "--seeds", "2") == 0
+    assert "2 runs asked, 2 done, 0 to do" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in (finished / "runs").iterdir()} == before
+
+
+def test_a_cell_under_another_name_is_the_same_run(finished, tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text(f"mine = {GENOTYPE}\n")
+    assert retrain(finished, cells=[str(tmp_path / "mine.txt"), GENOTYPE, CELL]) == 0
+    assert "1 runs asked, 1 done, 0 to do" in capsys.readouterr().out
+
+
+def test_cells_are_ranked_by_their_mean_error(tmp_path, capsys):
+    store = Store(tmp_path)
+    store.prepare()
+    runs = plan([named_cell(cell.name) for cell in PUBLISHED_CELLS[:2]], "digits", [0, 1], {}, Path())
+    for run, error in zip(runs, [4.0, 2.0, 5.0, 2.5], strict=True):
+        result = {"test_error": error, "best_epoch": {"epoch": 1, "test_error": 1.0, "test_peeking": True}}
+        rest = {"kind": "retrain", "status": "done", "proxy": True, "parameters": 5, "cell_name": run.cell_name}
+        record = {"key": run.key, "asked": run.asked, **rest, **result, "provenance": {"seconds": 1.0}}
+        store.write(record, {"loss": np.zeros(1)})
+    words = [word for cell in PUBLISHED_CELLS[:2] for word in ("--cell", cell.name)]
+    assert main([*words, "--seeds", "2", "--results", str(tmp_path)]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if " 1.00 " in line]
+    assert [row[-5:-3] for row in rows] == [["2.25", "0.35"], ["4.50", "0.71"]]  # with sample deviations
+
+
+def test_a_training_that_fails_is_recorded_and_the_others_go_on(tmp_path, capsys):
+    assert retrain(tmp_path, "--learning-rate", "1e30", "--gradient-clip", "0", "--epochs", "1", "--seeds", "2") == 1
+    records = Store(tmp_path).records()
+    assert [record["status"] for record in records] == ["failed"] * 2
+    assert all("FloatingPointError: the training loss became" in record["failure"] for record in records)
+    assert "FAILED" in capsys.readouterr().out
+
+
+def test_tensorboard_gets_every_epoch_once_where_it_is_installed(tmp_path):
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator",
+        reason="needs the packages of the extra: pip install '.[tensorboard]'",
+    )
+    for epochs in (range(1, 3), range(2, 4)):  # the first was killed after epoch 2, whose checkpoint was not written
+        with scalars(tmp_path, epochs[0]) as add:
+            for epoch in epochs:
+                add(epoch, {"loss": np.array([10.0 * epoch + epochs[0]])})
+    events = accumulator.EventAccumulator(str(tmp_path)).Reload()
+    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(1, 11.0), (2, 22.0), (3, 32.0)]
+
+
+def test_without_tensorboard_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.experiment.scalars.find_spec", lambda _name: None)
+    with scalars(tmp_path / "folder", 1) as add:
+        add(1, {"loss": np.ones(1)})
+    assert not list(tmp_path.iterdir())
+
+
+# After a search ------------------------------------------------------------------------------------------------------
+
+
+def search_record(method, seed, cell, **changes):
+    asked = {"space": "darts", "method": method, "seed": seed}
+    return {"kind": "one-shot", "status": "done", "asked": asked, "cells": {"last": cell}, **changes}
+
+
+def test_the_last_cell_of_every_search_is_trained_under_the_searchs_seed():
+    others = [DARTS().to_string(cell.arch) for cell in PUBLISHED_CELLS[:2]]
+    records = [
+        search_record("darts", 0, others[0]),
+        search_record("darts", 1, others[0]),
+        search_record("gaea-pc-darts", 0, others[0]),
+        search_record("gaea-pc-darts", 1, others[1]),
+        search_record("pc-darts", 2, others[1], status="failed"),
+        search_record("pc-darts", 3, others[1], kind="retrain"),
+        {**search_record("gdas", 4, "|nor_conv_3x3~0|"), "asked": {"space": "nasbench201", "seed": 4}},
+    ]
+    runs = retrainings(records, Path())
+    found = [(run.cell_name, run.asked["seed"], run.asked["cell"]) for run in runs]
+    assert found == [
+        ("cell of darts", 0, others[0]),
+        ("cell of darts", 1, others[0]),
+        ("cell of gaea-pc-darts", 1, others[1]),
+    ]
+    assert all(run.recipe == DIGITS and not run.changed for run in runs)
+    assert retrainings(records[4:], Path()) == []
+    assert [run.recipe.epochs for run in retrainings(records[:1], Path(), changes={"epochs": 2})] == [2]
+
+
+# Bad input -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--cell", "NOT_A_CELL"], "no published cell 'NOT_A_CELL'"),
+        (["--cell", "Genotype(normal=[])"], "not a DARTS genotype"),
+        (["--cell", "nowhere/cell.txt"], "no file nowhere/cell.txt"),
+        (["--cell", CELL, "--dataset", "cifar10", "--data", "nowhere"], "no folder cifar-10-batches-py in"),
+        (["--cell", CELL, "--dataset", "imagenet", "--data", "nowhere"], "nowhere/imagenet/train (--data)"),
+        (["--cell", CELL, "--dataset", "imagenet", "--image-size", "100"], "image_size=100 is not a multiple of 32"),
+        (["--cell", CELL, "--dataset", "imagenet", "--image-size", "96"], "need auxiliary_weight=0"),
+        (["--cell", CELL, "--dataset", "imagenet", "--cutout", "8"], "no cutout for imagenet"),
+        (["--cell", CELL, "--auxiliary-weight", "0.4"], "too small for the auxiliary classifier"),
+        (["--cell", CELL, "--colour-jitter"], "colour_jitter is for images in class folders"),
+        (["--cell", CELL, "--epochs", "0"], "epochs=0 is below 1"),
+        (["--cell", CELL, "--schedule", "linear", "--epochs", "5"], "needs more than 5 epochs"),
+        (["--cell", CELL, "--device", "cuda:99"], "--device cuda:99 cannot be used"),
+    ],
+)
+def test_bad_input_is_one_line(words, message, tmp_path, capsys):
+    assert main([*words, "--results", str(tmp_path / "results")]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert len(printed.err.strip().splitlines()) == 1
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_file_that_holds_no_cell(tmp_path):
+    for content in ("", "{}", '{"cells": {"last": "|none~0|"}}', "\x00", "[" * 1000):
+        (tmp_path / "cell.txt").write_text(content)
+        with pytest.raises(ValueError, match=r"cell\.txt holds neither a DARTS genotype nor the record"):
+            named_cell(str(tmp_path / "cell.txt"))
+
+
+def test_the_record_of_a_search_is_a_cell_file(tmp_path):
+    (tmp_path / "search.json").write_text(json.dumps(search_record("darts", 0, GENOTYPE)))
+    assert named_cell(str(tmp_path / "search.json")) == ("cell of darts, seed 0", GENOTYPE)
+
+
+def test_too_few_images_for_the_processes():
+    images = Feed(10, "cifar", 8, 3, 3, lambda _: iter(()), lambda: iter(()))
+    with pytest.raises(ValueError, match="3 training images are too few for 2 processes"):
+        Training(training().network, images, TINY, 0, CPU, Group(0, 2))

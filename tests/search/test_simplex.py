@@ -1,0 +1,51 @@
+"""Sampling and normalisation on simplices."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.benchmarks import NASBench201
+from harness.search.simplex import gumbel_one_hot, normalised_by_node, softmax_by_node, uniform_one_hot
+
+TARGET = NASBench201.target
+
+
+def test_gumbel_sample_is_one_hot_in_value_and_a_softmax_in_gradient():
+    torch.manual_seed(0)
+    log_p = torch.randn(6, 5, dtype=torch.float64).log_softmax(-1).requires_grad_()
+    gumbels, upstream = -torch.rand(6, 5, dtype=torch.float64).log().neg().log(), torch.randn(6, 5).double()
+    sample = gumbel_one_hot(log_p, 2.0, gumbels)
+    assert torch.allclose(sample.detach(), F.one_hot((log_p + gumbels).argmax(-1), 5).double())
+    (straight_through,) = torch.autograd.grad((sample * upstream).sum(), log_p)
+    (softmax,) = torch.autograd.grad((((log_p + gumbels) / 2.0).softmax(-1) * upstream).sum(), log_p)
+    assert torch.allclose(straight_through, softmax)
+
+
+def test_gumbel_samples_follow_their_distribution():
+    torch.manual_seed(0)
+    p = torch.tensor([[0.7, 0.2, 0.1]])
+    share = torch.stack([gumbel_one_hot(p.log(), 0.5) for _ in range(4000)]).mean(0)
+    assert (share - p).abs().max() < 0.03  # four standard deviations
+
+
+def test_gumbel_noise_is_finite_in_the_extremes(monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "exponential_", lambda tensor: tensor.zero_())
+    assert torch.isfinite(gumbel_one_hot(torch.zeros(2, 3), 1.0)).all()
+
+
+def test_uniform_samples_are_uniform():
+    torch.manual_seed(0)
+    share = torch.stack([uniform_one_hot((6, 4)) for _ in range(4000)]).mean(0)
+    assert (share - 0.25).abs().max() < 0.03
+
+
+@given(st.lists(st.floats(0.01, 10), min_size=6, max_size=6))
+def test_edges_sum_to_one_at_every_node(values):
+    edges = normalised_by_node(torch.tensor(values, dtype=torch.float64), TARGET)
+    sums = np.bincount(TARGET, weights=edges.numpy())[1:]
+    assert np.allclose(sums, 1)
+    beta = torch.tensor(values, dtype=torch.float64)
+    assert torch.allclose(softmax_by_node(beta, TARGET)[1:3], beta[1:3].softmax(0))
+    assert torch.allclose(softmax_by_node(beta, TARGET)[3:], beta[3:].softmax(0))
