@@ -22,11 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console(stderr=True)
     try:
-        line, status = fetch(FETCHABLE[options.dataset], options.data, console), 0
+        line, status = fetch(FETCHABLE[options.dataset], options.data, progress=console.is_terminal), 0
     except (OSError, ValueError) as error:
         line, status = f"error: {error}", 2
     except KeyboardInterrupt:
-        line, status = "interrupted; the same command goes on", 130
+        line, status = "interrupted", 130
     console.print(line, markup=False, highlight=False, soft_wrap=True)
     return status
 

@@ -4,6 +4,11 @@ A claim is a file that only one process can create. Its owner rewrites it every 
 waits for it watches the count with its own monotonic clock, so no two clocks need to agree. A claim whose owner is gone
 (its process does not live on this machine, or its count has stood still) is taken over: of those who try, one succeeds
 in renaming the file. Only exclusive creation and atomic renames are needed, which network file systems have.
+
+The protocol is close to that of filelock's SoftFileLease (4.3), which lacks three things that are needed here: it never
+takes over an empty file, which a process leaves that is killed between creating and writing it; it takes a killed
+process for a living one until its parent has collected its exit status; and it does not tell that it took a claim over,
+which is how a run that kills its process is recognised.
 """
 
 from __future__ import annotations

