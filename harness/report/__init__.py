@@ -13,7 +13,6 @@ from harness.files import write_atomically
 from harness.report import site as page
 from harness.report.content import Report, gather
 from harness.report.figures import cache as drawn
-from harness.report.figures import cells
 from harness.report.figures.cache import FORMATS
 from harness.report.render import latex, markdown, tables
 from harness.report.site import Picture
@@ -62,17 +61,12 @@ def _write_figures(report: Report, store: Store, folder: Path, curves: Path, for
     if known is not None:
         return known
     from harness.report import published_curves
-    from harness.report.figures import gallery, saving
+    from harness.report.figures import drawing, gallery
 
     folder.mkdir(parents=True, exist_ok=True)
     published = published_curves.load(curves) if curves.exists() else []
-    files, pictures = [], {}
-    for name, figure in gallery.draw(report, store, published):
-        files += saving.save(figure, folder, name, formats)
-        if "png" in formats:
-            pictures[f"{name}.png"] = Picture.of(figure, (folder / f"{name}.png").read_bytes())
-    for name, figure in cells.draw(report):
-        files += saving.save(figure, folder, name, formats)
-    saving.remove_others(folder, files)
+    figures = drawing.draw(gallery.describe(report, store, published), folder, formats)
+    files = {name: digest for figure in figures for name, digest in figure.digests.items()}
+    pictures = {figure.png: figure.picture for figure in figures if figure.picture}
     drawn.write(folder, sha256, files, pictures)
     return list(pictures.values())

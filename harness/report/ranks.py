@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations
 
-import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
-from harness.report.figures.style import STYLE, Looks, label
-from harness.report.render.wording import p_value
 from harness.report.statistics import ALPHA, holm, minimum_seeds, paired_test
 
 FEWEST_BLOCKS = 11
@@ -23,11 +20,13 @@ FEWEST_BLOCKS = 11
 class Ranking:
     """Mean ranks of k methods, 1 the best, and which pairs differ."""
 
-    ranks: pd.Series
-    """(k,) mean rank by method, the best first."""
+    methods: tuple[str, ...]
+    """The best first."""
+    ranks: NDArray[np.float64]
+    """(k,) mean rank of each method."""
     friedman: float
     """p of Friedman's test that all methods rank alike."""
-    p_values: pd.DataFrame
+    p_values: NDArray[np.float64]
     """(k, k) Holm-corrected p of the paired test of every two methods; all 1 unless Friedman's test finds any."""
     blocks: int
 
@@ -61,39 +60,11 @@ def rank(scores: pd.DataFrame) -> Ranking:
     means = pd.Series(stats.rankdata(-values, axis=1).mean(axis=0), scores.columns).sort_values(kind="stable")
     differ = (values != values[:, :1]).any()
     friedman = float(stats.friedmanchisquare(*values.T).pvalue) if differ else 1.0
-    p_values = pd.DataFrame(1.0, scores.columns, scores.columns)
+    p_values = np.ones((methods, methods))
     if friedman <= ALPHA:
-        pairs = list(combinations(scores.columns, 2))
-        found = holm([paired_test(scores[[one]], scores[[other]]).p for one, other in pairs])
+        pairs = list(combinations(range(methods), 2))
+        ranked = scores[list(means.index)].to_numpy(dtype=float)
+        found = holm([paired_test(ranked[:, [one]], ranked[:, [other]]).p for one, other in pairs])
         for (one, other), p in zip(pairs, found, strict=True):
-            p_values.loc[one, other] = p_values.loc[other, one] = p
-    return Ranking(means, friedman, p_values, blocks)
-
-
-@matplotlib.rc_context(STYLE)
-def diagram(ranking: Ranking, title: str, looks: Looks) -> Figure:
-    """Critical-difference diagram (Demšar, JMLR 2006): a bar joins methods that are not told apart at 0.05.
-
-    `looks` gives every method the colour that it has in the other figures (`figures.style.Looks`).
-    """
-    from scikit_posthocs import critical_difference_diagram  # type: ignore[import-untyped]
-
-    names = {method: label(str(method)) for method in ranking.ranks.index}
-    figure = Figure(figsize=(6.4, 1.5 + 0.24 * len(names)), layout="constrained")
-    axes = figure.subplots()
-    axes.grid(False)
-    critical_difference_diagram(
-        ranking.ranks.rename(names),
-        ranking.p_values.rename(index=names, columns=names),
-        alpha=ALPHA,
-        ax=axes,
-        color_palette={names[method]: looks[method].color for method in names},
-        text_h_margin=0.03,
-        label_fmt_left="{label} ({rank:.2f})",
-        label_fmt_right="({rank:.2f}) {label}",
-    )
-    figure.suptitle(label(title))
-    note = f"mean rank over {ranking.blocks} seeds, 1 is best; a bar joins methods that are not told apart"
-    tests = f"Friedman p {p_value(ranking.friedman)}; Wilcoxon's signed-rank test with Holm's correction, level {ALPHA}"
-    figure.supxlabel("\n".join((note, tests, *(f"Caution: {line}" for line in ranking.cautions))), size=8)
-    return figure
+            p_values[one, other] = p_values[other, one] = p
+    return Ranking(tuple(map(str, means.index)), means.to_numpy(dtype=float), friedman, p_values, blocks)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import log
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.legend import Legend
+from matplotlib.text import Text
 
 from harness.report import published_curves
 from harness.report.curves import Curves, columns, covered, read
-from harness.report.figures import epochs, finals, gallery, search_time, style, supernets, weights
+from harness.report.figures import cells, epochs, finals, gallery, page, search_time, style, supernets, weights
 from harness.report.traces import Trace, Traces
 from tests.report.conftest import CELLS, PUBLISHED
 
@@ -23,7 +25,7 @@ KNOWN = published_curves.load(PUBLISHED.with_name("published_curves.csv"))
 
 def _figures(results):
     report = results.report()
-    return report, dict(gallery.draw(report, results.store, KNOWN))
+    return report, {drawing.name: drawing.figure() for drawing in gallery.describe(report, results.store, KNOWN)}
 
 
 def _texts(figure):
@@ -38,6 +40,14 @@ def _curves(method="darts", accuracy=((50.0, 60.0), (70.0, 80.0)), operations=4,
     supernet = np.full(accuracy.shape, np.nan) if supernet is None else np.array(supernet, dtype=float)
     seconds = np.ones(accuracy.shape).cumsum(axis=1)
     return Curves(method, method if name is None else name, theta, entropy, supernet, seconds, accuracy[:, :, None])
+
+
+def _accuracies(curves):
+    return [epochs.Series(one.method, one.name, one.operations, one.accuracy) for one in curves]
+
+
+def _entropies(curves):
+    return [epochs.Series(one.method, one.name, one.operations, one.entropy) for one in curves]
 
 
 def _looks(*methods, family="darts"):
@@ -69,7 +79,7 @@ def test_every_group_has_its_figures(results):
 def test_runs_without_look_ups_still_have_entropy_and_weights(results):
     results.run()
     _, drawn = _figures(results)
-    assert list(drawn) == ["entropy-nasbench201-paper-cifar10", "theta-nasbench201-paper-cifar10"]
+    assert list(drawn) == [f"{kind}-nasbench201-paper-cifar10" for kind in ("entropy", "theta", "cells")]
 
 
 def test_black_boxes_and_weight_sharing_of_one_group_share_its_figures(results):
@@ -124,17 +134,18 @@ def test_look_of_a_method_does_not_depend_on_which_others_a_figure_shows():
 def test_other_families_stand_grey_behind():
     names = [f"method {number}" for number in range(10)]
     looks = style.Looks({name: "one" if number < 5 else "two" for number, name in enumerate(names)})
-    figure = epochs.accuracy([_curves(name) for name in names], CIFAR10, "title", looks)
+    figure = epochs.accuracy(_accuracies(_curves(name) for name in names), CIFAR10, "title", looks)
     assert len(figure.axes) == 2
     for axes in figure.axes:
-        assert [line.get_color() for line in axes.lines].count("0.85") == 5
+        (others,) = [line for line in axes.lines if line.get_color() == "0.85"]
+        assert np.isnan(others.get_ydata()).sum() == 5  # the gap after each
         assert len(axes.get_legend().get_texts()) == 5
 
 
 @pytest.mark.parametrize("count", [3, 20])
 def test_legends_cover_no_panel_and_stay_inside(count):
     names = [f"a method [with=many, changed_settings=0.1, epochs={number}]" for number in range(count)]
-    figure = epochs.accuracy([_curves(name) for name in names], CIFAR10, "title", _looks(*names))
+    figure = epochs.accuracy(_accuracies(_curves(name) for name in names), CIFAR10, "title", _looks(*names))
     figure.draw_without_rendering()
     boxes = [axes.get_window_extent() for axes in figure.axes]
     legends = [*figure.legends, *(legend for axes in figure.axes if (legend := axes.get_legend()))]
@@ -146,9 +157,47 @@ def test_legends_cover_no_panel_and_stay_inside(count):
     assert all(box.height > 0.3 * extent.height for box in boxes for extent in extents)
 
 
+def _many(kind, count=gallery.MOST):
+    """A figure of as many methods as a report draws, each of a family of its own, with long names."""
+    names = [f"a-method-{number} [with=many, changed_settings=0.1]" for number in range(count)]
+    looks = style.Looks({name: f"family {number // 3}" for number, name in enumerate(names)})
+    curves = [_curves(name, supernet=((1, 2), (1, 3))) for name in names]
+    progress = search_time.progress([_traces(name) for name in names], np.array([94.0]))
+    edges = [f"edge {number}" for number in range(6)]
+    maps = [weights.Map(name, 4, np.full((3, 6, 4), 0.25), ("a", "b", "c", "d")) for name in names]
+    scores = {name: np.array([[80.0], [81.0], [82.0]]) for name in names}
+    found = {name: Counter(CELLS) for name in names}
+    agreements = [supernets.Agreement(name, np.ones((1, 2)), np.ones((1, 2)), 0.5, 0.5) for name in names]
+    return {
+        "accuracy": lambda: epochs.accuracy(_accuracies(curves), CIFAR10, "title", looks),
+        "regret": lambda: search_time.regret(progress, CIFAR10, "title", looks),
+        "final": lambda: finals.final(scores, CIFAR10, "title", looks),
+        "theta": lambda: weights.weights(maps, edges, "title"),
+        "supernet": lambda: supernets.supernet(agreements, CIFAR10[0], "title"),
+        "cells": lambda: cells.figure(found, "title"),
+    }[kind]()
+
+
+@pytest.mark.parametrize("kind", ["accuracy", "regret", "final", "theta", "supernet", "cells"])
+def test_many_methods_fit_a_page_and_what_is_left_out_is_said(kind):
+    figure = _many(kind)
+    width, height = figure.get_size_inches()
+    assert height <= page.HEIGHT + 1.5  # the title and the note
+    assert width <= 13
+    note = " ".join(figure.get_supxlabel().split())
+    assert "of 40 methods" in note or "Left out, as they do not fit the page: " in note
+    figure.draw_without_rendering()
+    texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+    assert min(text.get_size() for text in texts) >= 6
+    outer = [*figure.texts, *(text for legend in figure.findobj(Legend) for text in legend.get_texts())]
+    boxes = [text.get_window_extent() for text in outer]
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
+    assert all(box.y0 >= 0 and box.y1 <= figure.bbox.y1 for box in boxes)
+
+
 @pytest.mark.parametrize("name", ["_hidden", "$x$", "two$"])
 def test_names_that_matplotlib_would_interpret_are_drawn(name):
-    figure = epochs.accuracy([_curves(name)], CIFAR10, name, _looks(name))
+    figure = epochs.accuracy(_accuracies([_curves(name)]), CIFAR10, name, _looks(name))
     figure.draw_without_rendering()
     text = figure.legends[0].get_texts()[0].get_text().strip().replace("\xa0", " ")
     assert text == f"{name} (n = 2)".replace("$", r"\$")
@@ -178,7 +227,7 @@ def test_run_that_misses_an_accuracy_is_left_out_of_every_panel():
 
 def test_line_is_the_mean_and_band_spans_the_seeds():
     looks = _looks("darts")
-    (axes,) = epochs.accuracy([_curves()], CIFAR10, "title", looks).axes
+    (axes,) = epochs.accuracy(_accuracies([_curves()]), CIFAR10, "title", looks).axes
     assert axes.lines[0].get_xdata().tolist() == [1, 2]
     assert axes.lines[0].get_ydata().tolist() == [60.0, 70.0]
     band = axes.collections[0].get_paths()[0].vertices[:, 1]
@@ -199,7 +248,7 @@ def test_interval_of_the_mean_shrinks_with_the_root_of_the_searches():
 
 def test_entropy_has_the_uniform_level_of_every_number_of_operations():
     curves = [_curves("darts", operations=5), _curves("gdas", operations=4)]
-    figure = epochs.entropy(curves, ["normal"], "title", _looks("darts", "gdas"))
+    figure = epochs.entropy(_entropies(curves), ["normal"], "title", _looks("darts", "gdas"))
     levels = {line.get_ydata()[0] for line in figure.axes[0].lines if line.get_color() == "0.4"}
     assert levels == {log(4), log(5)}
     labels = {"ln 4 (uniform)", "ln 5 (uniform)", "entropy of operation weights, mean over edges (nats)"}
@@ -212,7 +261,7 @@ def _published_lines(figure):
 
 def test_published_entropy_stands_beside_its_method_only():
     entropies = [curve for curve in KNOWN if curve.quantity == "entropy" and curve.space == "nasbench201"]
-    figure = epochs.entropy([_curves("darts")], ["normal"], "title", _looks("darts"), entropies)
+    figure = epochs.entropy(_entropies([_curves("darts")]), ["normal"], "title", _looks("darts"), entropies)
     (line,) = _published_lines(figure)
     assert line.get_xdata()[[0, -1]].tolist() == [1, 50]
     assert line.get_ydata()[[0, -1]] == pytest.approx([1.38629, 1.310428])  # gaea.md: 1.386 to 1.310
@@ -224,7 +273,7 @@ def test_published_entropy_stands_beside_its_method_only():
 @pytest.mark.parametrize("curves", [_curves("darts", operations=5), _curves("darts", name=""), _curves("gdas")])
 def test_published_entropy_of_other_operations_or_methods_is_not_drawn(curves):
     entropies = [curve for curve in KNOWN if curve.quantity == "entropy" and curve.space == "nasbench201"]
-    figure = epochs.entropy([curves], ["normal"], "title", _looks(curves.method), entropies)
+    figure = epochs.entropy(_entropies([curves]), ["normal"], "title", _looks(curves.method), entropies)
     assert not _published_lines(figure)
     assert not any("published" in text for text in _texts(figure))
 
@@ -233,7 +282,7 @@ def test_published_entropy_of_other_operations_or_methods_is_not_drawn(curves):
 def test_published_accuracy_is_drawn_on_its_own_split_only(split, drawn):
     accuracies = [curve for curve in KNOWN if curve.quantity == "accuracy"]
     name = "gaea-darts-bilevel"
-    figure = epochs.accuracy([_curves(name)], [("cifar100", split)], "title", _looks(name), accuracies)
+    figure = epochs.accuracy(_accuracies([_curves(name)]), [("cifar100", split)], "title", _looks(name), accuracies)
     assert len(_published_lines(figure)) == drawn
     (note,) = {text for text in _texts(figure) if "mean over n searches" in text}
     assert ("cifar100 ori-test" in note) == (drawn == 0)
@@ -245,7 +294,9 @@ def test_published_accuracy_is_drawn_on_its_own_split_only(split, drawn):
 def test_regret_follows_the_incumbent():
     looks = _looks("reinforce")
     runs = [((10.0, 50.0, 100.0), (80.0, 94.0, 94.0)), ((20.0, 60.0, 90.0), (84.0, 90.0, 92.0))]
-    (axes,) = search_time.regret([_traces(runs=runs)], CIFAR10, np.array([94.0]), "title", looks, []).axes
+    (axes,) = search_time.regret(
+        search_time.progress([_traces(runs=runs)], np.array([94.0])), CIFAR10, "title", looks, []
+    ).axes
     line = _line(axes, looks["reinforce"])
     x, y = line.get_xdata(), line.get_ydata()
     assert (x[0], x[-1]) == (20.0, 100.0)  # from when both hold a cell, to the end
@@ -258,7 +309,9 @@ def test_regret_follows_the_incumbent():
 def test_hits_count_searches_within_the_limit():
     looks = _looks("reinforce")
     runs = [((10.0, 50.0), (80.0, 94.0)), ((10.0, 40.0), (93.0, 92.9))]
-    (axes,) = search_time.hits([_traces(runs=runs)], CIFAR10, np.array([94.0]), "title", looks, []).axes
+    (axes,) = search_time.hits(
+        search_time.progress([_traces(runs=runs)], np.array([94.0])), CIFAR10, "title", looks, []
+    ).axes
     y = _line(axes, looks["reinforce"]).get_ydata()
     assert (y[0], y[-1]) == (50.0, 50.0)
     assert min(y) == 0  # between 40 and 50 s neither is
@@ -267,11 +320,11 @@ def test_hits_count_searches_within_the_limit():
 def test_method_that_takes_no_time_is_a_level_line():
     looks = _looks("reinforce", "random-cell")
     traces = [_traces(), _traces("random-cell", [((0.0,), (85.0,))])]
-    (axes,) = search_time.regret(traces, CIFAR10, np.array([94.0]), "title", looks, []).axes
+    (axes,) = search_time.regret(search_time.progress(traces, np.array([94.0])), CIFAR10, "title", looks, []).axes
     line = _line(axes, looks["random-cell"])
     assert line.get_xdata()[[0, -1]].tolist() == [10.0, 100.0]
     assert set(line.get_ydata()) == {9.0}
-    figure = search_time.cost(traces, CIFAR10, "title", looks, [])
+    figure = search_time.cost(search_time.outcomes(traces), CIFAR10, "title", looks, [])
     assert _line(figure.axes[0], looks["random-cell"]).get_ydata() == [85.0, 85.0]
     assert any("level line: a method that takes no time" in text for text in _texts(figure))
 
@@ -279,7 +332,9 @@ def test_method_that_takes_no_time_is_a_level_line():
 def test_cost_is_mean_accuracy_at_mean_duration():
     looks = _looks("darts")
     runs = [((1.0, 10.0), (50.0, 60.0)), ((1.0, 30.0), (50.0, 90.0))]
-    (axes,) = search_time.cost([_traces("darts", runs, simulated=False)], CIFAR10, "title", looks, ["cpu"]).axes
+    (axes,) = search_time.cost(
+        search_time.outcomes([_traces("darts", runs, simulated=False)]), CIFAR10, "title", looks, ["cpu"]
+    ).axes
     point = _line(axes, looks["darts"])
     assert (point.get_xdata()[0], point.get_ydata()[0]) == (20.0, 75.0)
     across, up = (bars.get_segments()[0] for bars in axes.collections)
@@ -297,27 +352,35 @@ def test_points_of_one_duration_stand_beside_each_other():
 # In the end -----------------------------------------------------------------------------------------------------------
 
 
+def _means_and_intervals(axes):
+    means = [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "|"]
+    intervals = [line.get_xdata() for line in axes.lines if line.get_marker() != "|"]
+    return [mean for of_line in means for mean in of_line], [ends for ends in intervals if not np.isnan(ends).any()]
+
+
 def test_final_figure_has_a_point_per_seed_mean_and_interval(results):
     results.runs_with("darts", [50.0, 60.0, 60.0], on=("cifar10", "x-valid"), **SHORT)
     _, drawn = _figures(results)
-    points, mean, interval = drawn["final-nasbench201-quick-digits"].axes[0].lines
-    assert sorted(points.get_xdata().tolist()) == [50.0, 60.0, 60.0]
-    assert len(set(points.get_ydata().tolist())) == 3  # equal values stay apart
-    assert mean.get_xdata() == pytest.approx([170 / 3] * 2)
-    assert interval.get_xdata() == pytest.approx((50.0, 60.0))
+    axes = drawn["final-nasbench201-quick-digits"].axes[0]
+    points = axes.collections[0].get_offsets()
+    assert sorted(points[:, 0].tolist()) == [50.0, 60.0, 60.0]
+    assert len(set(points[:, 1].tolist())) == 3  # equal values stay apart
+    mean, interval = _means_and_intervals(axes)
+    assert mean == pytest.approx([170 / 3])
+    assert interval == [pytest.approx([50.0, 60.0])]
 
 
 def test_two_searches_have_no_interval(results):
     results.runs_with("darts", [50.0, 60.0])
     _, drawn = _figures(results)
-    assert len(drawn["final-nasbench201-paper-cifar10"].axes[0].lines) == 2
+    means, intervals = _means_and_intervals(drawn["final-nasbench201-paper-cifar10"].axes[0])
+    assert (means, intervals) == ([55.0], [])
 
 
 def test_axis_is_stretched_only_where_few_squeeze_many():
     def scale(values):
-        rows = [(f"{number}", "darts", *CIFAR10[0], value) for number, value in enumerate(values)]
-        frame = pd.DataFrame(rows, columns=["key", "method", "dataset", "split", "value"])
-        (axes,) = finals.final(frame, CIFAR10, "title", _looks("darts"), np.array([94.4])).axes
+        scores = {"darts": np.array(values, dtype=float)[:, None]}
+        (axes,) = finals.final(scores, CIFAR10, "title", _looks("darts"), np.array([94.4])).axes
         return axes.get_xscale(), axes.get_xlabel()
 
     assert scale(np.linspace(80, 94, 40)) == ("linear", "accuracy (%)")
@@ -328,7 +391,8 @@ def test_final_figure_never_mixes_selections(results):
     results.run(cells=("a", "b"), best_valid="a")
     results.look_up({("a", "cifar10", "test"): 10.0, ("b", "cifar10", "test"): 20.0})
     _, drawn = _figures(results)
-    assert drawn["final-nasbench201-paper-cifar10"].axes[0].lines[0].get_xdata().tolist() == [20.0]
+    points = drawn["final-nasbench201-paper-cifar10"].axes[0].collections[0].get_offsets()
+    assert points[:, 0].tolist() == [20.0]
 
 
 def test_profile_is_the_share_of_searches_at_most_tau_from_the_best(results):
@@ -345,9 +409,9 @@ def test_profile_is_the_share_of_searches_at_most_tau_from_the_best(results):
 def test_map_of_weights_has_a_line_per_edge_and_operation():
     curves = _curves()
     theta = np.random.default_rng(0).dirichlet(np.ones(4), size=curves.theta.shape[:3])
-    curves = Curves(**{**vars(curves), "theta": theta})
     operations = ["skip", "conv1", "conv3", "pool"]
-    figure = weights.weights([curves], [f"e{number}" for number in range(6)], [operations], "title")
+    one = weights.Map("darts", 2, theta.mean(axis=0), tuple(operations))
+    figure = weights.weights([one], [f"e{number}" for number in range(6)], "title")
     image = figure.axes[0].images[0].get_array()
     assert image.shape == (24, 2)
     assert image[4 * 2 + 3, 1] == pytest.approx(theta[:, 1, 2, 3].mean())  # edge 2, operation 3, epoch 2
@@ -379,6 +443,6 @@ def test_rank_correlations_by_hand():
 
 def test_supernet_figure_states_the_mean_correlation_over_searches():
     curves = _curves(accuracy=((50.0, 60.0, 70.0), (70.0, 60.0, 50.0)), supernet=((1, 2, 3), (1, 3, 2)))
-    figure = supernets.supernet([curves], 0, CIFAR10[0], "title")
-    assert any("Spearman ρ +0.25, Kendall τ +0.33" in text for text in _texts(figure))  # (1 - 0.5) / 2, (1 - 1/3) / 2
+    figure = supernets.supernet([supernets.agreement(curves, 0)], CIFAR10[0], "title")
+    assert any("ρ +0.25, τ +0.33" in text for text in _texts(figure))  # (1 - 0.5) / 2, (1 - 1/3) / 2
     assert figure.axes[0].collections[0].get_offsets().tolist()[0] == [1.0, 50.0]

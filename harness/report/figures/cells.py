@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import cos, pi, sin
-from textwrap import fill
+from math import ceil, cos, pi, sin
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.report.groups import GROUP, Group
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.report.render.wording import printable
-from harness.report.runs import subset_label, without_shared
 
 if TYPE_CHECKING:  # looking at strings needs no matplotlib
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from harness.report.content import Report
-
 SHOWN = 3
-"""Cells that a figure draws of each method."""
+"""Cells that a figure draws of each method, if they are small."""
 
-METHODS = 12
-"""Methods that a figure draws; the page has all."""
+_HEIGHT = 10.3  # inches of all cells of a figure; the page has those that do not fit
+_RADIUS = 0.085  # inches, of a node
+_HALF_LINE = 0.055  # inches, half the height of an edge's label
+_SHARES = (0.5, 0.6, 0.4, 0.68, 0.32)
+"""Of an edge, where its label may stand; the first that is free."""
 
 
 @dataclass(frozen=True)
@@ -86,102 +88,206 @@ def layout(nodes: int) -> tuple[tuple[float, float], ...]:
     return tuple((0.5 + cos(angle) / 2, 0.5 + sin(angle) / 2) for angle in angles)
 
 
-def draw(report: Report) -> Iterator[tuple[str, Figure]]:
-    """File names (without suffix) and figures: of every group the cells that its searches ended with."""
-    done = report.runs[report.runs["failure"] == ""]
-    for key, runs in done.groupby(GROUP):
-        group = Group(*map(str, key))
-        found = {str(method): Counter(cells) for method, cells in runs.groupby("method")["last"]}
-        drawable = [method for method in report.methods if method in found and _can_draw(found[method])]
-        if drawable:
-            drawn = drawable[:METHODS]
-            short, shared = without_shared(drawn)
-            title = group.labelled_title + (f"; {shared}{subset_label(shared)}" if shared else "")
-            if len(drawn) < len(drawable):
-                title += f", the first {len(drawn)} of {len(drawable)} methods"
-            yield f"cells-{group.file_name}", figure({short[method]: found[method] for method in drawn}, title)
-
-
 def most_found(counts: Counter[str], shown: int) -> list[tuple[str, int]]:
     """The cells found most often, those that were found as often in the order of their strings."""
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:shown]
 
 
-def figure(found: Mapping[str, Counter[str]], title: str, shown: int = SHOWN) -> Figure:
-    """A row per method: the `shown` cells that most of its searches found. `found` counts the searches of each cell.
+def can_draw(counts: Counter[str]) -> bool:
+    try:
+        return all(graphs(cell) for cell in counts)
+    except ValueError:
+        return False
 
-    ValueError if a cell cannot be read.
+
+# Drawing --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """How the panels of a figure are arranged, inches."""
+
+    width: float
+    height: float
+    panels: int
+    """Of one method, beside each other."""
+    cells: int
+    """That these panels show."""
+    beside: int
+    """Methods beside each other."""
+
+    @property
+    def row(self) -> float:
+        """Height of a row of methods, with their names above and their counts below the panels."""
+        return self.height + 0.56
+
+    @property
+    def step(self) -> float:
+        """Width of a method and the space to the next one."""
+        return self.width * self.panels + 0.3
+
+
+def figure(found: Mapping[str, Counter[str]], title: str) -> Figure:
+    """For each method the cells that most of its searches found. `found` counts the searches of each cell.
+
+    Methods that do not fit the page are left out, which the note says. ValueError if a cell cannot be read.
     """
     import matplotlib
-    from matplotlib.figure import Figure
 
-    from harness.report.figures.style import STYLE, label
+    from harness.report.figures.page import page
+    from harness.report.figures.style import STYLE
 
-    lines = [line for method, counts in found.items() for line in _lines(method, counts, shown)]
-    columns = max(len(panels) for _, panels in lines)
-    nodes = max(len(graph.nodes) for _, panels in lines for graph, _ in panels)
-    width, height = (2.6, 1.9) if nodes <= 4 else (4.3, 2.9)
-    across = max(5.2, width * columns)
-    note = f"cells of the last epoch: the {shown} found most often, and how many of the method's searches found each"
-    above, below = fill(label(title), int(11 * across)), fill(note, int(16 * across))  # letters on an inch
-    # Places in inches instead of a computed layout, which takes longer than all the drawing.
-    top, bottom = 0.85 + 0.18 * above.count("\n"), 0.35 + 0.12 * below.count("\n")
-    total = height * len(lines) - 0.5 + top + bottom
+    shape = _shape(found)
+    shown = dict(list(found.items())[: shape.beside * int((_HEIGHT + 0.2) / shape.row)])
+    rows = ceil(len(shown) / shape.beside)
+    width = max(5.4, shape.step * min(shape.beside, len(shown)) + 0.1)
     with matplotlib.rc_context(STYLE):
-        result = Figure(figsize=(across, total))
-        result.subplots_adjust(0.01, bottom / total, 0.99, 1 - top / total, wspace=0.04, hspace=0.32)
-        result.suptitle(above, y=1 - 0.08 / total, va="top")
-        for line, places in zip(lines, result.subplots(len(lines), columns, squeeze=False), strict=True):
-            heading, panels = line
-            for axes in places:
-                axes.set_axis_off()
-            for axes, (graph, caption) in zip(places, panels, strict=False):
-                _draw_graph(axes, graph, caption)
-            places[0].text(0, 1.22, fill(label(heading), 60), weight="bold", transform=places[0].transAxes)
-        result.supxlabel(below, y=0.06 / total, fontsize=8, color="0.3")
-    return result
+        drawn = page(width, shape.row * rows, title, _note(len(found), len(shown), shape.cells), (), 0.12, 0.0)
+        sheet = _Sheet.over(drawn.figure)
+        for place, (method, counts) in enumerate(shown.items()):
+            x = 0.2 + shape.step * (place % shape.beside)
+            y = sheet.height - drawn.top - shape.row * (place // shape.beside)
+            _draw_method(sheet, method, counts, shape, (x, y))
+        sheet.finish()
+    return drawn.figure
 
 
-def _lines(method: str, counts: Counter[str], shown: int) -> Iterator[tuple[str, list[tuple[Graph, str]]]]:
-    """Lines of panels, with what stands above them: one with all cells, or one per cell if it has several graphs."""
-    panels = [
-        [(graph, f"{graph.title}: {count} of {counts.total()}") for graph in graphs(cell)]
-        for cell, count in most_found(counts, shown)
-    ]
-    if max(map(len, panels)) == 1:
-        yield method, [panel for cell in panels for panel in cell]
-        return
-    for place, cell in enumerate(panels):
-        yield ("" if place else method), cell
+def _shape(found: Mapping[str, Counter[str]]) -> _Shape:
+    """Small cells of one graph: `SHOWN` of each method; of larger ones the one found most often, with its graphs."""
+    drawn = [graphs(cell) for counts in found.values() for cell, _ in most_found(counts, SHOWN)]
+    most = max(map(len, drawn))
+    if most == 1 and max(len(graph.nodes) for (graph,) in drawn) <= 4:
+        cells = max(min(SHOWN, len(counts)) for counts in found.values())
+        return _Shape(1.8, 0.9, cells, cells, 2)
+    return _Shape(2.75, 1.5, most, 1, 2 if most <= 2 else 1)
 
 
-def _draw_graph(axes: Axes, graph: Graph, caption: str) -> None:
-    from matplotlib.patches import FancyArrowPatch
+def _note(methods: int, shown: int, cells: int) -> str:
+    which = f"the {cells} found most often" if cells > 1 else "the one found most often (first by name among equals)"
+    note = f"cells of the last epoch: {which}, and how many of the method's searches found each"
+    return note if shown == methods else f"{note}; the first {shown} of {methods} methods"
 
+
+def _draw_method(sheet: _Sheet, method: str, counts: Counter[str], shape: _Shape, corner: tuple[float, float]) -> None:
+    """From the upper left corner, in inches: its name, and its panels side by side."""
     from harness.report.figures.style import label
 
-    places = layout(len(graph.nodes))
+    x, y = corner
+    heading = shorten(label(method), int(shape.width * shape.panels * 72 / 5.4), placeholder=" …")
+    sheet.write(x - 0.08, y - 0.12, heading, size=9, ha="left")
+    panels = [(graph, count) for cell, count in most_found(counts, shape.cells) for graph in graphs(cell)]
+    for place, (graph, count) in enumerate(panels[: shape.panels]):
+        left = x + shape.width * place
+        _draw_graph(sheet, graph, (left, y - 0.3 - shape.height), (shape.width - 0.35, shape.height))
+        caption = f"{graph.title}: {count} of {counts.total()}"
+        sheet.write(left + shape.width / 2 - 0.17, y - 0.3 - shape.height - 0.17, caption, size=7.5)
+
+
+def _draw_graph(sheet: _Sheet, graph: Graph, origin: tuple[float, float], size: tuple[float, float]) -> None:
+    places = [(origin[0] + across * size[0], origin[1] + up * size[1]) for across, up in layout(len(graph.nodes))]
+    labels: list[tuple[float, float, float]] = []
     for source, target, bend, operation in bent(graph):
-        look = looks(operation)
-        style = (0, look.dashes) if look.dashes else "solid"
-        arrow = FancyArrowPatch(
-            places[source], places[target], connectionstyle=f"arc3,rad={bend}", arrowstyle="-|>", mutation_scale=8,
-            shrinkA=7, shrinkB=7, color=look.color, linestyle=style, linewidth=1.3, zorder=1,
+        sheet.edge(places[source], places[target], bend, looks(operation), labels)
+    for place, name in zip(places, graph.nodes, strict=True):
+        sheet.node(place, name)
+
+
+class _Sheet:
+    """One set of axes in inches over a whole figure, with a single object for all edges of a kind and for all nodes:
+    an object for each of them takes many times longer to draw."""
+
+    def __init__(self, axes: Axes, height: float) -> None:
+        self.axes = axes
+        self.height = height
+        self._edges: dict[Look, list[Any]] = defaultdict(list)
+        self._heads: dict[Look, list[Any]] = defaultdict(list)
+        self._behind: list[Any] = []
+        self._nodes: list[tuple[float, float]] = []
+
+    @classmethod
+    def over(cls, figure: Figure) -> _Sheet:
+        width, height = figure.get_size_inches()
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(0, width), ylim=(0, height))
+        axes.set_axis_off()
+        return cls(axes, height)
+
+    def write(self, x: float, y: float, text: str, size: float = 6.5, ha: str = "center", color: str = "black") -> None:
+        self.axes.text(x, y, text, size=size, ha=ha, va="center", color=color, zorder=4)
+
+    def node(self, place: tuple[float, float], name: str) -> None:
+        self._nodes.append(place)
+        self.write(*place, name)
+
+    def edge(
+        self,
+        start: tuple[float, float],
+        end: tuple[float, float],
+        bend: float,
+        look: Look,
+        labels: list[tuple[float, float, float]],
+    ) -> None:
+        """An arrow from node to node; its label is put where it covers none of `labels` (x, y, half of the width)."""
+        from harness.report.figures.style import label
+
+        path = _between(np.array(start), np.array(end), bend)
+        self._edges[look].append(path[:-1])
+        self._heads[look].append(_head(path[-1], path[-1] - path[-3]))
+        if not look.label:
+            return
+        text = label(look.label)
+        half = 0.025 * len(text) + 0.02
+        places = [(float(x), float(y), half) for x, y in (path[round(at * (len(path) - 1))] for at in _SHARES)]
+        x, y, _ = place = next((place for place in places if _free(place, labels)), places[0])
+        labels.append(place)
+        low, high = y - _HALF_LINE, y + _HALF_LINE
+        self._behind.append([(x - half, low), (x + half, low), (x + half, high), (x - half, high)])
+        self.write(x, y, text, color=look.color)
+
+    def finish(self) -> None:
+        from matplotlib.collections import EllipseCollection, LineCollection, PolyCollection
+
+        for look, paths in self._edges.items():
+            style: Any = (0, look.dashes) if look.dashes else "solid"
+            self.axes.add_collection(
+                LineCollection(paths, colors=look.color, linestyles=style, linewidths=1.2, zorder=1)
+            )
+            heads = PolyCollection(self._heads[look], facecolors=look.color, edgecolors="none", zorder=2.5)
+            self.axes.add_collection(heads)
+        self.axes.add_collection(PolyCollection(self._behind, facecolors="white", edgecolors="none", zorder=2))
+        diameter = [2 * _RADIUS] * len(self._nodes)
+        circles = EllipseCollection(
+            diameter, diameter, [0], units="xy", offsets=self._nodes, offset_transform=self.axes.transData,
+            facecolors="0.93", edgecolors="0.3", linewidths=0.8, zorder=3,
         )  # fmt: skip
-        axes.add_patch(arrow)
-        if look.label:
-            (x0, y0), (x1, y1) = places[source], places[target]
-            share = 0.5 if len(graph.nodes) == 4 else 0.64  # near the target, where fewer edges meet
-            x = x0 + share * (x1 - x0) + bend * (y1 - y0) / 2
-            y = y0 + share * (y1 - y0) - bend * (x1 - x0) / 2
-            axes.text(x, y, label(look.label), size=6.5, color=look.color, ha="center", va="center", zorder=2,
-                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})  # fmt: skip
-    for (x, y), name in zip(places, graph.nodes, strict=True):
-        axes.text(x, y, name, size=6.5, ha="center", va="center", zorder=3,
-                  bbox={"boxstyle": "circle,pad=0.25", "facecolor": "0.93", "edgecolor": "0.3"})  # fmt: skip
-    axes.set_xlim(-0.12, 1.12)
-    axes.set_ylim(-0.18, 1.18)
-    axes.set_title(caption, size=8)
+        self.axes.add_collection(circles)
+
+
+def _free(place: tuple[float, float, float], labels: Sequence[tuple[float, float, float]]) -> bool:
+    x, y, half = place
+    return all(abs(x - left) > half + width or abs(y - low) > 2 * _HALF_LINE for left, low, width in labels)
+
+
+def _between(start: NDArray[np.float64], end: NDArray[np.float64], bend: float) -> NDArray[np.float64]:
+    """Points on a curve from the border of one node to that of another; `bend` moves its middle to the right."""
+    along = end - start
+    control = (start + end) / 2 + bend * np.array([along[1], -along[0]])
+    t = np.linspace(0, 1, 41 if bend else 21)[:, None]
+    curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
+    far = [np.linalg.norm(curve - node, axis=1) > _RADIUS for node in (start, end)]
+    kept: NDArray[np.float64] = curve[far[0] & far[1]]
+    return np.vstack([_border(start, kept[0]), kept, _border(end, kept[-1])])
+
+
+def _border(node: NDArray[np.float64], towards: NDArray[np.float64]) -> NDArray[np.float64]:
+    place: NDArray[np.float64] = node + _RADIUS * (towards - node) / np.linalg.norm(towards - node)
+    return place
+
+
+def _head(tip: NDArray[np.float64], along: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    forward = along / np.linalg.norm(along)
+    aside = np.array([forward[1], -forward[0]])
+    return [tip, tip - 0.085 * forward + 0.035 * aside, tip - 0.085 * forward - 0.035 * aside]
 
 
 def bent(graph: Graph) -> Iterator[tuple[int, int, float, str]]:
@@ -197,13 +303,6 @@ def bent(graph: Graph) -> Iterator[tuple[int, int, float, str]]:
 def looks(operation: str) -> Look:
     """The look of an operation; one that is not known is drawn in grey under its own name."""
     return LOOKS.get(operation, Look(printable(operation), "#666666", "#aaaaaa"))
-
-
-def _can_draw(counts: Counter[str]) -> bool:
-    try:
-        return all(graphs(cell) for cell in counts)
-    except ValueError:
-        return False
 
 
 # Cell strings --------------------------------------------------------------------------------------------------------

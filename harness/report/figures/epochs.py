@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import log
 
 import matplotlib
@@ -12,30 +13,31 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from harness.report.curves import Curves, Floats
-from harness.report.figures.style import (
-    MIDDLE,
-    STYLE,
-    Grid,
-    Looks,
-    Row,
-    band,
-    behind,
-    counted,
-    grid,
-    handle,
-    line,
-    middle,
-)
+from harness.report.curves import Floats
+from harness.report.figures.page import Entry, Grid, grid
+from harness.report.figures.style import MIDDLE, STYLE, Looks, Row, band, behind, counted, handle, line, middle
 from harness.report.published_curves import PublishedCurve
 
 _NOTE = f"line: mean over n searches; band: {MIDDLE}"
 _PUBLISHED_DASHES = ((0, (1, 1)), (0, (5, 1.5)), (0, (7, 1.5, 1, 1.5)))
 
 
+@dataclass(frozen=True)
+class Series:
+    """What one method has after every epoch of its searches."""
+
+    method: str
+    name: str
+    """As registered; empty for a method of the user's."""
+    operations: int
+    """Candidate operations of an edge."""
+    values: Floats
+    """(n, epochs, columns) of n searches."""
+
+
 @matplotlib.rc_context(STYLE)
 def entropy(
-    curves: Sequence[Curves],
+    series: Sequence[Series],
     cell_types: Sequence[str],
     title: str,
     looks: Looks,
@@ -45,24 +47,23 @@ def entropy(
 
     Published entropies stand beside the method that they are of, where it has as many operations.
     """
-    drawn = grid(looks.rows(method.method for method in curves), len(cell_types), title)
-    shown = [[curve for curve in published if _stands_in(curve, row, curves)] for row in drawn.rows]
+    columns = [f"{cell_type} cell" for cell_type in cell_types]
+    y = "entropy of operation weights,\nmean over edges (nats)"
+    drawn, shown = _grid(series, columns, title, looks, published, _NOTE, y)
+    highest = log(max(method.operations for method in series))
     for place, cell_type in enumerate(cell_types):
         for (row, axes), known in zip(drawn.column(place), shown, strict=True):
-            _bands(axes, row, curves, [method.entropy[:, :, place] for method in curves], looks)
+            _bands(axes, row, series, place, looks)
             _published(axes, known, [curve.cell_type == cell_type for curve in known])
-            for operations in sorted({method.operations for method in curves}):
+            for operations in sorted({method.operations for method in series}):
                 _uniform(axes, operations)
-            axes.set_ylim(0, 1.22 * log(max(method.operations for method in curves)))
-    y = "entropy of operation weights,\nmean over edges (nats)"
-    drawn.label([f"{cell_type} cell" for cell_type in cell_types], "search epoch", y)
-    _legend(drawn, curves, looks, shown)
+            axes.set_ylim(0, 1.22 * highest)
     return drawn.figure
 
 
 @matplotlib.rc_context(STYLE)
 def accuracy(
-    curves: Sequence[Curves],
+    series: Sequence[Series],
     columns: Sequence[tuple[str, str]],
     title: str,
     looks: Looks,
@@ -72,48 +73,82 @@ def accuracy(
 
     Published accuracies stand beside the method that they are of, where they are of the same dataset and split.
     """
-    drawn = grid(looks.rows(method.method for method in curves), len(columns), title)
     known = [curve for curve in published if (curve.dataset, curve.split) in columns]
-    shown = [[curve for curve in known if _stands_in(curve, row, curves)] for row in drawn.rows]
+    note = _NOTE
+    if elsewhere := _elsewhere(published, columns, series):
+        note += f". Published on another split, so not drawn: {', '.join(elsewhere)}"
+    titles = [f"{dataset}, {split}" for dataset, split in columns]
+    y = "accuracy of the current cell\nafter 200 epochs of training (%)"
+    drawn, shown = _grid(series, titles, title, looks, known, note, y)
     for place, column in enumerate(columns):
         for (row, axes), of_row in zip(drawn.column(place), shown, strict=True):
-            _bands(axes, row, curves, [method.accuracy[:, :, place] for method in curves], looks)
+            _bands(axes, row, series, place, looks)
             _published(axes, of_row, [(curve.dataset, curve.split) == column for curve in of_row])
-    y = "accuracy of the current cell\nafter 200 epochs of training (%)"
-    drawn.label([f"{dataset}, {split}" for dataset, split in columns], "search epoch", y)
-    _legend(drawn, curves, looks, shown, _elsewhere(published, columns, curves))
     return drawn.figure
 
 
+def _grid(
+    series: Sequence[Series],
+    columns: Sequence[str],
+    title: str,
+    looks: Looks,
+    published: Sequence[PublishedCurve],
+    note: str,
+    y: str,
+) -> tuple[Grid, list[list[PublishedCurve]]]:
+    """Panels without lines, and the published curves that stand in each row of them."""
+    rows = looks.rows(method.method for method in series)
+    shown = [[curve for curve in published if _stands_in(curve, row, series)] for row in rows]
+    entries = [_entries(row, series, looks, known) for row, known in zip(rows, shown, strict=True)]
+    if any(shown):
+        protocols = dict.fromkeys(curve.protocol for known in shown for curve in known)
+        note += f". Broken grey lines: published, read off the paper's figure; not our protocol: {'; '.join(protocols)}"
+    drawn = grid(rows, entries, columns, title, note, "search epoch", y)
+    return drawn, shown[: len(drawn.rows)]
+
+
+def _entries(row: Row, series: Sequence[Series], looks: Looks, known: Sequence[PublishedCurve]) -> list[Entry]:
+    ours = [
+        (handle(looks[method.method]), counted(method.method, len(method.values)))
+        for method in series
+        if method.method in row.methods
+    ]
+    theirs = {_named(curve, known): look for curve, look in zip(known, _published_looks(known), strict=True)}
+    return ours + [(look, name) for name, look in theirs.items()]
+
+
 def _elsewhere(
-    published: Sequence[PublishedCurve], columns: Sequence[tuple[str, str]], curves: Sequence[Curves]
+    published: Sequence[PublishedCurve], columns: Sequence[tuple[str, str]], series: Sequence[Series]
 ) -> list[str]:
     """Splits of published accuracies that no panel can show beside ours."""
-    names = {method.name for method in curves}
+    names = {method.name for method in series}
     known = [(curve.dataset, curve.split) for curve in published if curve.registry_name in names]
     return [" ".join(column) for column in dict.fromkeys(known) if column not in columns]
 
 
-def _bands(axes: Axes, row: Row, curves: Sequence[Curves], values: Sequence[Floats], looks: Looks) -> None:
-    for method, of_method in zip(curves, values, strict=True):
-        epochs = np.arange(1, of_method.shape[1] + 1)
+def _bands(axes: Axes, row: Row, series: Sequence[Series], place: int, looks: Looks) -> None:
+    others = []
+    for method in series:
+        values = method.values[:, :, place]
+        epochs = np.arange(1, values.shape[1] + 1)
         if method.method in row.methods:
             look = looks[method.method]
-            band(axes, epochs, middle(of_method), look, len(row.methods))
-            line(axes, epochs, of_method.mean(axis=0), look)
+            band(axes, epochs, middle(values), look, len(row.methods))
+            line(axes, epochs, values.mean(axis=0), look)
         else:
-            behind(axes, epochs, of_method.mean(axis=0))
-    longest = max(of_method.shape[1] for of_method in values)
+            others.append((epochs, values.mean(axis=0)))
+    behind(axes, others)
+    longest = max(method.values.shape[1] for method in series)
     axes.set_xlim(0.5, longest + max(0.5, 0.02 * longest))  # our epochs: published searches may have had more
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def _stands_in(published: PublishedCurve, row: Row, curves: Sequence[Curves]) -> bool:
+def _stands_in(published: PublishedCurve, row: Row, series: Sequence[Series]) -> bool:
     return any(
         method.method in row.methods
         and method.name == published.registry_name
         and method.operations == published.operations
-        for method in curves
+        for method in series
     )
 
 
@@ -130,31 +165,6 @@ def _published_looks(curves: Sequence[PublishedCurve]) -> list[Line2D]:
     places = {name: place for place, name in enumerate(dict.fromkeys(curve.label for curve in curves))}
     dashes = [_PUBLISHED_DASHES[places[curve.label] % len(_PUBLISHED_DASHES)] for curve in curves]
     return [Line2D([], [], color="0.45", linewidth=0.9, linestyle=dash) for dash in dashes]
-
-
-def _legend(
-    drawn: Grid,
-    curves: Sequence[Curves],
-    looks: Looks,
-    published: Sequence[Sequence[PublishedCurve]],
-    elsewhere: Sequence[str] = (),
-) -> None:
-    handles = []
-    for row, known in zip(drawn.rows, published, strict=True):
-        ours = [
-            (handle(looks[method.method]), counted(method.method, len(method.entropy)))
-            for method in curves
-            if method.method in row.methods
-        ]
-        theirs = {_named(curve, known): look for curve, look in zip(known, _published_looks(known), strict=True)}
-        handles.append(ours + [(look, name) for name, look in theirs.items()])
-    note = _NOTE
-    if any(published):
-        protocols = dict.fromkeys(curve.protocol for known in published for curve in known)
-        note += f". Broken grey lines: published, read off the paper's figure; not our protocol: {'; '.join(protocols)}"
-    if elsewhere:
-        note += f". Published on another split, so not drawn: {', '.join(elsewhere)}"
-    drawn.legend(handles, note)
 
 
 def _named(curve: PublishedCurve, known: Sequence[PublishedCurve]) -> str:

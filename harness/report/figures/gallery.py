@@ -1,9 +1,11 @@
-"""Which figures a report has, and what they are called."""
+"""Which figures a report has, what they are called, and the arrays that they are drawn from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,139 +16,218 @@ from harness.experiment.store import Record, Store
 from harness.report import curves, traces
 from harness.report.content import Report
 from harness.report.curves import Curves, Floats
-from harness.report.figures import epochs, finals, search_time, style, supernets, weights
+from harness.report.figures import cells, epochs, finals, search_time, style, supernets, weights
 from harness.report.groups import GROUP, Group
 from harness.report.published_curves import PublishedCurve
-from harness.report.runs import subset_label, without_shared
 from harness.report.traces import Traces
 
-Named = Iterator[tuple[str, Figure]]
 ENOUGH_SEEDS = 6
 """The exact paired test of fewer seeds cannot reach 0.05."""
 MOST = 40
-"""Methods of a group in its figures: as many as fit a page. The tables have them all."""
+"""Methods of a group in its figures. The tables have them all."""
 
 
-def draw(report: Report, store: Store, published: Sequence[PublishedCurve] = ()) -> Named:
-    """File names (without suffix) and figures of every group with runs that are done; reads the runs' arrays.
+@dataclass(frozen=True)
+class Drawing:
+    """A figure as the function that draws it and plain values for its parameters: cheap to send to another process."""
 
-    Regret is counted from the best accuracy among the look-ups of the table.
-    """
+    name: str
+    """Of its files, without suffix."""
+    function: Callable[..., Figure]
+    values: Mapping[str, Any]
+    on_page: bool = True
+    """Whether it stands in the page, which draws cells itself."""
+
+    def figure(self) -> Figure:
+        return self.function(**self.values)
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """What the figures of one group are made of. Methods have the short names that figures show."""
+
+    group: Group
+    title: str
+    looks: style.Looks
+    searched: Sequence[Curves]
+    """All one-shot searches."""
+    looked_up: Sequence[Curves]
+    """Those whose accuracies are known throughout."""
+    over_time: Sequence[Traces]
+    scores: Mapping[str, Floats]
+    """Per method (n, columns) accuracies of the last cells in %, NaN where one is not known."""
+    columns: Sequence[tuple[str, str]]
+    """(dataset, split) of accuracies."""
+    best: Floats
+    """(columns,) best accuracies among the look-ups of the table, from which regret is counted."""
+    devices: Sequence[str]
+    """Where the seconds of weight-sharing searches were measured."""
+    published: Sequence[PublishedCurve]
+
+
+def describe(report: Report, store: Store, published: Sequence[PublishedCurve] = ()) -> Iterator[Drawing]:
+    """The figures of every group with runs that are done; reads the runs' arrays, and draws nothing."""
     done = report.runs[report.runs["failure"] == ""]
-    columns = curves.columns(report.accuracies)
-    values = curves.by_cell(report.accuracies)
-    best = values.max().to_numpy(dtype=float)
+    columns, values = curves.columns(report.accuracies), curves.by_cell(report.accuracies)
     for key, runs in done.groupby(GROUP):
         group = Group(*map(str, key))
-        families = dict(zip(runs["method"], runs["family"], strict=True))
-        methods = [method for method in report.methods if method in families][:MOST]
+        present = set(runs["method"])
+        methods = [method for method in report.methods if method in present][:MOST]
         title = group.labelled_title
-        if len(families) > MOST:
-            title += f"; the first {MOST} of {len(families)} methods"
+        if len(present) > MOST:
+            title += f"; the first {MOST} of {len(present)} methods"
             runs = runs[runs["method"].isin(methods)]
-        short, shared = without_shared(methods)
-        title += f"; {shared}{subset_label(shared)}" if shared else ""
-        looks = style.Looks({short[method]: families[method] for method in methods})
-        records = [report.records[place] for place in runs.index]
-        runs = runs.assign(method=runs["method"].map(short))
-        searched = curves.read(store, runs, report.accuracies, list(short.values()))
-        looked_up = curves.covered(searched) if columns else []
-        over_time = [*traces.black_box(runs, records, values, list(short.values())), *traces.weight_sharing(looked_up)]
-        known = [curve for curve in published if curve.space == group.space]
-        for name, figure in chain(
-            _searches(group.space, searched, title, looks, known),
-            _found(group.searched_on, looked_up, columns, title, looks, known),
-            _finals(_last_cells(report, group, short), columns, best, title, looks),
-            _over_time(over_time, columns, best, title, looks, _devices(records)),
-            _ranks(report, group, short, columns, title, looks),
+        short, shared = report.short_names(methods)
+        title += f"; {shared}" if shared else ""
+        gathered = _gather(report, store, group, runs, short, title, columns, values, published)
+        for drawing in (
+            *_searches(gathered),
+            *_found(gathered),
+            *_finals(gathered),
+            *_over_time(gathered),
+            *_ranks(report, gathered, short),
+            *_cells(runs, short, title),
         ):
-            yield f"{name}-{group.file_name}", figure
+            yield replace(drawing, name=f"{drawing.name}-{group.file_name}")
 
 
-def _searches(
-    space: str, searched: Sequence[Curves], title: str, looks: style.Looks, published: Sequence[PublishedCurve]
-) -> Named:
-    """What needs no accuracies of cells."""
-    if searched:
-        entropies = [curve for curve in published if curve.quantity == "entropy"]
-        yield "entropy", epochs.entropy(searched, _cell_types(space, searched[0]), title, looks, entropies)
-        edges = _edges(space, searched[0])
-        yield "theta", weights.weights(searched, edges, [_operations(space, one) for one in searched], title)
-
-
-def _found(
-    searched_on: str,
-    looked_up: Sequence[Curves],
-    columns: Sequence[tuple[str, str]],
-    title: str,
-    looks: style.Looks,
-    published: Sequence[PublishedCurve],
-) -> Named:
-    """What sets the cell of each epoch beside its accuracy."""
-    if not looked_up:
-        return
-    accuracies = [curve for curve in published if curve.quantity == "accuracy"]
-    yield "accuracy", epochs.accuracy(looked_up, columns, title, looks, accuracies)
-    scored = [method for method in looked_up if not np.isnan(method.supernet).any()]
-    if scored:
-        datasets = [dataset for dataset, _ in columns]
-        place = datasets.index(searched_on) if searched_on in datasets else 0
-        yield "supernet", supernets.supernet(scored, place, columns[place], title)
-
-
-def _finals(
-    scores: pd.DataFrame, columns: Sequence[tuple[str, str]], best: Floats, title: str, looks: style.Looks
-) -> Named:
-    if len(scores):
-        yield "final", finals.final(scores, columns, title, looks, best)
-        yield "profile", finals.profile(scores, columns, best, title, looks)
-
-
-def _over_time(
-    over_time: Sequence[Traces],
-    columns: Sequence[tuple[str, str]],
-    best: Floats,
-    title: str,
-    looks: style.Looks,
-    devices: Sequence[str],
-) -> Named:
-    if over_time:
-        yield "regret", search_time.regret(over_time, columns, best, title, looks, devices)
-        yield "hits", search_time.hits(over_time, columns, best, title, looks, devices)
-        yield "cost", search_time.cost(over_time, columns, title, looks, devices)
-
-
-def _ranks(
+def _gather(
     report: Report,
+    store: Store,
     group: Group,
+    runs: pd.DataFrame,
     short: Mapping[str, str],
-    columns: Sequence[tuple[str, str]],
     title: str,
-    looks: style.Looks,
-) -> Named:
+    columns: Sequence[tuple[str, str]],
+    values: pd.DataFrame,
+    published: Sequence[PublishedCurve],
+) -> _Gathered:
+    """`runs` are the group's, `short` the names by which its figures call their methods, in order; `values` the
+    accuracies of cells in `columns`."""
+    records = [report.records[place] for place in runs.index]
+    families = dict(zip(runs["method"], runs["family"], strict=True))
+    named = runs.assign(method=runs["method"].map(short))
+    searched = curves.read(store, named, report.accuracies, list(short.values()))
+    looked_up = curves.covered(searched) if columns else []
+    black_boxes = traces.black_box(named, records, values, list(short.values()))
+    return _Gathered(
+        group=group,
+        title=title,
+        looks=style.Looks({short[method]: families[method] for method in short}),
+        searched=searched,
+        looked_up=looked_up,
+        over_time=[*black_boxes, *traces.weight_sharing(looked_up)],
+        scores=_last_cells(report, group, short, columns),
+        columns=columns,
+        best=values.max().to_numpy(dtype=float),
+        devices=_devices(records),
+        published=[curve for curve in published if curve.space == group.space],
+    )
+
+
+def _searches(of: _Gathered) -> Iterator[Drawing]:
+    """What needs no accuracies of cells."""
+    if not of.searched:
+        return
+    space = of.group.space
+    entropy = {
+        "series": [epochs.Series(one.method, one.name, one.operations, one.entropy) for one in of.searched],
+        "cell_types": _cell_types(space, of.searched[0]),
+        "title": of.title,
+        "looks": of.looks,
+        "published": [curve for curve in of.published if curve.quantity == "entropy"],
+    }
+    yield Drawing("entropy", epochs.entropy, entropy)
+    maps = [
+        weights.Map(one.method, len(one.theta), one.theta.mean(axis=0, dtype=float), _operations(space, one))
+        for one in of.searched
+    ]
+    values = {"maps": maps, "edges": _edges(space, of.searched[0]), "title": of.title}
+    yield Drawing("theta", weights.weights, values)
+
+
+def _found(of: _Gathered) -> Iterator[Drawing]:
+    """What sets the cell of each epoch beside its accuracy."""
+    if not of.looked_up:
+        return
+    accuracy = {
+        "series": [epochs.Series(one.method, one.name, one.operations, one.accuracy) for one in of.looked_up],
+        "columns": of.columns,
+        "title": of.title,
+        "looks": of.looks,
+        "published": [curve for curve in of.published if curve.quantity == "accuracy"],
+    }
+    yield Drawing("accuracy", epochs.accuracy, accuracy)
+    scored = [method for method in of.looked_up if not np.isnan(method.supernet).any()]
+    if scored:
+        datasets = [dataset for dataset, _ in of.columns]
+        place = datasets.index(of.group.searched_on) if of.group.searched_on in datasets else 0
+        methods = [supernets.agreement(method, place) for method in scored]
+        values = {"methods": methods, "column": of.columns[place], "title": of.title}
+        yield Drawing("supernet", supernets.supernet, values)
+
+
+def _finals(of: _Gathered) -> Iterator[Drawing]:
+    if of.scores:
+        names = ("scores", "columns", "title", "looks", "best")
+        values = {name: getattr(of, name) for name in names}
+        yield Drawing("final", finals.final, values)
+        yield Drawing("profile", finals.profile, values)
+
+
+def _over_time(of: _Gathered) -> Iterator[Drawing]:
+    if of.over_time:
+        common = {name: getattr(of, name) for name in ("columns", "title", "looks", "devices")}
+        progress = search_time.progress(of.over_time, of.best)
+        yield Drawing("regret", search_time.regret, {"methods": progress, **common})
+        yield Drawing("hits", search_time.hits, {"methods": progress, **common})
+        yield Drawing("cost", search_time.cost, {"methods": search_time.outcomes(of.over_time), **common})
+
+
+def _ranks(report: Report, of: _Gathered, short: Mapping[str, str]) -> Iterator[Drawing]:
     """Only with three methods and so many common seeds that their paired tests could tell them apart."""
     seeds = report.runs[report.runs["method"].isin(short)].groupby("method")["seed"].nunique()
     if len(short) < 3 or seeds.min() < ENOUGH_SEEDS:
         return
-    from harness.report import comparison, ranks  # loads scipy.stats
+    from harness.report import comparison  # loads scipy.stats
+    from harness.report.figures import ranks as figure
+    from harness.report.ranks import rank
 
-    for dataset, split in columns:
-        blocks = comparison.blocks(report, list(short), group, dataset, split).rename(columns=short)
+    for dataset, split in of.columns:
+        blocks = comparison.blocks(report, list(short), of.group, dataset, split).rename(columns=short)
         if len(blocks) >= ENOUGH_SEEDS:
-            place = f"{title}; cells on {dataset}, {split}"
-            yield f"ranks-{dataset}", ranks.diagram(ranks.rank(blocks), place, looks)
+            title = f"{of.title}; cells on {dataset}, {split}"
+            values = {"ranking": rank(blocks), "title": title, "looks": of.looks}
+            yield Drawing(f"ranks-{dataset}", figure.diagram, values)
 
 
-def _last_cells(report: Report, group: Group, short: Mapping[str, str]) -> pd.DataFrame:
+def _cells(runs: pd.DataFrame, short: Mapping[str, str], title: str) -> Iterator[Drawing]:
+    """The cells that searches ended with."""
+    found = {short[str(method)]: Counter(last) for method, last in runs.groupby("method")["last"]}
+    drawable = {name: found[name] for name in short.values() if cells.can_draw(found[name])}
+    if drawable:
+        yield Drawing("cells", cells.figure, {"found": drawable, "title": title}, on_page=False)
+
+
+def _last_cells(
+    report: Report, group: Group, short: Mapping[str, str], columns: Sequence[tuple[str, str]]
+) -> dict[str, Floats]:
     scores = report.finals[report.finals["selection"] == "last"]
     here = (scores[GROUP] == list(group)).all(axis=1)
     found = scores[here & scores["method"].isin(short)]
-    return found.assign(method=found["method"].map(short))
+    wide = found.pivot(index=["method", "key"], columns=["dataset", "split"], values="value")
+    if wide.empty:
+        return {}
+    wide = wide.reindex(columns=pd.MultiIndex.from_tuples(columns)).dropna(how="all")
+    present = set(wide.index.get_level_values(0))
+    return {short[method]: wide.loc[method].to_numpy(dtype=float) for method in short if method in present}
 
 
 def _devices(records: Sequence[Record]) -> list[str]:
     """Where the seconds of weight-sharing searches were measured."""
-    return sorted({str(record["provenance"].get("device")) for record in records if record["kind"] == "one-shot"})
+    return sorted(
+        {str(record["provenance"].get("device")) for record in records if record["config"]["kind"] == "one-shot"}
+    )
 
 
 def _cell_types(space: str, searched: Curves) -> list[str]:
@@ -165,10 +246,10 @@ def _edges(space: str, searched: Curves) -> list[str]:
     return [f"{prefix} {source}→{target}".strip() for prefix, (target, source) in zip(prefixes, pairs, strict=True)]
 
 
-def _operations(space: str, searched: Curves) -> list[str]:
+def _operations(space: str, searched: Curves) -> tuple[str, ...]:
     """Names of the candidates: all of the space, or all but the zero operation."""
     known = SPACES[space]().operations if space in SPACES else ()
     for names in (known, tuple(name for name in known if name != "none")):
         if len(names) == searched.operations:
-            return list(names)
-    return [f"operation {number}" for number in range(1, searched.operations + 1)]
+            return tuple(names)
+    return tuple(f"operation {number}" for number in range(1, searched.operations + 1))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from math import log
 
 import matplotlib
@@ -12,19 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.report.curves import Floats
+from harness.report.figures.page import Entry, Grid, grid
 from harness.report.figures.style import (
     INTERVAL,
     MIDDLE,
     REGRET,
     REGRET_TICKS,
     STYLE,
-    Grid,
     Look,
     Looks,
+    Row,
     band,
     behind,
     counted,
-    grid,
     handle,
     line,
     mean_interval,
@@ -43,116 +44,41 @@ _SOONEST = 1.0
 """Seconds; what takes less, such as drawing one cell, has no place on a logarithmic axis and is drawn level."""
 
 
-@matplotlib.rc_context(STYLE)
-def regret(
-    traces: Sequence[Traces],
-    columns: Sequence[tuple[str, str]],
-    best: Floats,
-    title: str,
-    looks: Looks,
-    devices: Sequence[str] = (),
-) -> Figure:
-    """Regret of the cell held at each moment of the search, in percentage points, one column per (dataset, split).
+@dataclass(frozen=True)
+class Progress:
+    """The searches of one method at moments of search time, per (dataset, split)."""
 
-    `best` (datasets,) are the accuracies from which regret is counted; `devices` says where seconds were measured.
-    """
-
-    def draw(axes: Axes, moments: Floats, regrets: Floats, look: Look | None, methods: int) -> None:
-        if look is None:
-            behind(axes, moments, regrets.mean(axis=0), step=True)
-        else:
-            band(axes, moments, mean_interval(regrets), look, methods, step=True)
-            line(axes, moments, regrets.mean(axis=0), look, step=True)
-
-    drawn = _over_time(traces, columns, best, title, looks, draw)
-    for place in range(len(columns)):
-        lowest = min(axes.dataLim.y0 for _, axes in drawn.column(place))
-        highest = max(axes.dataLim.y1 for _, axes in drawn.column(place))
-        bottom = max((tick for tick in REGRET_TICKS[:-1] if tick <= lowest), default=0)
-        second = REGRET_TICKS[REGRET_TICKS.index(bottom) + 1]
-        for _, axes in drawn.column(place):
-            regret_scale(axes, "y")
-            axes.set_ylim(bottom, max(1.15 * highest, second))
-    drawn.label(
-        _titles(columns), "search time (s)", "regret of the current cell: best\naccuracy minus its own (points)"
-    )
-    _legend(drawn, traces, looks, f"line: mean over n searches; band: {INTERVAL}; {REGRET}", devices)
-    return drawn.figure
+    method: str
+    searches: int
+    simulated: bool
+    """Seconds are those that the table says training takes; otherwise those that were measured."""
+    seconds: Floats
+    """(moments,) from when all searches hold a cell."""
+    regret: Floats
+    """(moments, columns) mean over the searches, percentage points."""
+    low: Floats
+    high: Floats
+    """(moments, columns) ends of the interval of the mean."""
+    hits: Floats
+    """(moments, columns) searches within `HIT` points of the best cell, %."""
 
 
-@matplotlib.rc_context(STYLE)
-def hits(
-    traces: Sequence[Traces],
-    columns: Sequence[tuple[str, str]],
-    best: Floats,
-    title: str,
-    looks: Looks,
-    devices: Sequence[str] = (),
-) -> Figure:
-    """Share (%) of the searches whose cell is within `HIT` points of the best one, at each moment of the search."""
+@dataclass(frozen=True)
+class Outcome:
+    """What the searches of one method took and found."""
 
-    def draw(axes: Axes, moments: Floats, regrets: Floats, look: Look | None, _: int) -> None:
-        # Regrets are differences of decimal numbers: the limit itself must not fall to rounding.
-        share = 100 * (regrets <= HIT + 1e-9).mean(axis=0)
-        if look is None:
-            behind(axes, moments, share, step=True)
-        else:
-            line(axes, moments, share, look, step=True)
-
-    drawn = _over_time(traces, columns, best, title, looks, draw)
-    for panels in drawn.panels:
-        for axes in panels:
-            axes.set_ylim(-3, 103)
-    drawn.label(_titles(columns), "search time (s)", f"searches within {HIT:g} point\nof the best cell (%)")
-    _legend(drawn, traces, looks, "line: share of n searches; best cell: of those looked up in the table", devices)
-    return drawn.figure
+    method: str
+    simulated: bool
+    seconds: Floats
+    """(n,) duration of each search."""
+    accuracy: Floats
+    """(n, columns) of each search's cell, %."""
 
 
-@matplotlib.rc_context(STYLE)
-def cost(
-    traces: Sequence[Traces],
-    columns: Sequence[tuple[str, str]],
-    title: str,
-    looks: Looks,
-    devices: Sequence[str] = (),
-) -> Figure:
-    """Accuracy (%) of the cell found against the seconds of the search, a point per method."""
-    drawn = grid(looks.rows(method.method for method in traces), len(columns), title)
-    durations = [float(method.end.mean()) for method in traces]
-    shifts = _side_by_side(durations)
-    for place in range(len(columns)):
-        for row, axes in drawn.column(place):
-            for method, shift in zip(traces, shifts, strict=True):
-                look = looks[method.method] if method.method in row.methods else None
-                _point(axes, method.end, shift, method.final[:, place], look)
-            ends = [end for end in durations if end >= _SOONEST]
-            first, last = min(ends, default=1.0) / 2, max(ends, default=1.0) * 2
-            time_scale(axes, first, last)
-            axes.set_xlim(first, last)
-    drawn.label(
-        _titles(columns), "duration of the search (s)", "accuracy of the cell found\nafter 200 epochs of training (%)"
-    )
-    _legend(
-        drawn,
-        traces,
-        looks,
-        f"point: mean over n searches, beside each other where durations coincide; bars: {MIDDLE}",
-        devices,
-        points=True,
-    )
-    return drawn.figure
-
-
-def _over_time(
-    traces: Sequence[Traces],
-    columns: Sequence[tuple[str, str]],
-    best: Floats,
-    title: str,
-    looks: Looks,
-    draw: Callable[[Axes, Floats, Floats, Look | None, int], None],
-) -> Grid:
-    drawn = grid(looks.rows(method.method for method in traces), len(columns), title)
+def progress(traces: Sequence[Traces], best: Floats) -> list[Progress]:
+    """`best` (columns,) are the accuracies from which regret is counted."""
     first, last = _span(traces)
+    found = []
     for method in traces:
         # A method that takes no time has no place of its own on a logarithmic axis. Simulated searches share a budget,
         # to the end of which each keeps its cell.
@@ -160,14 +86,15 @@ def _over_time(
         end = max(start, last if method.simulated else float(method.end.max()))
         moments = np.concatenate([[start], np.geomspace(start, end, _MOMENTS)[1:-1], [end]])  # the ends unrounded
         regrets = np.maximum(best - method.at(moments), 0)
-        for place in range(len(columns)):
-            for row, axes in drawn.column(place):
-                look = looks[method.method] if method.method in row.methods else None
-                draw(axes, moments, regrets[:, :, place], look, len(row.methods))
-    for panels in drawn.panels:
-        for axes in panels:
-            time_scale(axes, first, max(last, *(float(method.end.max()) for method in traces)))
-    return drawn
+        # Regrets are differences of decimal numbers: the limit itself must not fall to rounding.
+        hits = 100 * (regrets <= HIT + 1e-9).mean(axis=0)
+        mean, ends = regrets.mean(axis=0), mean_interval(regrets)
+        found.append(Progress(method.method, len(method.runs), method.simulated, moments, mean, *ends, hits))
+    return found
+
+
+def outcomes(traces: Iterable[Traces]) -> list[Outcome]:
+    return [Outcome(method.method, method.simulated, method.end, method.final) for method in traces]
 
 
 def _span(traces: Sequence[Traces]) -> tuple[float, float]:
@@ -175,6 +102,145 @@ def _span(traces: Sequence[Traces]) -> tuple[float, float]:
     first = min((method.start for method in traces if method.start > 0), default=1.0)
     last = max((float(method.end.max()) for method in traces if method.simulated), default=first)
     return first, last
+
+
+# Drawing --------------------------------------------------------------------------------------------------------------
+
+
+@matplotlib.rc_context(STYLE)
+def regret(
+    methods: Sequence[Progress],
+    columns: Sequence[tuple[str, str]],
+    title: str,
+    looks: Looks,
+    devices: Sequence[str] = (),
+) -> Figure:
+    """Regret of the cell held at each moment of the search, in percentage points, one column per (dataset, split).
+
+    `devices` says where seconds were measured.
+    """
+    y = "regret of the current cell: best\naccuracy minus its own (points)"
+    note = f"line: mean over n searches; band: {INTERVAL}; {REGRET}"
+    drawn = _over_time(methods, columns, title, looks, note, y, devices)
+    for place in range(len(columns)):
+        for row, axes in drawn.column(place):
+            of_row, others = _parted(methods, row)
+            behind(axes, [(method.seconds, method.regret[:, place]) for method in others], step=True)
+            for method in of_row:
+                ends = method.low[:, place], method.high[:, place]
+                band(axes, method.seconds, ends, looks[method.method], len(row.methods), step=True)
+                line(axes, method.seconds, method.regret[:, place], looks[method.method], step=True)
+        _regret_axes([axes for _, axes in drawn.column(place)])
+    return drawn.figure
+
+
+@matplotlib.rc_context(STYLE)
+def hits(
+    methods: Sequence[Progress],
+    columns: Sequence[tuple[str, str]],
+    title: str,
+    looks: Looks,
+    devices: Sequence[str] = (),
+) -> Figure:
+    """Share (%) of the searches whose cell is within `HIT` points of the best one, at each moment of the search."""
+    y = f"searches within {HIT:g} point\nof the best cell (%)"
+    note = "line: share of n searches; best cell: of those looked up in the table"
+    drawn = _over_time(methods, columns, title, looks, note, y, devices)
+    for place in range(len(columns)):
+        for row, axes in drawn.column(place):
+            of_row, others = _parted(methods, row)
+            behind(axes, [(method.seconds, method.hits[:, place]) for method in others], step=True)
+            for method in of_row:
+                line(axes, method.seconds, method.hits[:, place], looks[method.method], step=True)
+            axes.set_ylim(-3, 103)
+    return drawn.figure
+
+
+@matplotlib.rc_context(STYLE)
+def cost(
+    methods: Sequence[Outcome],
+    columns: Sequence[tuple[str, str]],
+    title: str,
+    looks: Looks,
+    devices: Sequence[str] = (),
+) -> Figure:
+    """Accuracy (%) of the cell found against the seconds of the search, a point per method."""
+    durations = [float(method.seconds.mean()) for method in methods]
+    level = [duration < _SOONEST for duration in durations]
+    rows = looks.rows(method.method for method in methods)
+    of_method = {
+        method.method: (_only_marker(handle(looks[method.method]), not flat), len(method.seconds))
+        for method, flat in zip(methods, level, strict=True)
+    }
+    entries = [[(of_method[name][0], counted(name, of_method[name][1])) for name in row.methods] for row in rows]
+    note = f"point: mean over n searches, beside each other where durations coincide; bars: {MIDDLE}"
+    note += "; level line: a method that takes no time" if any(level) else ""
+    note += _clock({method.simulated for method in methods}, devices)
+    y = "accuracy of the cell found\nafter 200 epochs of training (%)"
+    drawn = grid(rows, entries, _titles(columns), title, note, "duration of the search (s)", y)
+    ends = [end for end in durations if end >= _SOONEST]
+    first, last = min(ends, default=1.0) / 2, max(ends, default=1.0) * 2
+    shifts = _side_by_side(durations)
+    for place in range(len(columns)):
+        for row, axes in drawn.column(place):
+            for method, shift in zip(methods, shifts, strict=True):
+                look = looks[method.method] if method.method in row.methods else None
+                _point(axes, method.seconds, shift, method.accuracy[:, place], look)
+            time_scale(axes, first, last)
+            axes.set_xlim(first, last)
+    return drawn.figure
+
+
+def _over_time(
+    methods: Sequence[Progress],
+    columns: Sequence[tuple[str, str]],
+    title: str,
+    looks: Looks,
+    note: str,
+    y: str,
+    devices: Sequence[str],
+) -> Grid:
+    rows = looks.rows(method.method for method in methods)
+    note += _clock({method.simulated for method in methods}, devices)
+    entries = [_entries(row, methods, looks) for row in rows]
+    drawn = grid(rows, entries, _titles(columns), title, note, "search time (s)", y)
+    first, last = (end(float(method.seconds[at]) for method in methods) for end, at in ((min, 0), (max, -1)))
+    for panels in drawn.panels:
+        for axes in panels:
+            time_scale(axes, first, last)
+    return drawn
+
+
+def _parted(methods: Sequence[Progress], row: Row) -> tuple[list[Progress], list[Progress]]:
+    """Those of the row, and the others."""
+    of_row = [method for method in methods if method.method in row.methods]
+    return of_row, [method for method in methods if method.method not in row.methods]
+
+
+def _entries(row: Row, methods: Sequence[Progress], looks: Looks) -> list[Entry]:
+    of_row = [method for method in methods if method.method in row.methods]
+    return [(handle(looks[method.method]), counted(method.method, method.searches)) for method in of_row]
+
+
+def _clock(kinds: set[bool], devices: Sequence[str]) -> str:
+    """What the seconds of the methods are: `kinds` of them are simulated or not."""
+    seconds = []
+    if True in kinds:
+        seconds.append("black-box methods: simulated GPU seconds of the trainings that they ask the table for")
+    if False in kinds:
+        seconds.append(f"weight-sharing methods: seconds measured here ({', '.join(devices) or 'device unknown'})")
+    return f". Time of {'; of '.join(seconds)}"
+
+
+def _regret_axes(panels: Sequence[Axes]) -> None:
+    """From the last tick below all values, or from the best cell itself, to a little above them."""
+    lowest = min(axes.dataLim.y0 for axes in panels)
+    highest = max(axes.dataLim.y1 for axes in panels)
+    bottom = max((tick for tick in REGRET_TICKS[:-1] if tick <= lowest), default=0)
+    second = REGRET_TICKS[REGRET_TICKS.index(bottom) + 1]
+    for axes in panels:
+        regret_scale(axes, "y")
+        axes.set_ylim(bottom, max(1.15 * highest, second))
 
 
 def _side_by_side(durations: Sequence[float]) -> list[float]:
@@ -206,28 +272,6 @@ def _with_bars(axes: Axes, seconds: Floats, accuracies: Floats, look: Look) -> N
 
 def _titles(columns: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{dataset}, {split}" for dataset, split in columns]
-
-
-def _legend(
-    drawn: Grid, traces: Sequence[Traces], looks: Looks, note: str, devices: Sequence[str], points: bool = False
-) -> None:
-    entries = []
-    for row in drawn.rows:
-        of_row = [method for method in traces if method.method in row.methods]
-        lines = [(handle(looks[method.method]), counted(method.method, len(method.runs))) for method in of_row]
-        if points:
-            timed = [method.end.mean() >= _SOONEST for method in of_row]
-            lines = [(_only_marker(line, keep), text) for (line, text), keep in zip(lines, timed, strict=True)]
-        entries.append(lines)
-    kinds = {method.simulated for method in traces}
-    seconds = []
-    if True in kinds:
-        seconds.append("black-box methods: simulated GPU seconds of the trainings that they ask the table for")
-    if False in kinds:
-        seconds.append(f"weight-sharing methods: seconds measured here ({', '.join(devices) or 'device unknown'})")
-    if any(method.end.mean() < _SOONEST for method in traces):
-        note += "; level line: a method that takes no time"
-    drawn.legend(entries, f"{note}. Time of {'; of '.join(seconds)}")
 
 
 def _only_marker(line: Line2D, marked: bool) -> Line2D:

@@ -1,19 +1,16 @@
-"""One style for every figure: looks, panels, legends, and what to do with more methods than an eye can follow."""
+"""One style for every figure: the look of each method, lines, bands, scales, and text that is drawn as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from math import ceil
-from textwrap import fill
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from harness.report.curves import Floats
 from harness.report.render.wording import printable
@@ -25,6 +22,7 @@ STYLE: Any = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
+    "axes.titley": 1.0,  # known, not found from the sizes of all ticks at every drawing
     "grid.color": "0.9",
     "lines.linewidth": 1.4,
     "lines.markersize": 4.5,
@@ -44,9 +42,6 @@ _DASHES = ("-", "--", "-.", ":")
 MOST = 8
 """Methods that one panel tells apart; of more, each family gets a row of panels, the others grey behind it."""
 
-PANEL_WIDTH, PANEL_HEIGHT = 3.2, 2.5  # inches
-_ROW_HEIGHT = 1.9  # of one row among several, unless its legend is higher
-_LETTERS = 34  # to a line of a legend beside panels
 _BEHIND: Any = {"color": "0.85", "linewidth": 0.8, "zorder": 1}
 
 FEW = 20
@@ -102,86 +97,6 @@ def _by_family(families: Mapping[str, str]) -> list[Row]:
     return rows
 
 
-# Panels ---------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A figure with a row of panels for each row of methods, and a column for each thing shown."""
-
-    figure: Figure
-    rows: Sequence[Row]
-    panels: Sequence[Sequence[Axes]]
-
-    def column(self, place: int) -> Iterator[tuple[Row, Axes]]:
-        return zip(self.rows, (panels[place] for panels in self.panels), strict=True)
-
-    def label(self, titles: Sequence[str], x: str, y: str) -> None:
-        """Titles above the columns; axis labels at the outer edges only."""
-        for axes, title in zip(self.panels[0], titles, strict=True):
-            axes.set_title(title)
-        for axes in self.panels[-1]:
-            axes.set_xlabel(x)
-        for panels in self.panels:
-            panels[0].set_ylabel(y, size=9 if len(self.panels) == 1 else 8)
-
-    def legend(self, handles: Sequence[Sequence[tuple[Line2D, str]]], note: str) -> None:
-        """What the lines of each row are: below a single row, beside each of several; the note below all."""
-        if len(self.rows) == 1:
-            legend_below(self.figure, handles[0], note)
-            return
-        highest = 0.0
-        for row, panels, entries in zip(self.rows, self.panels, handles, strict=True):
-            labels = [fill(text, _LETTERS) for _, text in entries]
-            highest = max(highest, 0.35 + sum(0.06 + 0.135 * (text.count("\n") + 1) for text in labels))  # inches
-            panels[-1].legend(
-                [line for line, _ in entries],
-                labels,
-                title=fill(row.title, _LETTERS),
-                loc="center left",
-                bbox_to_anchor=(1.02, 0.5),
-                alignment="left",
-            )
-        more = max(0.0, highest - _ROW_HEIGHT) * len(self.rows)
-        self.figure.set_figheight(self.figure.get_figheight() + more)
-        legend_below(self.figure, [], f"{note}. Pale grey: the methods of the other rows")
-
-
-def grid(rows: Sequence[Row], columns: int, title: str, sharey: Any = "col") -> Grid:
-    """A figure of panels without content; panels of one column have the same axes."""
-    height = PANEL_HEIGHT if len(rows) == 1 else _ROW_HEIGHT * len(rows)
-    width = max(5.2, PANEL_WIDTH * columns) + (0 if len(rows) == 1 else 2.0)
-    figure = Figure(figsize=(width, height + 0.7), layout="constrained")
-    entitle(figure, title)
-    panels = figure.subplots(len(rows), columns, squeeze=False, sharex="col", sharey=sharey)
-    return Grid(figure, rows, [list(row) for row in panels])
-
-
-def entitle(figure: Figure, title: str) -> None:
-    """A title above the panels, on as many lines as it needs at the figure's width."""
-    text = fill(label(title), int(figure.get_figwidth() * 72 / 6.4))  # points a letter takes on average
-    figure.set_figheight(figure.get_figheight() + 0.18 * text.count("\n"))
-    figure.suptitle(text)
-
-
-def legend_below(figure: Figure, entries: Sequence[tuple[Line2D, str]], note: str) -> None:
-    """Below the panels, where it covers nothing."""
-    letters = int(figure.get_figwidth() * 72 / 4.4)  # points a letter takes on average, with some room
-    labels = [text for _, text in entries]
-    columns = max(1, min(len(labels), letters // (max(map(len, labels), default=0) + 10)))
-    rows = ceil(len(labels) / columns)
-    title = fill(note, letters)
-    figure.set_figheight(figure.get_figheight() + 0.18 * (rows + title.count("\n") + 1))
-    legend = figure.legend(
-        [line for line, _ in entries],
-        labels,
-        loc="outside lower center",
-        ncols=max(1, ceil(len(labels) / max(1, rows))),
-        title=title,
-    )
-    legend.get_title().set_multialignment("center")
-
-
 # Lines ----------------------------------------------------------------------------------------------------------------
 
 
@@ -197,9 +112,12 @@ def line(axes: Axes, x: Floats, y: Floats, look: Look, step: bool = False) -> No
     axes.plot(x, y, **look._asdict(), markevery=(shift, every), drawstyle="steps-post" if step else "default")
 
 
-def behind(axes: Axes, x: Floats, y: Floats, step: bool = False) -> None:
-    """A method that another row of panels is about."""
-    axes.plot(x, y, **_BEHIND, drawstyle="steps-post" if step else "default")
+def behind(axes: Axes, curves: Sequence[tuple[Floats, Floats]], step: bool = False) -> None:
+    """The methods that other rows of panels are about, as (x, y) of each: one line with gaps, drawn at once."""
+    if curves:
+        gap = [np.nan]
+        x, y = (np.concatenate([part for curve in curves for part in (curve[at], gap)]) for at in (0, 1))
+        axes.plot(x, y, **_BEHIND, drawstyle="steps-post" if step else "default")
 
 
 def middle(values: Floats) -> tuple[Floats, Floats]:
@@ -227,9 +145,10 @@ def counted(method: str, n: int) -> str:
 def time_scale(axes: Axes, first: float, last: float) -> None:
     """Seconds, logarithmic; more ticks where there are few powers of ten between the first and the last."""
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if last < 300 * first else (1.0,)))
+    subs = (1.0, 2.0, 5.0) if last < 30 * first else (1.0, 3.0) if last < 1000 * first else (1.0,)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs))
     axes.xaxis.set_major_formatter(FuncFormatter(_plain))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())  # whose many ticks took half of the drawing
 
 
 def _plain(value: float, _: object) -> str:

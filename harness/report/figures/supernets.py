@@ -3,74 +3,117 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil, isnan, nan
 from textwrap import fill
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy import stats  # type: ignore[import-untyped]
 
 from harness.report.curves import Curves, Floats
-from harness.report.figures.style import PANEL_WIDTH, STYLE, counted, entitle, legend_below
+from harness.report.figures.page import HEIGHT, LEFT, page
+from harness.report.figures.style import STYLE, counted
 
-_COLUMNS = 4
+_COLUMNS = 5
+_WIDTH, _HEIGHT, _GAP, _TITLE = 1.75, 1.35, 0.14, 0.55  # inches
+_BAR = 0.85  # inches beside the panels
 _MANY = 1000  # points; more are drawn as an image in vector files
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """What the searches of one method have after every epoch."""
+
+    method: str
+    supernet: Floats
+    """(n, epochs) validation accuracy of the supernet, %."""
+    accuracy: Floats
+    """(n, epochs) accuracy of the cell that it stands for, %."""
+    rho: float
+    tau: float
+    """Rank correlations over the epochs of a search, mean over the searches; NaN where none is defined."""
+
+
+def agreement(curves: Curves, place: int) -> Agreement:
+    """Of curves with a supernet accuracy, and the accuracy at `place` among theirs."""
+    accuracy = curves.accuracy[:, :, place]
+    return Agreement(curves.method, curves.supernet, accuracy, *correlations(curves.supernet, accuracy))
+
+
 @matplotlib.rc_context(STYLE)
-def supernet(curves: Sequence[Curves], place: int, column: tuple[str, str], title: str) -> Figure:
+def supernet(methods: Sequence[Agreement], column: tuple[str, str], title: str) -> Figure:
     """Validation accuracy of the supernet against accuracy of the cell that it stands for, a point per epoch and seed.
 
-    One panel per method, with the rank correlations over the epochs of a search, mean over its searches. `place` is
-    that of `column`, (dataset, split), among the accuracies of `curves`; all of them have a supernet accuracy.
+    One panel per method, with its rank correlations; `column` is (dataset, split) of the accuracies.
     """
-    rows = ceil(len(curves) / _COLUMNS)
-    columns = ceil(len(curves) / rows)
-    size = (max(5.2, 1.0 + 0.75 * PANEL_WIDTH * columns), 1.2 + 2.1 * rows)
-    figure = Figure(figsize=size, layout="constrained")
-    entitle(figure, title)
-    panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    longest = max(2, *(method.supernet.shape[1] for method in curves))
-    points = None
-    for axes, method in zip(panels.flat, curves, strict=False):
-        accuracy = method.accuracy[:, :, place]
-        epochs = np.broadcast_to(np.arange(1, accuracy.shape[1] + 1), accuracy.shape)
-        points = axes.scatter(
-            method.supernet.ravel(),
-            accuracy.ravel(),
-            c=epochs.ravel(),  # flat: three or four columns would be taken for colours
-            s=14,
-            vmin=1,
-            vmax=longest,
-            alpha=0.8,
-            linewidths=0,
-            rasterized=accuracy.size > _MANY,
-        )
-        rho, tau = correlations(method.supernet, accuracy)
-        name = fill(counted(method.method, len(accuracy)), 32)
-        axes.set_title(f"{name}\nSpearman ρ {_signed(rho)}, Kendall τ {_signed(tau)}", size=8)
-    for axes in panels.flat[len(curves) :]:
+    shown = methods[: _COLUMNS * int((HEIGHT - 0.6) / (_HEIGHT + _TITLE))]
+    rows = ceil(len(shown) / _COLUMNS)
+    columns = ceil(len(shown) / rows)
+    note = "ρ, τ: Spearman's and Kendall's rank correlation over the epochs of a search, mean over the n searches where"
+    note += " it is defined"
+    if len(shown) < len(methods):
+        note += f"; the first {len(shown)} of {len(methods)} methods"
+    width = LEFT + max(3.0, _WIDTH * columns + _GAP * (columns - 1)) + _BAR
+    body = _HEIGHT * rows + _TITLE * (rows - 1)
+    drawn = page(width, body, title, note, above=0.38)
+    panels = drawn.panels(rows, columns, LEFT, _BAR, (_GAP, _TITLE), sharex=True, sharey=True)
+    longest = max(2, *(method.supernet.shape[1] for method in shown))
+    points = [_panel(axes, method, longest) for axes, method in zip(panels.flat, shown, strict=False)]
+    for axes in panels.flat[len(shown) :]:
         axes.set_visible(False)
-    for axes in panels.flat[max(0, len(curves) - columns) : len(curves)]:
+    for axes in panels.flat[len(shown) - columns : len(shown)]:
         axes.tick_params(labelbottom=True)
-        axes.set_xlabel("validation accuracy\nof the supernet (%)", size=8)
+    _around(drawn.figure, panels, points[-1], column, drawn.bottom)
+    return drawn.figure
+
+
+def _panel(axes: Axes, method: Agreement, longest: int) -> PathCollection:
+    epochs = np.broadcast_to(np.arange(1, method.accuracy.shape[1] + 1), method.accuracy.shape)
+    name = fill(counted(method.method, len(method.accuracy)), 30)
+    axes.set_title(f"{name}\nρ {_signed(method.rho)}, τ {_signed(method.tau)}", size=7.5, linespacing=1.1)
+    return axes.scatter(
+        method.supernet.ravel(),
+        method.accuracy.ravel(),
+        c=epochs.ravel(),  # flat: three or four columns would be taken for colours
+        s=12,
+        vmin=1,
+        vmax=longest,
+        alpha=0.8,
+        linewidths=0,
+        rasterized=method.accuracy.size > _MANY,
+    )
+
+
+def _around(figure: Figure, panels: Floats, points: PathCollection, column: tuple[str, str], bottom: float) -> None:
+    """One label for all panels on each side, and the colours of the epochs."""
+    width, height = figure.get_size_inches()
+    top, low = panels[0, 0].get_position().y1, panels[-1, 0].get_position().y0
+    left, right = panels[0, 0].get_position().x0, panels[0, -1].get_position().x1
     dataset, split = column
-    for axes in panels[:, 0]:
-        axes.set_ylabel(f"accuracy of the epoch's cell\non {dataset}, {split} (%)", size=8)
-    assert points is not None
-    bar = figure.colorbar(points, ax=panels, shrink=min(1.0, 3 / figure.get_figheight()), aspect=25)
+    figure.supylabel(
+        f"accuracy of the epoch's cell\non {dataset}, {split} (%)",
+        x=0.1 / width,
+        y=(top + low) / 2,
+        size=9,
+        ma="center",
+    )
+    below = (bottom - 0.25) / height
+    figure.text((left + right) / 2, below, "validation accuracy of the supernet (%)", ha="center", va="top", size=9)
+    length = min(2.5 / height, top - low)
+    bar = figure.colorbar(points, cax=figure.add_axes((right + 0.15 / width, top - length, 0.12 / width, length)))
     bar.locator = MaxNLocator(integer=True)
     bar.set_label("search epoch")
-    note = "ρ, τ: rank correlation over the epochs of a search, mean over the n searches where it is defined"
-    legend_below(figure, [], note)
-    return figure
 
 
 def correlations(supernet: Floats, accuracy: Floats) -> tuple[float, float]:
     """Spearman's rho and Kendall's tau-b over the epochs of (searches, epochs) values, mean over the searches in which
     neither side is constant; NaN if there is none."""
+    from scipy import stats  # type: ignore[import-untyped]
+
     defined = [(x, y) for x, y in zip(supernet, accuracy, strict=True) if np.ptp(x) and np.ptp(y)]
     if not defined:
         return nan, nan

@@ -1,0 +1,208 @@
+"""Panels, titles, legends and notes, placed in inches on a page that no figure outgrows.
+
+No layout is solved: a solver measures every text several times, which takes as long as drawing the figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from math import ceil
+from textwrap import fill
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from harness.report.figures.style import Row, label
+
+Entry = tuple[Line2D, str]
+"""A line of a legend."""
+
+HEIGHT = 11.0
+"""Inches that the panels of a figure with their titles and labels take at most; what does not fit is left out."""
+
+LEFT, RIGHT, GAP = 0.85, 0.2, 0.5
+"""Inches beside the panels of a figure, and between two of them."""
+
+_WIDTH, _ROW_WIDTH = 2.7, 2.4  # of a panel, in a figure of one row and of several
+_ALONE, _ROW, _BETWEEN = 2.3, 1.35, 0.2  # height of a single row, of one among several, and the space between two
+_NARROWEST = 5.4  # figure
+_BESIDE = 2.75  # of the legends beside several rows
+_LETTERS = 34  # to a line of such a legend
+_LINE = {10: 0.17, 8: 0.14}  # height of a line of text by its size in points
+
+
+@dataclass(frozen=True)
+class Page:
+    """A figure with its title, note and legend, and room for panels between them."""
+
+    figure: Figure
+    top: float
+    """Inches above the panels."""
+    bottom: float
+    """Inches below them."""
+
+    def panels(self, rows: int, columns: int, left: float, right: float, gaps: tuple[float, float], **more: Any) -> Any:
+        """An array of panels with margins and gaps (across, down) in inches; `more` as for `Figure.subplots`."""
+        width, height = self.figure.get_size_inches()
+        across = (width - left - right - gaps[0] * (columns - 1)) / columns
+        down = (height - self.top - self.bottom - gaps[1] * (rows - 1)) / rows
+        places = {"left": left / width, "right": 1 - right / width}
+        places |= {"top": 1 - self.top / height, "bottom": self.bottom / height}
+        places |= {"wspace": gaps[0] / across, "hspace": gaps[1] / down}
+        return self.figure.subplots(
+            rows, columns, squeeze=False, gridspec_kw={**places, **more.pop("ratios", {})}, **more
+        )
+
+
+def page(
+    width: float,
+    body: float,
+    title: str,
+    note: str,
+    entries: Sequence[Entry] = (),
+    above: float = 0.25,
+    below: float = 0.5,
+) -> Page:
+    """A page for panels of `body` inches, with `above` for their titles and `below` for their ticks and labels."""
+    heading, foot = fill(label(title), letters(width, 10)), fill(label(note), letters(width - 0.3, 8))
+    columns, lines = _legend_shape(entries, width)
+    legend = 0.172 * lines + 0.04 * (lines > 0)
+    top = 0.13 + _height(heading, 10) + above
+    bottom = below + legend + _height(foot, 8) + 0.12
+    height = top + body + bottom
+    figure = Figure(figsize=(width, height))
+    figure.suptitle(heading, y=1 - 0.08 / height, va="top")
+    figure.supxlabel(foot, y=0.07 / height, va="bottom", size=8, linespacing=1.2)
+    if entries:
+        figure.legend(
+            [line for line, _ in entries],
+            [text for _, text in entries],
+            loc="upper center",
+            bbox_to_anchor=(0.5, (bottom - below) / height),
+            borderaxespad=0,
+            borderpad=0,
+            ncols=columns,
+        )
+    return Page(figure, top, bottom)
+
+
+def label_below(axes: Axes, text: str) -> None:
+    """A label at a known distance below its axis, which need not be found from the sizes of ticks."""
+    axes.set_xlabel(text)
+    figure: Any = axes.figure
+    inches = axes.get_position().height * figure.get_figheight()
+    axes.xaxis.set_label_coords(0.5, -0.26 / inches)
+
+
+def letters(width: float, size: float) -> int:
+    """Letters of `size` points on a line of so many inches, with some room."""
+    return max(10, int(width * 72 / (0.58 * size)))
+
+
+def fitting(heights: Sequence[float], room: float = HEIGHT) -> int:
+    """How many of the first heights fit into the room; at least one."""
+    return max(1, sum(total <= room for total in accumulate(heights)))
+
+
+def _height(text: str, size: int) -> float:
+    return _LINE[size] * (text.count("\n") + 1) if text else 0.0
+
+
+def _legend_shape(entries: Sequence[Entry], width: float) -> tuple[int, int]:
+    """Columns and lines of a legend below the panels."""
+    if not entries:
+        return 0, 0
+    fit = letters(width, 8) // (max(len(text) for _, text in entries) + 12)
+    lines = ceil(len(entries) / max(1, min(fit, len(entries))))
+    return ceil(len(entries) / lines), lines
+
+
+# Rows of methods ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A figure with a row of panels for each row of methods, and a column for each thing shown."""
+
+    figure: Figure
+    rows: Sequence[Row]
+    panels: Sequence[Sequence[Axes]]
+
+    def column(self, place: int) -> Iterator[tuple[Row, Axes]]:
+        return zip(self.rows, (panels[place] for panels in self.panels), strict=True)
+
+
+def grid(
+    rows: Sequence[Row],
+    entries: Sequence[Sequence[Entry]],
+    columns: Sequence[str],
+    title: str,
+    note: str,
+    x: str,
+    y: str,
+) -> Grid:
+    """Panels with titles and labels, but without content; the panels of one column have the same axes.
+
+    `entries` say what the lines of each row are: below a single row, beside each of several. Rows that do not fit the
+    page are left out, which the note says.
+    """
+    if len(rows) == 1:
+        across = max(_WIDTH * len(columns), _NARROWEST - LEFT - RIGHT - GAP * (len(columns) - 1))
+        heights, right = [_ALONE], RIGHT
+    else:
+        across, right = _ROW_WIDTH * len(columns), _BESIDE
+        heights = [max(_ROW, _legend_height(row, of_row)) for row, of_row in zip(rows, entries, strict=True)]
+        kept = fitting([height + _BETWEEN for height in heights], HEIGHT - 1.5)
+        note += ". Pale grey: the methods of the other rows" if kept > 1 else ""
+        note += _left_out(rows[kept:])
+        rows, heights = rows[:kept], heights[:kept]
+    body = sum(heights) + _BETWEEN * (len(rows) - 1)
+    width = LEFT + across + GAP * (len(columns) - 1) + right
+    below = 0.44 + 0.17 * x.count("\n")
+    result = page(width, body, title, note, entries[0] if right == RIGHT else (), 0.2, below)
+    ratios = {"height_ratios": heights}
+    panels = result.panels(
+        len(rows), len(columns), LEFT, right, (GAP, _BETWEEN), ratios=ratios, sharex="col", sharey="col"
+    )
+    drawn = Grid(result.figure, rows, [list(row) for row in panels])
+    _label(drawn, columns, x, y)
+    if right != RIGHT:
+        for row, axes, of_row in zip(rows, panels[:, -1], entries, strict=False):
+            _legend_beside(row, axes, of_row)
+    return drawn
+
+
+def _label(drawn: Grid, titles: Sequence[str], x: str, y: str) -> None:
+    """Titles above the columns, labels below them, and one label for all rows."""
+    for axes, title in zip(drawn.panels[0], titles, strict=True):
+        axes.set_title(label(title))
+    for axes in drawn.panels[-1]:
+        label_below(axes, x)
+    first, last = drawn.panels[0][0].get_position(), drawn.panels[-1][0].get_position()
+    drawn.figure.supylabel(y, x=0.1 / drawn.figure.get_figwidth(), y=(first.y1 + last.y0) / 2, size=9, ma="center")
+
+
+def _legend_height(row: Row, entries: Sequence[Entry]) -> float:
+    lines = [fill(text, _LETTERS).count("\n") + 1 for text in (row.title, *(text for _, text in entries))]
+    return 0.15 + sum(0.06 + 0.135 * count for count in lines)
+
+
+def _legend_beside(row: Row, axes: Axes, entries: Sequence[Entry]) -> None:
+    axes.legend(
+        [line for line, _ in entries],
+        [fill(text, _LETTERS) for _, text in entries],
+        title=fill(label(row.title), _LETTERS),
+        loc="center left",
+        bbox_to_anchor=(1.02, 0.5),
+        alignment="left",
+    )
+
+
+def _left_out(rows: Sequence[Row]) -> str:
+    methods = sum(len(row.methods) for row in rows)
+    families = ", ".join(dict.fromkeys(row.title for row in rows))
+    return f". Left out, as they do not fit the page: {methods} methods ({families})" if rows else ""

@@ -1,0 +1,58 @@
+"""Mean ranks of methods as a critical-difference diagram."""
+
+from __future__ import annotations
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from harness.report.figures.page import page
+from harness.report.figures.style import STYLE, Looks, label
+from harness.report.ranks import Ranking
+from harness.report.render.wording import p_value
+from harness.report.statistics import ALPHA
+
+_WIDTH, _LINE = 7.2, 0.2  # inches
+_NAME_SIZE = 8.5
+
+
+@matplotlib.rc_context(STYLE)
+def diagram(ranking: Ranking, title: str, looks: Looks) -> Figure:
+    """Critical-difference diagram (Demšar, JMLR 2006): a bar joins methods that are not told apart at 0.05.
+
+    `looks` gives every method the colour that it has in the other figures (`figures.style.Looks`).
+    """
+    from scikit_posthocs import critical_difference_diagram  # type: ignore[import-untyped]
+
+    names = [label(method) for method in ranking.methods]
+    # Names at both sides of the axis of ranks, which gets what they leave of the width.
+    side = min(2.6, 0.3 + (max(map(len, names)) + 8) * 0.6 * _NAME_SIZE / 72)
+    note = f"mean rank over {ranking.blocks} seeds, 1 is best; a bar joins methods that are not told apart"
+    tests = f"Friedman p {p_value(ranking.friedman)}; Wilcoxon's signed-rank test with Holm's correction, level {ALPHA}"
+    cautions = "".join(f". Caution: {line}" for line in ranking.cautions)
+    drawn = page(_WIDTH, 0.5 + _LINE * ((len(names) + 1) // 2 + 2), title, f"{note}. {tests}{cautions}", (), 0.4, 0.1)
+    ((axes,),) = drawn.panels(1, 1, side, side, (0, 0))
+    axes.grid(False)
+    # Numbers in place of names: the order of the bars comes from sets, which for texts differs from process to process.
+    numbers = list(range(len(names)))
+    parts = critical_difference_diagram(
+        pd.Series(ranking.ranks, numbers),
+        pd.DataFrame(ranking.p_values, numbers, numbers),
+        alpha=ALPHA,
+        ax=axes,
+        color_palette={number: looks[ranking.methods[number]].color for number in numbers},
+        text_h_margin=0.02 * max(float(ranking.ranks[-1] - ranking.ranks[0]), 1.0),
+        label_fmt_left="{label}",
+        label_fmt_right="{label}",
+        label_props={"size": _NAME_SIZE},
+    )
+    for text in parts["labels"]:
+        number = int(text.get_text())
+        name, rank = names[number], f"({ranking.ranks[number]:.2f})"
+        text.set_text(f"{name} {rank} " if text.get_ha() == "right" else f" {rank} {name}")
+        text.set_color("black")  # pale colours are hard to read
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlabel("mean rank")
+    axes.xaxis.set_label_position("top")
+    return drawn.figure
