@@ -1,8 +1,8 @@
-"""The contract: everything that the author of a method reads.
+"""THE CONTRACT: everything that the author of a method reads.
 
-Shapes: E edges of the cell (both cell types together), K candidate operations; `space.shape == (E, K)`,
-`space.operations` names the K columns, `space.target` (E,) says which node each edge enters.
-Names: `theta` on the simplex, `alpha` logits, `w` the weights of the supernet. Accuracies are in percent.
+Shapes: R rows, one per edge of the cell (both cell types together), and K candidate operations; `space.shape` is
+(R, K), `space.operations` names the K columns, `space.target` (R,) says which node each edge enters.
+Names: `theta` on the simplex, `alpha` logits, `w` the network's weights. Accuracies are in %, losses in nats.
 
 The harness owns loops, budgets, clocks, devices and files. A method owns the mathematics: it never sees a test
 accuracy, never counts its budget, never logs.
@@ -11,8 +11,9 @@ accuracy, never counts its budget, never logs.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -20,22 +21,142 @@ from torch import Tensor, nn
 
 from harness.benchmarks import Arch, SearchSpace
 
+Batch = tuple[Tensor, Tensor]
+"""Images (B, 3, H, W) float32, labels (B,)."""
+
+Part = tuple[int, slice]
+"""Some of the network's weights: the index of a tensor in `w`, and rows of it."""
+
+
+class Outcome(NamedTuple):
+    """What the supernet makes of a batch."""
+
+    loss: Tensor
+    """Mean cross-entropy, nats; ()."""
+    accuracy: Tensor
+    """In %, without gradient; ()."""
+
+
+class Problem(Protocol):
+    """What a method may use in a step: the only door to supernet, data and budget. It lives for one epoch, and holds no
+    state that a checkpoint would have to keep."""
+
+    space: SearchSpace
+    epoch: int
+    """Counts from 0."""
+    epochs: int
+    iteration: int
+    """Of this epoch, counts from 0."""
+    iterations: int
+    """In an epoch: batches in one pass over the training images."""
+    w: list[Tensor]
+    """The network's weights, leaves of every loss."""
+    weight_optimizer: torch.optim.SGD
+    """Of `w`, in one group: its learning rate, momentum, decay and momentum buffers. The learning rate is set before
+    every epoch."""
+
+    @property
+    def cells(self) -> list[slice]:
+        """The rows of theta that each cell of the supernet reads, from the first cell to the last."""
+
+    @property
+    def train_batch(self) -> Batch:
+        """This iteration's batch for `w`. RuntimeError outside of an iteration."""
+
+    @property
+    def held_out_batch(self) -> Batch:
+        """This iteration's batch for the architecture: held-out images, or in single-level search training images.
+        RuntimeError outside of an iteration."""
+
+    def batch(
+        self, source: Literal["train", "held_out", "validation"], size: int | None = None, augmented: bool | None = None
+    ) -> Batch:
+        """A further batch; the next one of the epoch's stream of that source, size and augmentation.
+
+        Args:
+            source: "train" and "held_out" as above; "validation": the held-out images in larger batches, to score
+                architectures on. "held_out" goes on in the stream of `held_out_batch`.
+            size: images; None: the protocol's batch size, or that of the validation.
+            augmented: None: all but "validation" are.
+        """
+
+    def loss(
+        self,
+        weights: Tensor,
+        batch: Batch,
+        *,
+        edge_weights: Tensor | None = None,
+        training: bool = True,
+        sampled: bool = False,
+        fp32: bool = False,
+    ) -> Outcome:
+        """The supernet's loss, with gradients into `w`, `weights` and `edge_weights`.
+
+        Args:
+            weights: (R, K) with which the operations are mixed, in all cells of a type alike.
+            edge_weights: (R,) factor of every edge; None: 1.
+            training: whether batch norms take the batch's statistics and update the running ones.
+            sampled: rows of `weights` are one-hot, or zero where an edge is left out. Only the chosen operations run;
+                the other weights, zero in value, are added to their edge as numbers, so that they have gradients
+                (straight-through), as in the code of GDAS. ValueError if rows are anything else.
+            fp32: in single precision whatever the protocol says: for passes whose difference is taken.
+        """
+
+    def gradients(self, loss: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """The gradient of a loss in each input, zeros where it does not depend on it; one backward pass."""
+
+    def set_gradient(self, loss: Tensor | Sequence[Tensor]) -> None:
+        """Fill `grad` of the method's parameters: cleared, filled by one backward pass, clipped where the protocol says
+        so. In the place of a loss: the gradients themselves, in the order of the method's `parameters()`."""
+
+    def update(self, gradients: Sequence[Tensor], *, frozen: Iterable[Part] = ()) -> None:
+        """One step of SGD on `w`, after clipping the `gradients` of `w` in place where the protocol says so.
+
+        frozen: weights that do not move at all: neither they nor their momentum change, and the norm does not count
+        them.
+        """
+
+    def shifted(self, direction: Sequence[Tensor], scale: float | Tensor) -> AbstractContextManager[None]:
+        """Within, `w` is w + scale * direction; afterwards it is restored bit for bit."""
+
+    def operations(self) -> Mapping[tuple[int, int, str], list[Part]]:
+        """(cell, row of theta, operation) -> the weights of this candidate operation alone. Operations without weights
+        are missing."""
+
+    def accuracy(
+        self,
+        architecture: Tensor | Arch,
+        batch: Batch | None = None,
+        *,
+        edge_weights: Tensor | None = None,
+        training: bool = False,
+    ) -> float:
+        """Accuracy (%) of a mixture (R, K), or of one architecture alone, with the present `w`.
+
+        batch: None: all validation images, without augmentation. training: with the batch's statistics.
+        """
+
 
 class BlackBox(ABC):
-    """A method that asks for the validation accuracy of one cell after another.
+    """A method that asks for the validation accuracy of one architecture after another.
 
     Subclasses take `(space, **settings)`; every setting has a default, the published value.
     """
+
+    paper: ClassVar[str] = ""
+    family: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    """Another number whenever results change."""
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
 
     @abstractmethod
     def search(self, rng: np.random.Generator) -> Generator[Arch, float, Arch | None]:
-        """Yield a cell, receive its validation accuracy (%), repeat; all randomness comes from `rng`.
+        """Yield an architecture, receive its validation accuracy (%), repeat; all randomness comes from `rng`.
 
-        May return its choice. The harness stops asking when the budget is spent; without a choice, the cell of the
-        highest accuracy is taken, of several the first.
+        May return its choice. The harness stops asking when the budget is spent; without a choice, the architecture of
+        the highest accuracy is taken, of several the first.
         """
 
 
@@ -43,67 +164,93 @@ class OneShot(nn.Module, ABC):
     """A method that learns a distribution over operations together with the shared weights of a supernet.
 
     Subclasses take `(space, **settings)`; every setting has a default, the published value. Randomness comes
-    from torch's global generator, which the harness seeds. Numbers that change are parameters, buffers or the state of
-    a `torch.optim` optimizer held as an attribute: so `state_dict()` is a checkpoint.
+    from torch's global generator, which the harness seeds before every epoch. Numbers that change are parameters,
+    buffers or the state of a `torch.optim` optimizer held as an attribute: so `state_dict()` is a checkpoint.
     """
 
+    paper: ClassVar[str] = ""
+    family: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    """Another number whenever results change."""
+    supernet: ClassVar[dict[str, Any]] = {}
+    """Options of the supernet. `partial_channels=n`: operations act on 1/n of the channels, the others bypass them."""
     bilevel: bool = True
     """Architecture steps use held-out data; False: single level (ERM), both steps use all training data."""
-    unrolled: bool = False
-    """Architecture gradients look one weight step ahead (second order)."""
-    partial_channels: int = 1
-    """Mix operations on 1/n of the channels; the others pass by."""
-    sampled: bool = False
-    """Rows of `weights_for_training()` are one-hot (or zero, which leaves the edge out): only the chosen operations
-    run."""
-    straight_through: bool = False
-    """Rows of `forward()` are one-hot, with gradients for all their entries: only the chosen operations run, every
-    other weight is added to its edge as a number, which has the value zero but a gradient."""
     warmup: float = 0.0
     """Share of the epochs, from the first on, without architecture steps."""
-    architecture_steps: int | None = None
-    """None: one per weight step; n: n after each epoch; 0: none."""
-    architecture_mode: str = "train"
-    """"eval": architecture steps see the supernet in evaluation mode, and no gradient comes through it."""
 
     def __init__(self, space: SearchSpace) -> None:
         super().__init__()
         self.space = space
 
+    @classmethod
+    def unsupported(cls, space: SearchSpace) -> str | None:
+        """The mathematical reason why the method does not run on a space; None if it does."""
+        return None
+
+    # What is learned -----------------------------------------------------------------------------------------------
+
     @abstractmethod
     def distribution(self) -> Tensor:
-        """(E, K), rows on the simplex: what is logged and derived from."""
+        """(R, K), rows on the simplex: what is logged and derived from."""
 
     def forward(self) -> Tensor:
-        """(E, K) weights that the supernet mixes operations with in the architecture step."""
+        """(R, K) what the supernet mixes operations with in the architecture step."""
         return self.distribution()
 
     def weights_for_training(self) -> Tensor:
-        """(E, K) weights for the weight step; no gradient flows into them."""
+        """(R, K) the same for the weight step; no gradient flows into them."""
         weights: Tensor = self.forward()
         return weights.detach()
 
-    def edge_weights(self) -> Tensor:
-        """(E,) factor of every edge."""
-        theta = self.distribution()
-        return torch.ones(theta.shape[0], device=theta.device, dtype=theta.dtype)
+    def evaluation_weights(self) -> Tensor | None:
+        """(R, K) what the supernet is validated with; None: it is validated as the derived architecture."""
+        return self.distribution()
+
+    def edge_weights(self) -> Tensor | None:
+        """(R,) factor of every edge; None: 1."""
+        return None
 
     def objective(self, loss: Tensor, accuracy: Tensor) -> Tensor:
         """The scalar that the architecture step minimises. loss: mean cross-entropy in nats; accuracy in %."""
         return loss
 
     def step(self) -> None:
-        """Use the parameters' gradients of the architecture step, which were cleared before its backward pass."""
+        """Use the parameters' gradients of the architecture step."""
 
-    def anneal(self, epoch: int, epochs: int) -> None:
-        """Called before every epoch, which counts from 0; `epochs` is how many there are."""
+    # The two steps of an iteration: a method whose algorithm differs overrides one, and writes the paper's lines -----
 
-    def derive(self, evaluate: Callable[[Arch], float]) -> Arch:
-        """The cell found so far.
+    def architecture_step(self, problem: Problem) -> None:
+        outcome = problem.loss(self(), problem.held_out_batch, edge_weights=self.edge_weights())
+        problem.set_gradient(self.objective(*outcome))
+        self.step()
 
-        evaluate(arch): accuracy (%) of a cell with the shared weights on the next validation batches.
-        """
-        return self.space.discretize(self.distribution() * self.edge_weights()[:, None])
+    def weight_step(self, problem: Problem) -> Outcome:
+        """Returns loss and accuracy, for the log."""
+        with torch.no_grad():
+            weights, edge_weights = self.weights_for_training(), self.edge_weights()
+        outcome = problem.loss(weights, problem.train_batch, edge_weights=edge_weights)
+        problem.update(problem.gradients(outcome.loss, problem.w))
+        return outcome
+
+    # Around them ---------------------------------------------------------------------------------------------------
+
+    def before_epoch(self, problem: Problem) -> None:
+        """Schedules, shrinking, scoring of operations."""
+
+    def after_epoch(self, problem: Problem) -> None:
+        """Updates of a controller, measurements."""
+
+    def finished(self) -> bool:
+        """Whether the search ends after this epoch, before its budget does; from buffers, to survive a resume."""
+        return False
+
+    def derive(self, problem: Problem) -> Arch:
+        """The architecture after an epoch."""
+        strength, edge_weights = self.distribution(), self.edge_weights()
+        return self.space.discretize(strength if edge_weights is None else strength * edge_weights[:, None])
+
+    # State ---------------------------------------------------------------------------------------------------------
 
     def get_extra_state(self) -> dict[str, Any]:
         """The optimizers' states: torch calls this from `state_dict()`."""

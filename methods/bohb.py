@@ -86,7 +86,7 @@ class Bohb(BlackBox):
 
     def bandwidth(self, data: np.ndarray) -> np.ndarray:
         n, edges = data.shape
-        return (1.06 * data.std(axis=0) * n ** (-1 / (4 + edges))).clip(min=self.min_bandwidth)
+        return np.asarray((1.06 * data.std(axis=0) * n ** (-1 / (4 + edges))).clip(min=self.min_bandwidth))
 
 
 def density(cells: np.ndarray, data: np.ndarray, width: np.ndarray) -> np.ndarray:
@@ -94,4 +94,4 @@ def density(cells: np.ndarray, data: np.ndarray, width: np.ndarray) -> np.ndarra
     levels = np.array([len(np.unique(column)) for column in data.T])
     same = cells[:, None, :] == data  # (m, n, E)
     kernel = np.where(same, 1 - width, width / (levels - 1).clip(min=1))
-    return kernel.prod(axis=2).mean(axis=1).clip(min=1e-32)
+    return np.asarray(kernel.prod(axis=2).mean(axis=1).clip(min=1e-32))

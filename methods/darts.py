@@ -9,30 +9,9 @@ authors' code (quark0/darts) and of the NAS-Bench-201 baselines (DARTS-V1).
 
 from typing import final
 
-import torch
-from torch import Tensor, nn
-
-from harness.api import OneShot
-from harness.benchmarks import SearchSpace
+from harness.search.bases import SoftmaxAdam
 
 
 @final
-class Darts(OneShot):
-    def __init__(
-        self,
-        space: SearchSpace,
-        lr: float = 3e-4,
-        beta1: float = 0.5,
-        beta2: float = 0.999,
-        alpha_decay: float = 1e-3,
-        init_std: float = 1e-3,
-    ) -> None:
-        super().__init__(space)
-        self.alpha = nn.Parameter(init_std * torch.randn(space.shape))  # (E, K)
-        self.adam = torch.optim.Adam([self.alpha], lr=lr, betas=(beta1, beta2), weight_decay=alpha_decay)
-
-    def distribution(self) -> Tensor:
-        return self.alpha.softmax(dim=-1)
-
-    def step(self) -> None:
-        self.adam.step()
+class Darts(SoftmaxAdam):
+    """Both steps as in Algorithm 1 of that paper, which are those of the contract."""

@@ -7,32 +7,9 @@ alpha both descend the training loss, on independent batches. Defaults: those of
 
 from typing import final
 
-import torch
-from torch import Tensor, nn
-
-from harness.api import OneShot
-from harness.benchmarks import SearchSpace
+from harness.search.bases import SoftmaxAdam
 
 
 @final
-class DartsErm(OneShot):
+class DartsErm(SoftmaxAdam):
     bilevel = False
-
-    def __init__(
-        self,
-        space: SearchSpace,
-        lr: float = 3e-4,
-        beta1: float = 0.5,
-        beta2: float = 0.999,
-        alpha_decay: float = 1e-3,
-        init_std: float = 1e-3,
-    ) -> None:
-        super().__init__(space)
-        self.alpha = nn.Parameter(init_std * torch.randn(space.shape))  # (E, K)
-        self.adam = torch.optim.Adam([self.alpha], lr=lr, betas=(beta1, beta2), weight_decay=alpha_decay)
-
-    def distribution(self) -> Tensor:
-        return self.alpha.softmax(dim=-1)
-
-    def step(self) -> None:
-        self.adam.step()

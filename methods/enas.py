@@ -11,22 +11,18 @@ Defaults: two LSTM layers of 32 units, tanh constant 2.5, temperature 5; Adam wi
 gradients clipped to norm 5.
 """
 
-from collections.abc import Callable
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from harness.api import OneShot
+from harness.api import Problem
 from harness.benchmarks import Arch, SearchSpace
+from harness.search.bases import SampledWeights
 
 
 @final
-class Enas(OneShot):
-    sampled = True
-    straight_through = True
-    architecture_mode = "eval"
-
+class Enas(SampledWeights):
     baseline: Tensor
     next_baseline: Tensor
 
@@ -47,24 +43,34 @@ class Enas(OneShot):
         super().__init__(space)
         if min(steps, samples, candidates, last_candidates, units) < 1:
             raise ValueError("steps, samples, candidates, last_candidates and units must be at least 1")
-        self.architecture_steps = steps * samples
-        self.samples, self.entropy_weight, self.decay = samples, entropy_weight, decay
-        self.candidates, self.usual_candidates, self.last_candidates = candidates, candidates, last_candidates
+        self.steps, self.samples = steps, samples
+        self.entropy_weight, self.decay = entropy_weight, decay
+        self.candidates, self.last_candidates = candidates, last_candidates
         self.tanh_constant, self.temperature = tanh_constant, temperature
         self.start = nn.Parameter(torch.empty(1, units).uniform_(-0.1, 0.1))
         self.lstm = nn.LSTM(units, units, num_layers=2)
         self.embedding = nn.Embedding(space.shape[1], units)
         self.logits = nn.Linear(units, space.shape[1])
-        for weight in (self.lstm.weight_hh_l0, self.lstm.weight_ih_l0, self.embedding.weight, self.logits.weight):
+        first_layer = dict(self.lstm.named_parameters())
+        for weight in (
+            first_layer["weight_hh_l0"],
+            first_layer["weight_ih_l0"],
+            self.embedding.weight,
+            self.logits.weight,
+        ):
             nn.init.uniform_(weight, -0.1, 0.1)
         self.adam = torch.optim.Adam(self.parameters(), lr=lr, betas=(0.0, 0.999), eps=1e-3)
         self.register_buffer("baseline", torch.tensor(torch.nan))
         self.register_buffer("next_baseline", torch.tensor(torch.nan))
-        self.asked: list[tuple[Tensor, Tensor, Tensor]] = []  # cells of the present controller step, in turn
-        self.losses: list[Tensor] = []
+
+    @classmethod
+    def unsupported(cls, space: SearchSpace) -> str | None:
+        if space.keeps_every_edge:
+            return None
+        return "the controller samples an operation for every edge, which is no cell where a cell keeps only some edges"
 
     def sample(self, cells: int) -> tuple[Tensor, Tensor, Tensor]:
-        """One-hot operations (cells, E, K), log probabilities (cells,) and summed entropies (cells,)."""
+        """One-hot operations (cells, R, K), log probabilities (cells,) and summed entropies (cells,)."""
         inputs, state = self.start.expand(cells, -1), None
         rows, log_p, entropy = [], self.start.new_zeros(cells), self.start.new_zeros(cells)
         for _ in range(self.space.shape[0]):
@@ -82,33 +88,44 @@ class Enas(OneShot):
         """The share of each operation among 256 sampled cells: an estimate."""
         return self.sample(256)[0].mean(dim=0)
 
-    def forward(self) -> Tensor:
-        if not self.asked:  # the controller moves only after all of them: one pass samples them together
-            self.asked = list(zip(*self.sample(self.samples), strict=True))
-        return self.asked[-1][0]
+    def edge_weights(self) -> Tensor:
+        """Ones. They come with an estimate as above, whose draws are those of the recorded searches."""
+        return torch.ones_like(self.distribution()[:, 0])
+
+    def evaluation_weights(self) -> None:
+        """None, after an estimate as above, whose draws are those of the recorded searches."""
+        self.distribution()
+
+    def before_epoch(self, problem: Problem) -> None:
+        self.baseline.copy_(self.next_baseline)
+
+    def architecture_step(self, problem: Problem) -> None:
+        """None: the controller learns after the epoch."""
 
     def weights_for_training(self) -> Tensor:
         return self.sample(1)[0][0].detach()
 
-    def objective(self, loss: Tensor, accuracy: Tensor) -> Tensor:
-        _, log_p, entropy = self.asked.pop()
+    def after_epoch(self, problem: Problem) -> None:
+        for _ in range(self.steps):
+            samples = zip(*self.sample(self.samples), strict=True)
+            losses = [self.reinforce(problem, *sample) for sample in reversed(list(samples))]
+            problem.set_gradient(torch.stack(losses).mean())
+            nn.utils.clip_grad_norm_(self.parameters(), 5.0)
+            self.adam.step()
+
+    def reinforce(self, problem: Problem, cell: Tensor, log_p: Tensor, entropy: Tensor) -> Tensor:
+        """(b - R) log p of one cell, (R, K), scored on the next held-out batch; leaves the next baseline."""
+        with torch.no_grad():
+            batch, edge_weights = problem.batch("held_out"), self.edge_weights()
+            accuracy = problem.loss(cell, batch, edge_weights=edge_weights, training=False, sampled=True).accuracy
         reward = accuracy / 100 + self.entropy_weight * entropy
         average = self.decay * self.baseline + (1 - self.decay) * reward
         baseline = accuracy / 100 if self.baseline.isnan() else average
         self.next_baseline.copy_(baseline.detach())
-        self.losses.append(-log_p * (reward - baseline))
-        return torch.stack(self.losses).mean() if not self.asked else 0 * self.start.sum()
-
-    def step(self) -> None:
-        if not self.asked:
-            nn.utils.clip_grad_norm_(self.parameters(), 5.0)
-            self.adam.step()
-            self.losses.clear()
-
-    def anneal(self, epoch: int, epochs: int) -> None:
-        self.baseline.copy_(self.next_baseline)
-        self.candidates = self.last_candidates if epoch == epochs - 1 else self.usual_candidates
+        return -log_p * (reward - baseline)
 
     @torch.no_grad()
-    def derive(self, evaluate: Callable[[Arch], float]) -> Arch:
-        return max((self.space.discretize(cell) for cell in self.sample(self.candidates)[0]), key=evaluate)
+    def derive(self, problem: Problem) -> Arch:
+        last = problem.epoch == problem.epochs - 1
+        cells = self.sample(self.last_candidates if last else self.candidates)[0]
+        return self.best((self.space.discretize(cell) for cell in cells), problem)

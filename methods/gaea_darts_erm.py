@@ -26,7 +26,7 @@ class GaeaDartsErm(OneShot):
 
     def __init__(self, space: SearchSpace, lr: float = 0.1, floor: float = 1e-5) -> None:
         super().__init__(space)
-        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (E, K)
+        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (R, K)
         self.eg = ExponentiatedGradient([self.theta], lr=lr, floor=floor)
 
     def distribution(self) -> Tensor:

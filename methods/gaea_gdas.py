@@ -15,16 +15,14 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from harness.api import OneShot
+from harness.api import Problem
 from harness.benchmarks import SearchSpace
+from harness.search.bases import SampledWeights
 from harness.search.simplex import exponentiated_gradient, gumbel_one_hot
 
 
 @final
-class GaeaGdas(OneShot):
-    sampled = True
-    straight_through = True
-
+class GaeaGdas(SampledWeights):
     def __init__(
         self,
         space: SearchSpace,
@@ -42,10 +40,14 @@ class GaeaGdas(OneShot):
         self.warmup = warmup
         self.tau_first = self.tau = tau_first
         self.tau_last = tau_last
-        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (E, K)
+        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (R, K)
 
     def distribution(self) -> Tensor:
         return self.theta / self.theta.sum(dim=-1, keepdim=True)
+
+    def before_epoch(self, problem: Problem) -> None:
+        active = max(0.0, problem.epoch - self.warmup * problem.epochs)
+        self.tau = self.tau_first + (self.tau_last - self.tau_first) * active / max(1, problem.epochs - 1)
 
     def forward(self) -> Tensor:
         return gumbel_one_hot(self.theta.log(), self.tau)
@@ -53,10 +55,12 @@ class GaeaGdas(OneShot):
     def objective(self, loss: Tensor, accuracy: Tensor) -> Tensor:
         return loss + self.entropy_weight * (self.theta * (self.theta * self.space.shape[1]).log()).sum()
 
+    def architecture_step(self, problem: Problem) -> None:
+        outcome = problem.loss(self(), problem.held_out_batch, sampled=True)
+        problem.set_gradient(self.objective(*outcome))
+        self.step()
+
     @torch.no_grad()
     def step(self) -> None:
+        assert self.theta.grad is not None
         self.theta.copy_(exponentiated_gradient(self.theta, self.theta.grad, self.lr).clamp(min=self.floor))
-
-    def anneal(self, epoch: int, epochs: int) -> None:
-        active = max(0.0, epoch - self.warmup * epochs)
-        self.tau = self.tau_first + (self.tau_last - self.tau_first) * active / max(1, epochs - 1)

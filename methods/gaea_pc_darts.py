@@ -8,7 +8,7 @@ Defaults: lr 0.1 for both, floor 1e-5, no warm-up, uniform start, of the release
 (liamcli/gaea_release, `eedarts`); the search on ImageNet freezes theta for the first 35 of 50 epochs (`warmup=0.7`).
 """
 
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor, nn
@@ -21,15 +21,15 @@ from harness.search.simplex import normalised_by_node
 
 @final
 class GaeaPcDarts(OneShot):
-    partial_channels = 4
+    supernet: ClassVar = {"partial_channels": 4}
 
     def __init__(
         self, space: SearchSpace, lr: float = 0.1, edge_lr: float = 0.1, floor: float = 1e-5, warmup: float = 0.0
     ) -> None:
         super().__init__(space)
         self.warmup = warmup
-        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (E, K)
-        self.edges = nn.Parameter(normalised_by_node(torch.ones(space.shape[0]), space.target))  # (E,)
+        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (R, K)
+        self.edges = nn.Parameter(normalised_by_node(torch.ones(space.shape[0]), space.target))  # (R,)
         self.eg = ExponentiatedGradient([self.theta], lr=lr, floor=floor)
         self.edge_eg = ExponentiatedGradient([self.edges], lr=edge_lr, nodes=space.target)
 

@@ -23,12 +23,13 @@ class GdSimplex(OneShot):
         super().__init__(space)
         self.lr = lr
         self.floor = floor
-        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (E, K)
+        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (R, K)
 
     def distribution(self) -> Tensor:
         return self.theta
 
     @torch.no_grad()
     def step(self) -> None:
+        assert self.theta.grad is not None
         moved = (self.theta - self.lr * self.theta.grad).clamp(min=self.floor)
         self.theta.copy_(moved / moved.sum(dim=-1, keepdim=True))

@@ -9,19 +9,16 @@ Defaults: temperature from 10 to 0.1, linearly over the epochs; Adam with lr 3e-
 
 from typing import final
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from harness.api import OneShot
+from harness.api import Problem
 from harness.benchmarks import SearchSpace
+from harness.search.bases import SampledWeights, SoftmaxAdam
 from harness.search.simplex import gumbel_one_hot
 
 
 @final
-class Gdas(OneShot):
-    sampled = True
-    straight_through = True
-
+class Gdas(SampledWeights, SoftmaxAdam):
     def __init__(
         self,
         space: SearchSpace,
@@ -33,20 +30,16 @@ class Gdas(OneShot):
         tau_first: float = 10.0,
         tau_last: float = 0.1,
     ) -> None:
-        super().__init__(space)
+        super().__init__(space, lr, beta1, beta2, alpha_decay, init_std)
         self.tau_first = self.tau = tau_first
         self.tau_last = tau_last
-        self.alpha = nn.Parameter(init_std * torch.randn(space.shape))  # (E, K)
-        self.adam = torch.optim.Adam([self.alpha], lr=lr, betas=(beta1, beta2), weight_decay=alpha_decay)
 
-    def distribution(self) -> Tensor:
-        return self.alpha.softmax(dim=-1)
+    def before_epoch(self, problem: Problem) -> None:
+        self.tau = self.tau_first + (self.tau_last - self.tau_first) * problem.epoch / max(1, problem.epochs - 1)
 
     def forward(self) -> Tensor:
         return gumbel_one_hot(self.alpha.log_softmax(dim=-1), self.tau)
 
-    def step(self) -> None:
-        self.adam.step()
-
-    def anneal(self, epoch: int, epochs: int) -> None:
-        self.tau = self.tau_first + (self.tau_last - self.tau_first) * epoch / max(1, epochs - 1)
+    def architecture_step(self, problem: Problem) -> None:
+        problem.set_gradient(problem.loss(self(), problem.held_out_batch, sampled=True).loss)
+        self.step()

@@ -8,19 +8,19 @@ Defaults: Adam with lr 6e-4, betas (0.5, 0.999), weight decay 1e-3, no architect
 the values of the authors' code (yuhuixu1993/PC-DARTS). The PC-DARTS runs that GAEA compares with have `warmup=0`.
 """
 
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
-from harness.api import OneShot
 from harness.benchmarks import SearchSpace
+from harness.search.bases import SoftmaxAdam
 from harness.search.simplex import softmax_by_node
 
 
 @final
-class PcDarts(OneShot):
-    partial_channels = 4
+class PcDarts(SoftmaxAdam):
+    supernet: ClassVar = {"partial_channels": 4}
 
     def __init__(
         self,
@@ -32,17 +32,10 @@ class PcDarts(OneShot):
         init_std: float = 1e-3,
         warmup: float = 0.3,
     ) -> None:
-        super().__init__(space)
+        super().__init__(space, lr, beta1, beta2, alpha_decay, init_std)
         self.warmup = warmup
-        self.alpha = nn.Parameter(init_std * torch.randn(space.shape))  # (E, K)
-        self.beta = nn.Parameter(init_std * torch.randn(space.shape[0]))  # (E,)
-        self.adam = torch.optim.Adam([self.alpha, self.beta], lr=lr, betas=(beta1, beta2), weight_decay=alpha_decay)
-
-    def distribution(self) -> Tensor:
-        return self.alpha.softmax(dim=-1)
+        self.beta = nn.Parameter(init_std * torch.randn(space.shape[0]))  # (R,)
+        self.adam.add_param_group({"params": [self.beta]})
 
     def edge_weights(self) -> Tensor:
         return softmax_by_node(self.beta, self.space.target)
-
-    def step(self) -> None:
-        self.adam.step()

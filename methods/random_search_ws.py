@@ -6,22 +6,19 @@ weight step trains one cell, drawn uniformly; candidates are scored with the sha
 Default: 100 candidates, one batch each, of the NAS-Bench-201 baseline (D-X-Y/AutoDL-Projects, RANDOM-NAS).
 """
 
-from collections.abc import Callable
 from typing import final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from harness.api import OneShot
+from harness.api import Problem
 from harness.benchmarks import Arch, SearchSpace
+from harness.search.bases import SampledWeights
 
 
 @final
-class RandomSearchWs(OneShot):
-    sampled = True
-    architecture_steps = 0
-
+class RandomSearchWs(SampledWeights):
     uniform: Tensor
 
     def __init__(self, space: SearchSpace, candidates: int = 100) -> None:
@@ -29,16 +26,19 @@ class RandomSearchWs(OneShot):
         if candidates < 1:
             raise ValueError("at least one candidate is needed")
         self.candidates = candidates
-        self.register_buffer("uniform", torch.full(space.shape, 1 / space.shape[1]))  # (E, K)
+        self.register_buffer("uniform", torch.full(space.shape, 1 / space.shape[1]))  # (R, K)
 
     def distribution(self) -> Tensor:
         return self.uniform
 
+    def architecture_step(self, problem: Problem) -> None:
+        """None: nothing is learned."""
+
     def weights_for_training(self) -> Tensor:
         return torch.from_numpy(self.space.one_hot(self.random_cell())).to(self.uniform)
 
-    def derive(self, evaluate: Callable[[Arch], float]) -> Arch:
-        return max((self.random_cell() for _ in range(self.candidates)), key=evaluate)
+    def derive(self, problem: Problem) -> Arch:
+        return self.best((self.random_cell() for _ in range(self.candidates)), problem)
 
     def random_cell(self) -> Arch:
         return self.space.random(np.random.default_rng(int(torch.randint(2**62, ()))))

@@ -51,4 +51,4 @@ def one_hot(policy: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(E, K): in each row one entry, drawn with the probabilities of that row of `policy`."""
     draws = rng.random((len(policy), 1))
     columns = (policy.cumsum(axis=1) < draws).sum(axis=1).clip(max=policy.shape[1] - 1)
-    return np.eye(policy.shape[1])[columns]
+    return np.asarray(np.eye(policy.shape[1])[columns])

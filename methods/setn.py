@@ -8,21 +8,19 @@ Defaults: 100 candidates, one validation batch each; Adam with lr 3e-4, betas (0
 drawn from N(0, 1e-3), the values of that baseline.
 """
 
-from collections.abc import Callable
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from harness.api import OneShot
+from harness.api import Problem
 from harness.benchmarks import Arch, SearchSpace
+from harness.search.bases import SampledWeights, SoftmaxAdam
 from harness.search.simplex import uniform_one_hot
 
 
 @final
-class Setn(OneShot):
-    sampled = True
-
+class Setn(SampledWeights, SoftmaxAdam):
     def __init__(
         self,
         space: SearchSpace,
@@ -33,28 +31,26 @@ class Setn(OneShot):
         init_std: float = 1e-3,
         candidates: int = 100,
     ) -> None:
-        super().__init__(space)
+        super().__init__(space, lr, beta1, beta2, alpha_decay, init_std)
         if candidates < 1:
             raise ValueError("at least one candidate is needed")
         self.candidates = candidates
-        self.alpha = nn.Parameter(init_std * torch.randn(space.shape))  # (E, K)
-        self.adam = torch.optim.Adam([self.alpha], lr=lr, betas=(beta1, beta2), weight_decay=alpha_decay)
 
-    def distribution(self) -> Tensor:
-        return self.alpha.softmax(dim=-1)
+    @classmethod
+    def unsupported(cls, space: SearchSpace) -> str | None:
+        if space.keeps_every_edge:
+            return None
+        return "the most probable operations of all edges are no cell where a cell keeps only some of its edges"
 
     def weights_for_training(self) -> Tensor:
         return uniform_one_hot(self.space.shape).to(self.alpha)
 
-    def step(self) -> None:
-        self.adam.step()
-
     @torch.no_grad()
-    def derive(self, evaluate: Callable[[Arch], float]) -> Arch:
+    def derive(self, problem: Problem) -> Arch:
         chosen, log_p = self.alpha.new_zeros(1, 0, dtype=torch.long), self.alpha.new_zeros(1)
         for row in self.alpha.log_softmax(dim=-1):  # the most probable prefixes, one edge longer each time
             total = (log_p[:, None] + row).flatten()
             log_p, place = total.topk(min(self.candidates, len(total)))
             chosen = torch.cat([chosen[place // len(row)], (place % len(row))[:, None]], dim=1)
-        one_hots = nn.functional.one_hot(chosen, self.space.shape[1])  # (candidates, E, K)
-        return max((self.space.discretize(cell) for cell in one_hots), key=evaluate)
+        one_hots = nn.functional.one_hot(chosen, self.space.shape[1])  # (candidates, R, K)
+        return self.best((self.space.discretize(cell) for cell in one_hots), problem)

@@ -35,7 +35,7 @@ def images(test_data, tmp_path_factory):
 
 def arguments(space, names, folder, results):
     small = {"channels": 4, "cells": 1 if space == "nasbench201" else 3, "epochs": 3, "batch_size": 25}
-    settings = [word for name, value in small.items() for word in ("--set", f"{name}={value}")]
+    settings = [word for name, value in small.items() for word in ("--set", f"protocol.{name}={value}")]
     for name in set(names) & {"enas", "setn", "random-search-ws"}:
         settings += ["--set", f"{name}.candidates=3"]
     if "enas" in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -35,6 +36,12 @@ class SearchSpace(ABC):
         """(E, K)."""
         return len(self.target), len(self.operations)
 
+    @property
+    def keeps_every_edge(self) -> bool:
+        """Whether a cell has an operation on each of the E edges: then one operation for every edge is a cell."""
+        cell = self.one_hot(self.random(np.random.default_rng(0)))
+        return bool(cell.any(axis=1).all())
+
     @abstractmethod
     def without(self, operation: str) -> SearchSpace:
         """The same space with one candidate operation less. ValueError if it has no such operation."""
@@ -46,6 +53,11 @@ class SearchSpace(ABC):
     @abstractmethod
     def mutate(self, arch: Arch, rng: np.random.Generator) -> Arch:
         """A cell that differs from `arch` on exactly one edge."""
+
+    def neighbours(self, arch: Arch) -> Iterable[Arch]:
+        """All cells that differ from `arch` on exactly one edge. NotImplementedError where a space does not list them:
+        only local search asks for it."""
+        raise NotImplementedError(f"space {self.name} does not list the neighbours of a cell")
 
     @abstractmethod
     def discretize(self, strength: Matrix) -> Arch:

@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as Decoded
 
 from harness.data.datasets import share_of
+from harness.data.origin import Origin
 from harness.data.streams import Batch, Streams
 
 OFFICIAL = (1_281_167, 50_000)
@@ -74,9 +75,14 @@ class ClassFolders:
     """Digest of the paths and sizes of all files: to read them would take as long as to train an epoch."""
 
     @property
-    def part(self) -> dict[str, str]:
+    def part(self) -> str | None:
         """As `datasets.share_of` says of ImageNet."""
         return share_of(len(self.train), len(self.test), OFFICIAL)
+
+    @property
+    def origin(self) -> Origin:
+        """By the numbers of images alone."""
+        return "subset" if self.part else "official"
 
 
 @lru_cache(maxsize=1)
@@ -149,6 +155,7 @@ class FolderBatches:
         """image_size: side in pixels of the square images; workers: processes that decode, 0: this one."""
         self.files, self.batch_size, self.device, self.share = files, batch_size, device, share
         self.wanted: list[list[tuple[int, int]]] = []
+        self.passes = 0
         self.loader: DataLoader[tuple[Tensor, int]] = DataLoader(
             _Decoder(files, image_size, augmentation),
             batch_sampler=_Wanted(self),
@@ -187,7 +194,11 @@ class FolderBatches:
         parts = (batch[self.share(len(batch))] for batch in batches)
         self.wanted = [part for part in parts if part]  # of a small last batch there may be none for this process
         mean, std = (torch.tensor(values, device=self.device)[:, None, None] for values in (MEAN, STD))
+        self.passes += 1
+        this_pass = self.passes
         for pixels, labels in self.loader:
+            if self.passes != this_pass:  # the loader's workers serve one pass at a time
+                raise RuntimeError("a later pass over these images has begun")
             images = pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float()  # channels-last
             yield (images - mean) / std, labels.to(self.device, non_blocking=True)
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import inspect
 import io
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
-from harness.api import BlackBox, OneShot
+from harness.api import BlackBox, OneShot, Problem
 from harness.benchmarks import SPACES, SearchSpace
 from harness.benchmarks.nasbench201.simulation import Simulated, signal, simulate
 from harness.benchmarks.nasbench201.table import Table
@@ -41,6 +41,11 @@ def problems(
     missing = sorted(getattr(cls, "__abstractmethods__", ()))
     if missing:
         return [f"{name} must define {', '.join(missing)}"]
+    if issubclass(cls, OneShot):
+        if found := first_contract_problems(cls):
+            return found
+        if reason := cls.unsupported(space):
+            return [f"{name} does not run on space {space.name}: {reason}"]
     protocol = Simulation if issubclass(cls, BlackBox) else FolderProtocol
     taken = sorted({field.name for field in fields(protocol)} & set(inspect.signature(cls).parameters))
     if taken:
@@ -98,35 +103,76 @@ def _black_box_problems(method: BlackBox) -> list[str]:
     return []
 
 
+FIRST_CONTRACT = {
+    "anneal": "anneal(epoch, epochs) is before_epoch(problem) now",
+    "unrolled": "`unrolled` is gone: override architecture_step(problem)",
+    "architecture_mode": "`architecture_mode` is gone: override architecture_step(problem)",
+    "architecture_steps": "`architecture_steps` is gone: override architecture_step(problem) or after_epoch(problem)",
+    "straight_through": "`straight_through` is gone: pass sampled=True to problem.loss in architecture_step(problem)",
+    "sampled": "`sampled` is gone: derive from harness.search.bases.SampledWeights",
+    "partial_channels": "partial_channels = n is supernet = {'partial_channels': n} now",
+}
+"""What a method could define once, and what has taken its place."""
+
+
+def first_contract_problems(cls: type[OneShot]) -> list[str]:
+    """One line for a method that was written for the first version of the contract."""
+    found = [instead for name, instead in FIRST_CONTRACT.items() if hasattr(cls, name)]
+    if "evaluate" in inspect.signature(cls.derive).parameters:
+        found.append("derive(evaluate) is derive(problem) now: evaluate(arch) is problem.accuracy(arch, batch)")
+    if not found:
+        return []
+    return [f"{cls.__name__} was written for the first version of harness/api.py: {'; '.join(found)}"]
+
+
+class Untrained:
+    """A problem before any training, on which no more can be asked than the accuracy of an architecture."""
+
+    class NeedsTraining(Exception):  # noqa: N818 - no error of the method's
+        """What else a method asks for."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space, self.epoch, self.epochs, self.iteration, self.iterations = space, 0, 1, 0, 1
+
+    def accuracy(self, *_: Any, **__: Any) -> float:
+        return 50.0
+
+    def batch(self, *_: Any, **__: Any) -> None:
+        return None
+
+    def __getattr__(self, name: str) -> Any:
+        raise Untrained.NeedsTraining(name)
+
+
 def _one_shot_problems(method: OneShot) -> list[str]:
     name, space = type(method).__name__, method.space
-    if method.unrolled and method.architecture_steps is not None:
-        return [f"{name}: unrolled needs an architecture step beside every weight step; drop architecture_steps"]
-    if method.architecture_mode not in ("train", "eval"):
-        return [f'{name}.architecture_mode must be "train" or "eval"']
-    if not any(True for _ in method.parameters()) and method.architecture_steps != 0:
-        return [f"{name} has no parameters to learn; set architecture_steps = 0 if that is meant"]
+    learns = type(method).architecture_step is OneShot.architecture_step
+    if learns and not any(True for _ in method.parameters()):
+        return [f"{name} has no parameters to learn; override architecture_step if that is meant"]
     try:
         with torch.no_grad():
-            theta, weights, edges = method.distribution(), method.weights_for_training(), method.edge_weights()
             found = [
                 f"{name}.{what} must have shape {shape}, it has {tuple(value.shape)}"
                 for what, value, shape in (
-                    ("distribution()", theta, space.shape),
-                    ("weights_for_training()", weights, space.shape),
-                    ("edge_weights()", edges, space.shape[:1]),
+                    ("distribution()", method.distribution(), space.shape),
+                    ("weights_for_training()", method.weights_for_training(), space.shape),
+                    ("edge_weights()", method.edge_weights(), space.shape[:1]),
+                    ("evaluation_weights()", method.evaluation_weights(), space.shape),
                 )
-                if tuple(value.shape) != shape
+                if value is not None and tuple(value.shape) != shape
             ]
-            found = found or _simplex_problems(name, theta.cpu().detach().numpy())
-            if not found and method.sampled and not _is_one_hot(weights):
-                found = [f"{name}.sampled: rows of weights_for_training() must be one-hot"]
-            if not found and method.straight_through and not _is_one_hot(method().detach()):
-                found = [f"{name}.straight_through: rows of forward() must be one-hot"]
-            derived = f"{name}.derive() must return a cell of the space"
-            return found or _cell_problems(derived, space, method.derive(lambda arch: 50.0))
+            found = found or _simplex_problems(name, method.distribution().cpu().detach().numpy())
+            return found or _derived_problems(method)
     except Exception as error:  # whatever an outside method raises
         return [f"{name} raised {type(error).__name__} before any training: {error}"]
+
+
+def _derived_problems(method: OneShot) -> list[str]:
+    try:
+        cell = method.derive(cast(Problem, Untrained(method.space)))
+    except Untrained.NeedsTraining:  # seen when it searches
+        return []
+    return _cell_problems(f"{type(method).__name__}.derive() must return a cell of the space", method.space, cell)
 
 
 def _simplex_problems(name: str, theta: Any) -> list[str]:
@@ -135,14 +181,6 @@ def _simplex_problems(name: str, theta: Any) -> list[str]:
     if (theta < -TOLERANCE).any() or (abs(theta.sum(axis=1) - 1) > TOLERANCE).any():
         return [f"{name}.distribution() must have rows on the simplex: no entry below 0, every row's sum 1"]
     return []
-
-
-def _is_one_hot(weights: torch.Tensor) -> bool:
-    """Whether every row has one entry of 1, or none, and zeros."""
-    total, largest = weights.abs().sum(dim=-1), weights.max(dim=-1).values
-    return bool(
-        ((total - largest).abs() < TOLERANCE).all() and (torch.minimum(total, (total - 1).abs()) < TOLERANCE).all()
-    )
 
 
 def _cell_problems(rule: str, space: SearchSpace, cell: Any) -> list[str]:
@@ -183,7 +221,7 @@ def examine(
     settings: dict[str, Any] | None = None,
 ) -> list[str]:
     """Search for real, as short as `protocol` says (two epochs or more): simplex at every epoch, determinism, exact
-    resume from `state_dict()`."""
+    resume from `state_dict()` after every epoch."""
     full = SPACES[space_name]()
     space = full if protocol.zero_operation else full.without("none")
     found = problems(cls, space, settings)
@@ -194,7 +232,7 @@ def examine(
         torch.manual_seed(1)
         method = cls(space, **(settings or {}))
         torch.manual_seed(2)
-        supernet = build_supernet(space, protocol, data.classes, method.partial_channels)
+        supernet = build_supernet(space, protocol, data.classes, method.supernet)
         return Search(method, supernet, data, protocol, seed=0, device=torch.device("cpu"))
 
     whole = list(start().epochs())
@@ -202,14 +240,7 @@ def examine(
         found += _simplex_problems(f"after epoch {log.epoch + 1}: {cls.__name__}", log.theta)
     if not _same(whole, list(start().epochs())):
         found.append(f"two searches of {cls.__name__} with one seed differ: draw from torch's global generator only")
-    first = start()
-    begun = [next(first.epochs())]
-    checkpoint = io.BytesIO()
-    torch.save(first.state_dict(), checkpoint)
-    checkpoint.seek(0)
-    resumed = start()
-    resumed.load_state_dict(torch.load(checkpoint, weights_only=True))
-    if not _same(whole, begun + list(resumed.epochs())):
+    if not _same(whole, list(_interrupted(start))):
         found.append(
             f"{cls.__name__} resumed from state_dict() differs from an uninterrupted search: "
             "keep what changes in parameters, buffers or torch.optim optimizers held as attributes"
@@ -217,10 +248,25 @@ def examine(
     return found
 
 
+def _interrupted(start: Callable[[], Search]) -> Iterator[Epoch]:
+    """The epochs of a search that is stopped after every one of them, and continued from its state."""
+    search = start()
+    while (epoch := next(search.epochs(), None)) is not None:
+        yield epoch
+        checkpoint = io.BytesIO()
+        torch.save(search.state_dict(), checkpoint)
+        checkpoint.seek(0)
+        search = start()
+        search.load_state_dict(torch.load(checkpoint, weights_only=True))
+
+
 def _same(first: list[Epoch], second: list[Epoch]) -> bool:
     return len(first) == len(second) and all(
         np.array_equal(a.theta, b.theta)
         and np.array_equal(a.edge_weights, b.edge_weights)
+        and np.array_equal(a.valid_accuracy, b.valid_accuracy, equal_nan=True)
         and (a.loss, a.train_accuracy, a.cell) == (b.loss, b.train_accuracy, b.cell)
+        and np.array_equal([a.forward_images, a.backward_images], [b.forward_images, b.backward_images])
+        and np.array_equal(a.multiply_adds, b.multiply_adds, equal_nan=True)
         for a, b in zip(first, second, strict=True)
     )

@@ -72,12 +72,14 @@ def main(which, batch_size):
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     keep_freed()
     work = search(batch_size, textbook=which == "textbook", batch_size=batch_size)
-    work.supernet.train()
-    batch = next(work.weight_batches.one_pass(torch.Generator().manual_seed(0)))
+    problem = work.problem(epoch=0)
+    next(pairs := problem.pairs())
+    _ = problem.train_batch, problem.held_out_batch  # drawn before the memory is measured
     before = resident_bytes("VmRSS")
-    work.architecture_step(batch, batch)
-    work.weight_step(batch)
+    work.method.architecture_step(problem)
+    work.method.weight_step(problem)
     sys.stdout.write(f"{resident_bytes('VmHWM') - before}\n")
+    pairs.close()
 
 
 if __name__ == "__main__":

@@ -29,18 +29,24 @@ ASKS_THE_DEVICE = pytest.mark.xfail(
 
 
 def prepared(method_name, space_name):
-    """A search at full size and two of its batches, on the device."""
+    """A method and its problem at full size, on the device."""
     space, protocol = (
         (NASBench201().without("none"), CONTROLLED) if space_name == "nasbench201" else (DARTS(), DARTS_CONTROLLED)
     )
     half = random_images(2 * BATCH)
     data = SearchData(half, half, half, 10, (127.5,) * 3, (63.75,) * 3)
     method = load(METHODS[method_name])(space)
-    network = build_supernet(space, protocol, 10, method.partial_channels)
-    work = Search(method, network, data, protocol, 0, torch.device("cuda"))
-    work.supernet.train()
-    batches = work.weight_batches.one_pass(torch.Generator().manual_seed(0))
-    return work, next(batches), next(batches)
+    network = build_supernet(space, protocol, 10, method.supernet)
+    return begun(Search(method, network, data, protocol, 0, torch.device("cuda")))
+
+
+def begun(work):
+    """A problem in its first iteration, whose batches are drawn."""
+    problem = work.problem(epoch=0)
+    problem.iterating = problem.pairs()  # kept, or the iteration would end
+    next(problem.iterating)
+    assert len(problem.train_batch) == len(problem.held_out_batch) == 2
+    return work.method, problem
 
 
 @pytest.mark.parametrize(
@@ -55,17 +61,17 @@ def prepared(method_name, space_name):
     ],
 )
 def test_no_step_waits_for_the_device(method, space):
-    work, first, second = prepared(method, space)
-    work.architecture_step(first, second)  # what is set up once may wait
-    work.weight_step(second)
+    method, problem = prepared(method, space)
+    method.architecture_step(problem)  # what is set up once may wait
+    method.weight_step(problem)
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        work.architecture_step(first, second)
-        loss_and_accuracy = work.weight_step(second)
+        method.architecture_step(problem)
+        outcome = method.weight_step(problem)
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert torch.isfinite(loss_and_accuracy).all()
+    assert torch.isfinite(torch.stack(outcome)).all()
 
 
 def test_activations_stay_in_channels_last_layout():
@@ -78,7 +84,8 @@ def test_activations_stay_in_channels_last_layout():
 
     for module in work.supernet.modules():
         module.register_forward_hook(look)
-    work.weight_step(next(work.weight_batches.one_pass(torch.Generator().manual_seed(0))))
+    method, problem = begun(work)
+    method.weight_step(problem)
     assert seen
     assert all(channels_last for _, channels_last in seen), seen
 
@@ -89,12 +96,12 @@ def test_mixed_precision_keeps_weights_and_loss_in_fp32():
     for module in work.supernet.modules():
         if isinstance(module, nn.Conv2d):
             module.register_forward_hook(lambda *call: computed.append(call[-1].dtype))
-    batch = next(work.weight_batches.one_pass(torch.Generator().manual_seed(0)))
-    result = work.weight_step(batch)
-    work.architecture_step(batch, batch)
+    method, problem = begun(work)
+    outcome = method.weight_step(problem)
+    method.architecture_step(problem)
     assert set(computed) == {torch.bfloat16}
-    assert {weight.dtype for weight in work.weights} == {torch.float32}
-    assert torch.isfinite(result).all()
+    assert {weight.dtype for weight in problem.w} == {torch.float32}
+    assert torch.isfinite(torch.stack(outcome)).all()
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -11,7 +11,16 @@ EPOCHS = 25
 
 def test_two_at_a_time(record, rounds, tmp_path):
     turns = rounds(2)
-    words = ["--methods", "darts,gaea-darts-bilevel", "--seeds", "4", "--set", f"epochs={EPOCHS}", "--threads", "1"]
+    words = [
+        "--methods",
+        "darts,gaea-darts-bilevel",
+        "--seeds",
+        "4",
+        "--set",
+        f"protocol.epochs={EPOCHS}",
+        "--threads",
+        "1",
+    ]
     words += ["--figures", "none"]
     seconds = {1: [], 2: []}
     for turn in range(turns):

@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from harness.benchmarks.nasbench201.table import open_table
+from harness.data.streams import Streams
 from harness.experiment import checkpoint as checkpoints
 from harness.experiment.plan import plan
 from harness.experiment.progress import Display
@@ -70,6 +71,9 @@ class Timed:
     def __getattr__(self, name):
         return getattr(self.batches, name)
 
+    def __len__(self):
+        return self.limit
+
     def one_pass(self, generator):
         return self.clocks.iterate(self.name, self.batches.one_pass(generator), self.limit)
 
@@ -83,11 +87,14 @@ class Timed:
 def timed_epoch(work):
     """Seconds of the parts of an epoch of some steps: name -> one number per call; and of all of it."""
     clocks = Clocks()
-    work.weight_batches = Timed(work.weight_batches, clocks, "weight batch", PAIRS)
-    work.architecture_batches = Timed(work.architecture_batches, clocks, "architecture batch", PAIRS)
-    work.scoring_batches = Timed(work.scoring_batches, clocks, "validation batch", VALIDATED)
-    for name, method in (("weight", "weight_step"), ("architecture", "architecture_step"), ("derive", "_derive")):
-        setattr(work, method, clocks.call(name, getattr(work, method)))
+    weights, architecture, scoring = work.parts.streams
+    work.parts.streams = Streams(
+        Timed(weights, clocks, "weight batch", PAIRS),
+        Timed(architecture, clocks, "architecture batch", PAIRS),
+        Timed(scoring, clocks, "validation batch", VALIDATED),
+    )
+    for name, method in (("weight", "weight_step"), ("architecture", "architecture_step"), ("derive", "derive")):
+        setattr(work.method, method, clocks.call(name, getattr(work.method, method)))
     for name in ("_valid_accuracy", "_log", "_steps"):
         setattr(work, name, clocks.call(name, getattr(work, name)))
     start = time.perf_counter()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import run_all
 from harness.__main__ import main
 
 ROOT = Path(__file__).parents[2]
@@ -14,6 +15,25 @@ ROOT = Path(__file__).parents[2]
 def test_a_method_that_meets_the_contract(capsys):
     assert main(["check", f"{ROOT / 'tests' / 'sign_gradient.py'}:SignGradient"]) == 0
     assert capsys.readouterr().out == "SignGradient meets the contract.\n"
+
+
+def test_a_method_of_the_table_by_its_name(capsys, monkeypatch):
+    monkeypatch.setattr("harness.__main__.EPOCHS", 2)
+    assert main(["check", "setn"]) == 0
+    assert capsys.readouterr().out == "Setn meets the contract.\n"
+    assert main(["check", "methods.setn:Setn"]) == 0
+    assert "It does not run on darts: " in capsys.readouterr().out
+
+
+def test_a_method_of_the_first_contract_is_one_line(capsys, tmp_path):
+    word = f"{ROOT / 'tests' / 'faulty.py'}:FirstContract"
+    assert main(["check", word]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "first version of harness/api.py" in line
+    assert run_all.main(["--methods", word, "--seeds", "1", "--results", str(tmp_path)]) == 2
+    printed = capsys.readouterr().err
+    assert "first version of harness/api.py" in printed
+    assert len(printed.strip().splitlines()) == 1
 
 
 def test_a_black_box_that_meets_the_contract(capsys):
@@ -26,7 +46,7 @@ def test_what_is_wrong_is_said(capsys):
     assert "must derive from" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("word", ["nowhere.py:X", "darts", "no.module:X"])
+@pytest.mark.parametrize("word", ["nowhere.py:X", "dartz", "no.module:X"])
 def test_no_such_class_is_one_line(word, capsys):
     assert main(["check", word]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
@@ -52,7 +72,16 @@ def package(tmp_path):
 
 @pytest.mark.faults
 def test_an_installed_package_offers_its_method(package, tmp_path):
-    words = ["--methods", "sign-gradient", "--seeds", "1", "--set", "epochs=1", "--results", str(tmp_path / "results")]
+    words = [
+        "--methods",
+        "sign-gradient",
+        "--seeds",
+        "1",
+        "--set",
+        "protocol.epochs=1",
+        "--results",
+        str(tmp_path / "results"),
+    ]
     code = f"import sys; sys.path.insert(0, {str(package)!r}); import run_all; sys.exit(run_all.main(sys.argv[1:]))"
     finished = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr

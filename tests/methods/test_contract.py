@@ -8,11 +8,13 @@ import torch
 from torch import nn
 
 from harness.api import BlackBox, OneShot
-from harness.benchmarks import NASBench201
+from harness.benchmarks import SPACES, NASBench201
 from harness.data import load, search_data
 from harness.experiment import conformance, registry
 from harness.experiment.registry import Entry, select
 from harness.profiles import budget
+from harness.search.cost import KINDS
+from harness.search.loop import Search, build_supernet
 from methods import FAMILIES, METHODS
 from tests.sign_gradient import SignGradient
 
@@ -30,15 +32,168 @@ def data():
 ONE_SHOT = [name for name, entry in METHODS.items() if entry.kind != "black box"]
 
 
-@pytest.mark.parametrize("zero_operation", [False, True])
+FEW = {"enas": {"steps": 2, "samples": 3, "candidates": 3, "last_candidates": 4}}
+FEW |= {name: {"candidates": 5} for name in ("random-search-ws", "setn")}
+
+
+def class_of(name):
+    return SignGradient if name == "outside" else registry.load(METHODS[name])
+
+
+def short(space, name, **changes):
+    """The quick protocol, shorter still. Its three epochs have the border of every method's warm-up within."""
+    small = {"epochs": 3, "channels": 4, "batch_size": 20 if space == "darts" else 10, **changes}
+    return budget("quick", space, "digits", name, small).protocol
+
+
+@pytest.mark.parametrize("space, zero_operation", [("nasbench201", False), ("nasbench201", True), ("darts", True)])
 @pytest.mark.parametrize("name", [*ONE_SHOT, "outside"])
-def test_method_meets_the_contract(name, zero_operation, data):
-    cls = SignGradient if name == "outside" else registry.load(METHODS[name])
-    short = {"epochs": 3, "channels": 4, "batch_size": 10, "zero_operation": zero_operation}
-    protocol = budget("quick", "nasbench201", "digits", name, short).protocol
-    few = {"enas": {"steps": 2, "samples": 3, "candidates": 3, "last_candidates": 4}}
-    few |= {key: {"candidates": 5} for key in ("random-search-ws", "setn")}
-    assert conformance.examine(cls, "nasbench201", data(cls), protocol, few.get(name)) == []
+def test_method_meets_the_contract(name, space, zero_operation, data):
+    """Simplex, determinism, and resuming after every epoch: `conformance.examine`."""
+    cls = class_of(name)
+    if reason := cls.unsupported(SPACES[space]()):
+        assert name in ("setn", "enas")
+        assert space == "darts"
+        assert reason in conformance.problems(cls, SPACES[space]())[0]
+        return
+    protocol = short(space, name, zero_operation=zero_operation)
+    assert conformance.examine(cls, space, data(cls), protocol, FEW.get(name)) == []
+
+
+def search_of(cls, data, space="nasbench201", settings=None, **changes):
+    protocol = short(space, "darts", **changes)
+    chosen = SPACES[space]()
+    torch.manual_seed(1)
+    method = cls(chosen, **(settings or {}))
+    torch.manual_seed(2)
+    supernet = build_supernet(chosen, protocol, data.classes, method.supernet)
+    return Search(method, supernet, data, protocol, 0, torch.device("cpu"))
+
+
+# What the algorithm boxes cost, in passes per pair of batches: forward and backward.
+PASSES = {
+    "darts": {"mixture": (2, 2)},
+    "darts-2nd": {"mixture": (5, 5)},
+    "pc-darts": {"mixture": (2, 2)},
+    "gdas": {"sampled": (2, 2)},
+    "setn": {"mixture": (1, 1), "sampled": (1, 1)},
+    "random-search-ws": {"sampled": (1, 1)},
+    "gaea-darts-erm": {"mixture": (2, 2)},
+}
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_passes_are_those_of_the_algorithm_box(name, data):
+    """40 images of each kind, in batches of 10; with 5 candidates, a validation batch each, and the validation."""
+    cls = class_of(name)
+    log = next(
+        search_of(
+            cls, data(cls), settings={**FEW.get(name, {}), **({"warmup": 0.0} if name == "pc-darts" else {})}
+        ).epochs()
+    )
+    validated = 40 if cls.bilevel else 0
+    candidates = 5 if name in ("setn", "random-search-ws") else 0
+    for kind, forward, backward in zip(KINDS, log.forward_images, log.backward_images, strict=True):
+        expected = (validated * (1 + candidates), 0) if kind == "evaluation" else PASSES[name].get(kind, (0, 0))
+        if kind != "evaluation":
+            expected = tuple(40 * passes for passes in expected)
+        assert (forward, backward) == expected, kind
+
+
+def test_the_controller_of_enas_is_trained_on_evaluations_after_the_epoch(data):
+    log = next(search_of(class_of("enas"), data(class_of("enas")), settings=FEW["enas"]).epochs())
+    steps, candidates, validation = 2 * 3 * 10, 3 * 40, 40
+    assert dict(zip(KINDS, log.forward_images.tolist(), strict=True)) == {
+        "mixture": 0,
+        "sampled": 40,
+        "evaluation": steps + candidates + validation,
+    }
+    assert log.backward_images.tolist() == [0, 40, 0]
+
+
+def test_a_frozen_epoch_has_no_architecture_steps_and_costs_half(data):
+    cls = class_of("pc-darts")
+    frozen, active, _ = search_of(cls, data(cls), settings={"warmup": 0.3}).epochs()
+    assert (frozen.backward_images.tolist(), active.backward_images.tolist()) == ([40, 0, 0], [80, 0, 0])
+    ratio = active.multiply_adds[1] / frozen.multiply_adds[1]
+    assert ratio == 1.5, "of w: gradients of the features and of w; of the architecture: of the features"
+
+
+class EndsEarly(SignGradient):
+    """After two epochs that it counts in a buffer."""
+
+    def __init__(self, space):
+        super().__init__(space)
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+
+    def after_epoch(self, problem):
+        self.seen += 1
+
+    def finished(self):
+        return bool(self.seen == 2)
+
+
+def test_a_method_may_finish_before_its_budget_and_stays_finished(data):
+    images = data(EndsEarly)
+    search = search_of(EndsEarly, images, epochs=4)
+    assert len(list(search.epochs())) == 2
+    assert list(search.epochs()) == []
+    resumed = search_of(EndsEarly, images, epochs=4)
+    resumed.load_state_dict(search.state_dict())
+    assert list(resumed.epochs()) == []
+    begun = search_of(EndsEarly, images, epochs=4)
+    next(begun.epochs())
+    resumed = search_of(EndsEarly, images, epochs=4)
+    resumed.load_state_dict(begun.state_dict())
+    assert len(list(resumed.epochs())) == 1
+    assert conformance.examine(EndsEarly, "nasbench201", images, short("nasbench201", "darts", epochs=4)) == []
+
+
+class Hooks(SignGradient):
+    """Writes down what is called, and with which epoch and learning rate."""
+
+    def __init__(self, space):
+        super().__init__(space)
+        self.calls = []
+
+    def note(self, name, problem):
+        rate = problem.weight_optimizer.param_groups[0]["lr"]
+        self.calls.append((name, problem.epoch, problem.epochs, problem.iteration, rate))
+
+    def before_epoch(self, problem):
+        self.note("before", problem)
+
+    def architecture_step(self, problem):
+        self.note("architecture", problem)
+
+    def weight_step(self, problem):
+        self.note("weights", problem)
+        return super().weight_step(problem)
+
+    def after_epoch(self, problem):
+        self.note("after", problem)
+
+    def derive(self, problem):
+        self.note("derive", problem)
+        return super().derive(problem)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_loop_calls_the_method_in_turn(first, data):
+    search = search_of(Hooks, data(Hooks), epochs=2, batch_size=20, architecture_first=first)
+    assert len(list(search.epochs())) == 2
+    steps = ["architecture", "weights"] if first else ["weights", "architecture"]
+    expected = [
+        (name, epoch, 2, iteration, search.protocol.learning_rate_at(epoch))
+        for epoch in (0, 1)
+        for name, iteration in [
+            ("before", 0),
+            *((step, i) for i in (0, 1) for step in steps),
+            ("after", 1),
+            ("derive", 1),
+        ]
+    ]
+    assert search.method.calls == expected
 
 
 class Forgetful(OneShot):
@@ -72,6 +227,29 @@ class Abstract(OneShot):
     pass
 
 
+class FirstContract(SignGradient):
+    """As methods were written once."""
+
+    partial_channels = 4
+
+    def anneal(self, epoch, epochs):
+        pass
+
+    def derive(self, evaluate):
+        return self.space.discretize(self.theta)
+
+
+class NothingToLearn(OneShot):
+    def distribution(self):
+        return torch.full(self.space.shape, 1 / self.space.shape[1])
+
+
+class NeedsASupernetToDerive(SignGradient):
+    def derive(self, problem):
+        problem.loss(self(), problem.batch("validation"))
+        return super().derive(problem)
+
+
 class NamedAsTheProtocol(SignGradient):
     def __init__(self, space, epochs: int = 3):
         super().__init__(space)
@@ -85,6 +263,12 @@ def test_conformance_finds_what_is_wrong(data):
     assert "must have shape (6, 5)" in conformance.problems(WrongShape, space)[0]
     assert "must define distribution" in conformance.problems(Abstract, space)[0]
     assert "must derive from" in conformance.problems(dict, space)[0]
+    (line,) = conformance.problems(FirstContract, space)
+    for word in ("first version", "before_epoch(problem)", "problem.accuracy(arch, batch)", "'partial_channels': n"):
+        assert word in line
+    assert "\n" not in line
+    assert "no parameters to learn" in conformance.problems(NothingToLearn, space)[0]
+    assert conformance.problems(NeedsASupernetToDerive, space) == []
     assert "called epochs would be taken for the protocol's" in conformance.problems(NamedAsTheProtocol, space)[0]
     assert "raised" in conformance.problems(SignGradient, space, {"lr2": 1})[0]
 

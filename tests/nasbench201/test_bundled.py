@@ -10,15 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from harness.benchmarks.nasbench201.space import CELLS
 from harness.benchmarks.nasbench201.table import Metric, Table, TableError
 from harness.benchmarks.nasbench201.table import bundled as bundled_module
-from harness.benchmarks.nasbench201.table.bundled import bundled_table, unpickle_plain
+from harness.benchmarks.nasbench201.table.bundled import bundled_table
+from harness.unpickling import unpickle_plain
 
-deterministic = settings(derandomize=True, deadline=None)
 ALL = np.arange(CELLS)
 DATASETS = ("cifar10", "cifar100", "imagenet16-120")
 build = bundled_table.__wrapped__
@@ -116,24 +114,3 @@ def test_a_pickle_that_runs_a_command_is_refused(copy: Path, tmp_path: Path, mon
     with pytest.raises(TableError, match=r"it asks for .*system"):
         build()
     assert not (tmp_path / "was-here").exists()
-
-
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_no_name_is_looked_up(protocol: int, tmp_path: Path) -> None:
-    for harmful in (Attack(f"touch {tmp_path / 'was-here'}"), Path("x"), len, {1.5: [np.float64(1)]}):
-        with pytest.raises(TableError, match="it asks for"):
-            unpickle_plain(pickle.dumps(harmful, protocol=protocol))
-    assert not (tmp_path / "was-here").exists()
-    plain = {"000000": {"val_acc": [1.5, 2], "name": "x"}}
-    assert unpickle_plain(pickle.dumps(plain, protocol=protocol)) == plain
-
-
-@deterministic
-@given(content=st.binary(max_size=200))
-def test_random_bytes_raise_one_error(content: bytes) -> None:
-    message = ""
-    try:
-        unpickle_plain(content)
-    except TableError as error:
-        message = str(error)
-    assert "\n" not in message

@@ -29,7 +29,7 @@ def data(tmp_path_factory):
 
 
 def search(results, data, *words, methods="gaea-pc-darts", profile="paper"):
-    sizes = [word for name, value in {**SMALL, **SHARES}.items() for word in ("--set", f"{name}={value}")]
+    sizes = [word for name, value in {**SMALL, **SHARES}.items() for word in ("--set", f"protocol.{name}={value}")]
     place = ["--space", "darts", "--dataset", "imagenet", "--data", str(data), "--results", str(results)]
     rest = ["--figures", "none", "--retrain", "none", "--jobs", "1", "--seeds", "1", "--profile", profile]
     return run_all.main(["--methods", methods, *place, *rest, *sizes, *words])
@@ -41,7 +41,7 @@ def few(data, **changes):
     shares = folder_shares(class_folders(data / "imagenet"), True, 0.5, 0.25, 32)
     method = GaeaPcDarts(SPACE)
     torch.manual_seed(0)
-    supernet = build_supernet(SPACE, protocol, shares.classes, method.partial_channels)
+    supernet = build_supernet(SPACE, protocol, shares.classes, method.supernet)
     return Search(method, supernet, shares, protocol, seed=0, device=CPU)
 
 
@@ -101,9 +101,10 @@ def test_the_gradient_of_the_architecture_is_clipped(data):
     norms = {}
     for clip in (0.0, 1e-4):
         one = few(data, architecture_clip=clip)
-        batch = next(one.architecture_batches.plain())
-        one.supernet.train()
-        one.architecture_step(batch)
+        problem = one.problem(epoch=0)
+        next(pairs := problem.pairs())
+        one.method.architecture_step(problem)
+        pairs.close()
         norms[clip] = torch.sqrt(sum((p.grad**2).sum() for p in one.method.parameters())).item()
     assert norms[0.0] > 1e-3
     assert norms[1e-4] == pytest.approx(1e-4, rel=0.02)
@@ -122,34 +123,35 @@ def test_a_search_is_resumed_exactly(data):
 
 def test_published_settings_are_those_of_the_paper_profile_only(data, tmp_path):
     methods = "gaea-pc-darts,pc-darts,gaea-darts-erm"
-    assert search(tmp_path / "paper", data, "--set", "epochs=4", methods=methods) == 0
-    found = {record["asked"]["method"]: record["asked"] for record in Store(tmp_path / "paper").records()}
+    assert search(tmp_path / "paper", data, "--set", "protocol.epochs=4", methods=methods) == 0
+    found = {record["config"]["method"]["name"]: record["config"] for record in Store(tmp_path / "paper").records()}
     assert found["gaea-pc-darts"]["settings"]["warmup"] == found["pc-darts"]["settings"]["warmup"] == 0.7
     assert found["pc-darts"]["settings"]["lr"] == 6e-3
     assert [found[name]["profile"] for name in methods.split(",")] == ["paper", "paper", "controlled"]
-    assert found["gaea-pc-darts"]["split"]["name"] == "50 % and 25 % of every class, seed 0"
-    assert "all for both steps" in found["gaea-darts-erm"]["split"]["name"]
-    (record,) = [r for r in Store(tmp_path / "paper").records() if r["asked"]["method"] == "gaea-pc-darts"]
+    assert found["gaea-pc-darts"]["dataset"]["split"]["name"] == "50 % and 25 % of every class, seed 0"
+    assert "all for both steps" in found["gaea-darts-erm"]["dataset"]["split"]["name"]
+    (record,) = [r for r in Store(tmp_path / "paper").records() if r["config"]["method"]["name"] == "gaea-pc-darts"]
     theta = Store(tmp_path / "paper").arrays(record["key"])["theta"]
     assert np.array_equal(theta[2], np.full_like(theta[2], 1 / 8))  # frozen for 70 % of the epochs: for three of four
     assert not np.array_equal(theta[3], theta[2])
-    assert "warmup" not in record["changed"]
-    assert record["changed"]["weights_share"] == 0.5
+    overrides = record["config"]["overrides"]
+    assert "warmup" not in overrides["settings"]
+    assert overrides["protocol"]["weights_share"] == 0.5
 
 
 def test_search_and_retraining_in_one_call(data, tmp_path):
     assert search(tmp_path / "quick", data, "--retrain", "digits", "--workers", "1", profile="quick") == 0
-    kinds = sorted(record["kind"] for record in Store(tmp_path / "quick").records())
-    assert kinds == ["one-shot", "retrain"]
+    kinds = sorted(record["config"]["kind"] for record in Store(tmp_path / "quick").records())
+    assert kinds == ["one-shot", "retraining"]
 
 
 BAD = {
     ("--space", "nasbench201"): "imagenet is searched on its own and on the DARTS space",
     ("--dataset", "imagenet,digits"): "imagenet is searched on its own and on the DARTS space",
     ("--data", "nowhere"): "no folder",
-    ("--set", "image_size=48"): "image_size=48 is not a multiple of 32",
-    ("--set", "weights_share=0.9"): "exceed 1 together",
-    ("--set", "architecture_share=0"): "architecture_share=0.0 is not above 0",
+    ("--set", "protocol.image_size=48"): "image_size=48 is not a multiple of 32",
+    ("--set", "protocol.weights_share=0.9"): "exceed 1 together",
+    ("--set", "protocol.architecture_share=0"): "architecture_share=0.0 is not above 0",
 }
 
 
@@ -162,8 +164,8 @@ def test_bad_input_is_one_line(words, data, tmp_path, capsys):
 
 
 def test_fields_of_class_folders_are_unknown_elsewhere(tmp_path, capsys):
-    assert run_all.main(["--set", "image_size=64", "--results", str(tmp_path)]) == 2
-    assert "nobody has 'image_size'" in capsys.readouterr().err
+    assert run_all.main(["--set", "protocol.image_size=64", "--results", str(tmp_path)]) == 2
+    assert "no protocol has a field 'image_size'" in capsys.readouterr().err
 
 
 def test_a_protocol_on_class_folders_is_read_back():

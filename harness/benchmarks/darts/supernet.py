@@ -128,6 +128,45 @@ class DARTSSupernet(nn.Module):
             before_last, last = last, cell(before_last, last, mixtures[cast(SearchCell, cell).reduces])
         return cast(Tensor, self.classifier(last.mean(dim=(2, 3))))
 
+    def cell_rows(self) -> list[slice]:
+        """The rows of the weights that each cell reads: those of its type."""
+        return [self.cell_types[cast(SearchCell, cell).reduces] for cell in self.cells]
+
+    def operation_rows(self) -> dict[tuple[int, int, str], list[tuple[str, slice]]]:
+        """(cell, row of the weights, operation) -> names of parameters, and the rows of each that belong to this
+        operation alone."""
+        places: dict[tuple[int, int, str], list[tuple[str, slice]]] = {}
+        for number, rows in enumerate(self.cell_rows()):
+            for state, edges in enumerate(LEAVING):
+                prefix = f"cells.{number}.outgoing.{state}.convolutions"
+                for name, module in cast(nn.ModuleDict, self.get_submodule(prefix)).items():
+                    for t, edge in enumerate(edges):
+                        places[number, rows.start + edge, name] = [
+                            (f"{prefix}.{name}.{part}", _share(len(weight), t, len(edges)))
+                            for part, weight in module.named_parameters()
+                        ]
+        return places
+
+    def multiply_adds(self, height: int, width: int) -> tuple[int, Tensor]:
+        """Of the convolutions and the classifier for one image in a forward pass: those outside of the edges, and
+        (28, K) those of each operation of each edge, in all cells of its type."""
+        area, shared = height * width, self.classifier.weight.numel()
+        for module in [*self.stem.modules(), *self.second_stem.modules()]:
+            if isinstance(module, nn.Conv2d):
+                area //= module.stride[0] ** 2
+                shared += area * module.weight.numel()
+        operations = torch.zeros(sum(rows.stop - rows.start for rows in self.cell_types), len(self.operations))
+        operations, areas = operations.double(), []
+        for cell in cast(Iterable[SearchCell], self.cells):
+            shared += area * sum(weight.numel() for weight in cell.preprocess.parameters())
+            area //= 4 if cell.reduces else 1
+            areas.append(area)
+        parameters = dict(self.named_parameters())
+        for (number, row, name), parts in self.operation_rows().items():
+            weights = sum(parameters[part][rows].numel() for part, rows in parts)
+            operations[row, self.operations.index(name)] += areas[number] * weights
+        return shared, operations
+
     def _mixture(self, weights: Tensor, edge_weights: Tensor, sampled: bool) -> Mixture:
         """Of one cell type: weights (14, K), edge_weights (14,)."""
         factors = weights * edge_weights[:, None]
@@ -308,6 +347,11 @@ class Outgoing(nn.Module):
             return x
         pooled = F.max_pool2d(x, 3, self.stride, 1) if name == "max_pool_3x3" else average_pool(x, self.stride)
         return scaled_norm(pooled, cast(nn.BatchNorm2d, self.norms[name]))
+
+
+def _share(length: int, part: int, parts: int) -> slice:
+    """One of `parts` equal parts of the rows."""
+    return slice(part * length // parts, (part + 1) * length // parts)
 
 
 def _sum(terms: list[Tensor]) -> Tensor:

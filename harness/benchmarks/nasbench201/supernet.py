@@ -79,6 +79,44 @@ class NASBench201Supernet(nn.Module):
         x = F.relu(self.last_norm(x)).mean(dim=(2, 3))
         return cast(Tensor, self.classifier(x))
 
+    def cell_rows(self) -> list[slice]:
+        """The rows of the weights that each cell reads: all of them."""
+        return [slice(0, len(TARGET)) for _ in self._search_cells()]
+
+    def operation_rows(self) -> dict[tuple[int, int, str], list[tuple[str, slice]]]:
+        """(cell, edge, operation) -> name of a parameter, and the rows of it that belong to this operation alone."""
+        return {
+            (number, edge, name): [(f"{prefix}.convolutions.{name}.{node}.weight", cell.rows(t))]
+            for number, (prefix, _, cell) in enumerate(self._search_cells())
+            for node, edges in enumerate(EDGES_FROM)
+            for t, edge in enumerate(edges)
+            for name in cell.kernels
+        }
+
+    def multiply_adds(self, height: int, width: int) -> tuple[int, Tensor]:
+        """Of the convolutions and the classifier for one image in a forward pass: those outside of the cells, and
+        (E, K) those of each operation of each edge, in all cells."""
+        areas = [(height >> stage) * (width >> stage) for stage in range(3)]
+        shared = cast(Tensor, self.stem[0].weight).numel() * areas[0] + self.classifier.weight.numel()
+        for stage, blocks in enumerate(self.stages):
+            outside = [block for block in cast(nn.ModuleList, blocks) if isinstance(block, ResidualBlock)]
+            shared += areas[stage] * sum(block.convolution_weights() for block in outside)
+        operations = torch.zeros(self.space.shape, dtype=torch.float64)
+        stages, parameters = [stage for _, stage, _ in self._search_cells()], dict(self.named_parameters())
+        for (cell, edge, name), parts in self.operation_rows().items():
+            weights = sum(parameters[part][rows].numel() for part, rows in parts)
+            operations[edge, self.space.operations.index(name)] += areas[stages[cell]] * weights
+        return shared, operations
+
+    def _search_cells(self) -> list[tuple[str, int, SearchCell]]:
+        """Name, stage and module of every cell."""
+        return [
+            (f"stages.{stage}.{place}", stage, block)
+            for stage, blocks in enumerate(self.stages)
+            for place, block in enumerate(cast(nn.ModuleList, blocks))
+            if isinstance(block, SearchCell)
+        ]
+
 
 @dataclass(frozen=True)
 class Mixture:
@@ -234,6 +272,10 @@ class SearchCell(nn.Module):
         output = F.conv2d(activated, torch.cat(kernels), padding=largest // 2)
         return scaled_norm(output, norm, scales)
 
+    def rows(self, t: int) -> slice:
+        """Of the kernels of a node, those of the t-th edge that leaves it."""
+        return slice(t * self.channels, (t + 1) * self.channels)
+
     def _layers(self, name: str, node: int) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
         """The convolution of one kernel size along all edges that leave a node, and the node's norm."""
         convolutions = cast(nn.ModuleList, self.convolutions[name])
@@ -261,7 +303,7 @@ class SearchCell(nn.Module):
     def _convolved_along(self, t: int, name: str, x: Tensor, node: int, weight: Tensor) -> Tensor:
         """The weighted convolution along the t-th edge that leaves a node."""
         convolution, norm = self._layers(name, node)
-        own = slice(t * self.channels, (t + 1) * self.channels)
+        own = self.rows(t)
         first = self.kernels.index(name) * convolution.out_channels
         output = F.conv2d(F.relu(x), convolution.weight[own], padding=convolution.padding)
         return scaled_norm(output, norm, weight.repeat(self.channels), slice(first + own.start, first + own.stop))
@@ -284,3 +326,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.shortcut(x) + self.body(x))
+
+    def convolution_weights(self) -> int:
+        """Number of weights of the convolutions, all of which have the block's output resolution."""
+        return sum(module.weight.numel() for module in self.modules() if isinstance(module, nn.Conv2d))

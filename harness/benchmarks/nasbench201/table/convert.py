@@ -73,17 +73,7 @@ Columns = dict[str, Floats]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0, or 2 with one line on standard error that says what is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="python -m harness.benchmarks.nasbench201.table.convert",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="%(prog)s [-h] [--trust] [--sha256 SHA256] SOURCE OUT",
-    )
-    parser.add_argument("source", metavar="SOURCE", help="the word bundled, NATS-Bench files, or a CSV file")
-    parser.add_argument("out", metavar="OUT", type=Path, help="the table to write, a .npz file")
-    parser.add_argument("--trust", action="store_true", help="read NATS-Bench files and run the code in them")
-    parser.add_argument("--sha256", help="read NATS-Bench files if this is their checksum")
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         if options.out.suffix != ".npz":
             raise TableError(f"{options.out}: a table is a .npz file")
@@ -95,6 +85,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"cannot write {options.out}: {error.strerror}")
     sys.stdout.write(_summary(table, options.out, ignored))
     return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(
+        prog="python -m harness.benchmarks.nasbench201.table.convert",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s [-h] [--trust] [--sha256 SHA256] SOURCE OUT",
+    )
+    result.add_argument("source", metavar="SOURCE", help="the word bundled, NATS-Bench files, or a CSV file")
+    result.add_argument("out", metavar="OUT", type=Path, help="the table to write, a .npz file")
+    result.add_argument("--trust", action="store_true", help="read NATS-Bench files and run the code in them")
+    result.add_argument("--sha256", help="read NATS-Bench files if this is their checksum")
+    return result
 
 
 def read_source(source: str, trust: bool = False, sha256: str | None = None) -> tuple[Table, list[str]]:

@@ -1,0 +1,57 @@
+"""What several methods share: the softmax parametrisation with Adam, and the training of one sampled cell at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from harness.api import OneShot, Outcome, Problem
+from harness.benchmarks import Arch, SearchSpace
+
+
+class SoftmaxAdam(OneShot):
+    """theta = softmax(alpha) in every row, and Adam moves alpha.
+
+    Liu, Simonyan, Yang, "DARTS: Differentiable Architecture Search" (ICLR 2019), Equation 2. Defaults: those of the
+    authors' code (quark0/darts), which the NAS-Bench-201 baselines share.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        lr: float = 3e-4,
+        beta1: float = 0.5,
+        beta2: float = 0.999,
+        alpha_decay: float = 1e-3,
+        init_std: float = 1e-3,
+    ) -> None:
+        super().__init__(space)
+        self.alpha = nn.Parameter(init_std * torch.randn(space.shape))  # (R, K)
+        self.adam = torch.optim.Adam([self.alpha], lr=lr, betas=(beta1, beta2), weight_decay=alpha_decay)
+
+    def distribution(self) -> Tensor:
+        return self.alpha.softmax(dim=-1)
+
+    def step(self) -> None:
+        self.adam.step()
+
+
+class SampledWeights(OneShot):
+    """Every weight step trains one sampled cell: rows of `weights_for_training()` are one-hot."""
+
+    def weight_step(self, problem: Problem) -> Outcome:
+        with torch.no_grad():
+            weights, edge_weights = self.weights_for_training(), self.edge_weights()
+        outcome = problem.loss(weights, problem.train_batch, edge_weights=edge_weights, sampled=True)
+        problem.update(problem.gradients(outcome.loss, problem.w))
+        return outcome
+
+    def evaluation_weights(self) -> Tensor | None:
+        """None: only single cells were trained, so the derived one is validated."""
+        return None
+
+    def best(self, candidates: Iterable[Arch], problem: Problem) -> Arch:
+        """The candidate of the highest accuracy with the shared weights, each on the next validation batch."""
+        return max(candidates, key=lambda arch: problem.accuracy(arch, problem.batch("validation")))

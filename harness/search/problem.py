@@ -1,0 +1,319 @@
+"""The implementation of `harness.api.Problem`: supernet, data and budget as a method may use them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harness.api import OneShot, Outcome, Part
+from harness.benchmarks import Arch
+from harness.data import SearchData
+from harness.data.folders import FolderShares
+from harness.data.streams import Batch, Stream, Streams
+from harness.profiles import FolderProtocol, Protocol
+from harness.search.cost import Counter
+
+EVALUATION_BATCH = 512
+"""Images per batch when an architecture is scored or the supernet is validated."""
+
+Source = Literal["train", "held_out", "validation"]
+PURPOSES = {"train": "further weights", "held_out": "architecture", "validation": "scoring"}
+"""The names of the random streams of further batches."""
+
+
+class Parts:
+    """What the epochs of a search have in common."""
+
+    def __init__(
+        self,
+        method: OneShot,
+        supernet: nn.Module,
+        data: SearchData | FolderShares,
+        protocol: Protocol,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.method = method.to(device)
+        self.supernet = supernet.to(device)
+        self.data = data
+        self.protocol = protocol
+        self.seed = seed
+        self.device = device
+        self.w: list[Tensor] = list(supernet.parameters())
+        self.ids_of_w = {id(weight) for weight in self.w}
+        self.weight_optimizer = torch.optim.SGD(
+            self.w,
+            lr=protocol.learning_rate,
+            momentum=protocol.momentum,
+            nesterov=protocol.nesterov,
+            weight_decay=protocol.weight_decay,
+        )
+        self.streams = self._streams(protocol.batch_size, EVALUATION_BATCH, augmented=True)
+        self._further: dict[tuple[Source, int, bool], Stream] = {}
+
+    def stream(self, source: Source, size: int, augmented: bool) -> Stream:
+        """Images of a source, apart from the streams of the iterations and of the validation."""
+        wanted = (source, size, augmented)
+        if wanted not in self._further:
+            train, held_out, validation = self._streams(size, size, augmented)
+            plain = validation if self.data.holds_out else held_out
+            self._further[wanted] = train if source == "train" else held_out if augmented else plain
+        return self._further[wanted]
+
+    def _streams(self, size: int, scoring_size: int, augmented: bool) -> Streams:
+        crop, flip = self.protocol.crop and augmented, self.protocol.flip and augmented
+        return self.data.streams(size, scoring_size, crop, flip, self.device)
+
+
+@dataclass
+class _Pair:
+    """The batches of an iteration, once they are drawn."""
+
+    train: Batch | None = None
+    held_out: Batch | None = None
+
+
+class SupernetProblem:
+    """A `Problem`, for one epoch. See there for what its members mean."""
+
+    def __init__(self, parts: Parts, epoch: int) -> None:
+        self.parts = parts
+        self.space = parts.method.space
+        self.supernet = parts.supernet
+        self.w, self.weight_optimizer = parts.w, parts.weight_optimizer
+        self.epoch, self.epochs = epoch, parts.protocol.epochs
+        self.iteration, self.iterations = 0, len(parts.streams.weights)
+        self.counter = Counter(parts.supernet)
+        self._train = parts.streams.weights.one_pass(self._generator("weights"))
+        self._others: dict[tuple[Source, int, bool], Iterator[Batch]] = {}
+        self._pair: _Pair | None = None
+        self._of_w = False
+        """Whether the backward pass that runs has gradients of `w`, for the hooks that count it."""
+
+    @property
+    def cells(self) -> list[slice]:
+        return cast(Any, self.supernet).cell_rows()  # type: ignore[no-any-return]
+
+    # Data ----------------------------------------------------------------------------------------------------------
+
+    def pairs(self) -> Iterator[None]:
+        """For the loop: within each of its iterations, the epoch's next pair of batches is at hand."""
+        for iteration in range(self.iterations):
+            self.iteration, self._pair = iteration, _Pair()
+            yield
+        self._pair = None
+
+    @property
+    def train_batch(self) -> Batch:
+        pair = self._of_iteration()
+        if pair.train is None:
+            pair.train = next(self._train)
+        return pair.train
+
+    @property
+    def held_out_batch(self) -> Batch:
+        pair = self._of_iteration()
+        if pair.held_out is None:
+            pair.held_out = self.batch("held_out")
+        return pair.held_out
+
+    def _of_iteration(self) -> _Pair:
+        if self._pair is None:
+            raise RuntimeError("the pair of batches belongs to an iteration: use problem.batch(...) elsewhere")
+        return self._pair
+
+    def batch(self, source: Source, size: int | None = None, augmented: bool | None = None) -> Batch:
+        usual_size = EVALUATION_BATCH if source == "validation" else self.parts.protocol.batch_size
+        wanted = (source, size or usual_size, source != "validation" if augmented is None else augmented)
+        if wanted not in self._others:
+            self._others[wanted] = self._stream(*wanted).forever(self._generator(self._purpose(*wanted)))
+        return next(self._others[wanted])
+
+    def _stream(self, source: Source, size: int, augmented: bool) -> Stream:
+        usual: dict[tuple[Source, int, bool], Stream] = {
+            ("held_out", self.parts.protocol.batch_size, True): self.parts.streams.architecture,
+            ("validation", EVALUATION_BATCH, False): self.parts.streams.scoring,
+        }
+        wanted = (source, size, augmented)
+        return usual[wanted] if wanted in usual else self.parts.stream(*wanted)
+
+    def _purpose(self, source: Source, size: int, augmented: bool) -> str:
+        usual_size = EVALUATION_BATCH if source == "validation" else self.parts.protocol.batch_size
+        if (size, augmented) == (usual_size, source != "validation"):
+            return PURPOSES[source]
+        return f"{PURPOSES[source]}, {size}{', augmented' * augmented}"
+
+    def _generator(self, purpose: str) -> torch.Generator:
+        return torch.Generator().manual_seed(stream(self.parts.seed, purpose, self.epoch))
+
+    # Forward -------------------------------------------------------------------------------------------------------
+
+    def loss(
+        self,
+        weights: Tensor,
+        batch: Batch,
+        *,
+        edge_weights: Tensor | None = None,
+        training: bool = True,
+        sampled: bool = False,
+        fp32: bool = False,
+    ) -> Outcome:
+        if sampled:
+            check_one_hot(weights)
+        images, labels = batch
+        kind = "evaluation" if not training else "sampled" if sampled else "mixture"
+        with self._mode(training):
+            logits = self._logits(images, weights, edge_weights, sampled, kind, fp32)
+        single_at_least = torch.promote_types(logits.dtype, torch.float32)
+        loss = F.cross_entropy(logits.to(single_at_least), labels)
+        if loss.requires_grad:
+            loss.register_hook(lambda _: self.counter.backward(images, weights, kind, sampled, self._of_w))
+        return Outcome(loss, 100 * (logits.detach().argmax(dim=1) == labels).float().mean())
+
+    @torch.no_grad()
+    def accuracy(
+        self,
+        architecture: Tensor | Arch,
+        batch: Batch | None = None,
+        *,
+        edge_weights: Tensor | None = None,
+        training: bool = False,
+    ) -> float:
+        mixture = isinstance(architecture, Tensor)
+        weights = architecture if isinstance(architecture, Tensor) else self._one_hot(architecture)
+        correct, total = torch.zeros((), device=self.parts.device), 0
+        with self._mode(training):
+            for images, labels in self.parts.streams.scoring.plain() if batch is None else [batch]:
+                logits = self._logits(images, weights, edge_weights, not mixture, "evaluation", fp32=False)
+                correct += (logits.argmax(dim=1) == labels).sum()
+                total += len(labels)
+        return 100 * correct.item() / total
+
+    def _one_hot(self, architecture: Arch) -> Tensor:
+        """(R, K) weights with which the supernet is one architecture."""
+        return torch.as_tensor(self.space.one_hot(architecture), dtype=self.w[0].dtype, device=self.parts.device)
+
+    def _logits(
+        self, images: Tensor, weights: Tensor, edge_weights: Tensor | None, sampled: bool, kind: str, fp32: bool
+    ) -> Tensor:
+        if edge_weights is None:
+            edge_weights = weights.new_ones(len(weights))
+        bf16 = self.parts.protocol.precision == "bf16" and not fp32
+        with torch.autocast(self.parts.device.type, torch.bfloat16, enabled=bf16):
+            logits: Tensor = self.supernet(images, weights, edge_weights, sampled)
+        self.counter.forward(images, weights, kind, sampled)
+        return logits
+
+    @contextmanager
+    def _mode(self, training: bool) -> Iterator[None]:
+        """Within, the supernet is in training or in evaluation mode; afterwards, in training mode."""
+        if training:
+            yield
+            return
+        self.supernet.eval()
+        try:
+            yield
+        finally:
+            self.supernet.train()
+
+    # Backward ------------------------------------------------------------------------------------------------------
+
+    def gradients(self, loss: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
+        self._of_w = any(id(x) in self.parts.ids_of_w for x in inputs)
+        found = torch.autograd.grad(loss, list(inputs), allow_unused=True)
+        return [_like(gradient, x) for gradient, x in zip(found, inputs, strict=True)]
+
+    def set_gradient(self, loss: Tensor | Sequence[Tensor]) -> None:
+        parameters = list(self.parts.method.parameters())
+        self.parts.method.zero_grad()
+        if isinstance(loss, Tensor):
+            self._of_w = False
+            loss.backward(inputs=parameters)
+        else:
+            for parameter, gradient in zip(parameters, loss, strict=True):
+                parameter.grad = gradient
+        protocol = self.parts.protocol
+        if isinstance(protocol, FolderProtocol) and protocol.architecture_clip:
+            nn.utils.clip_grad_norm_(parameters, protocol.architecture_clip)
+
+    def update(self, gradients: Sequence[Tensor], *, frozen: Iterable[Part] = ()) -> None:
+        kept = [(index, rows) for index, rows in frozen]
+        for index, rows in kept:
+            gradients[index][rows] = 0
+        for weight, gradient in zip(self.w, gradients, strict=True):
+            weight.grad = gradient
+        if self.parts.protocol.gradient_clip:
+            nn.utils.clip_grad_norm_(self.w, self.parts.protocol.gradient_clip)
+        with self._unmoved(kept):
+            self.weight_optimizer.step()
+        self.weight_optimizer.zero_grad()  # so that no two sets of gradients are in memory during a backward pass
+
+    @contextmanager
+    def _unmoved(self, parts: Sequence[Part]) -> Iterator[None]:
+        """Afterwards, these weights and their momentum are what they were before; momentum that was not, is zero."""
+        weights = [self.w[index].detach()[rows].clone() for index, rows in parts]
+        buffers = [self._momentum(index) for index, _ in parts]
+        momenta = [None if b is None else b[rows].clone() for b, (_, rows) in zip(buffers, parts, strict=True)]
+        yield
+        for (index, rows), weight, momentum in zip(parts, weights, momenta, strict=True):
+            self.w[index].detach()[rows] = weight
+            buffer = self._momentum(index)
+            if buffer is not None:
+                buffer[rows] = 0 if momentum is None else momentum
+
+    def _momentum(self, index: int) -> Tensor | None:
+        buffer: Tensor | None = self.weight_optimizer.state[self.w[index]].get("momentum_buffer")
+        return buffer
+
+    def shifted(self, direction: Sequence[Tensor], scale: float | Tensor) -> AbstractContextManager[None]:
+        return self._shifted(direction, scale)
+
+    @contextmanager
+    def _shifted(self, direction: Sequence[Tensor], scale: float | Tensor) -> Iterator[None]:
+        origin = [weight.detach().clone() for weight in self.w]
+        try:
+            with torch.no_grad():
+                for weight, start, step in zip(self.w, origin, direction, strict=True):
+                    weight.copy_(start + scale * step)
+            yield
+        finally:
+            with torch.no_grad():
+                for weight, start in zip(self.w, origin, strict=True):
+                    weight.copy_(start)
+
+    def operations(self) -> Mapping[tuple[int, int, str], list[Part]]:
+        index = {name: number for number, (name, _) in enumerate(self.supernet.named_parameters())}
+        places: Mapping[tuple[int, int, str], list[tuple[str, slice]]]
+        places = cast(Any, self.supernet).operation_rows()
+        return {key: [(index[name], rows) for name, rows in parts] for key, parts in places.items()}
+
+
+def check_one_hot(weights: Tensor) -> None:
+    """ValueError if a row (R, K) is neither one-hot, up to rounding, nor zero."""
+    for row in weights.detach().tolist():
+        largest = max(row)
+        rest = sum(map(abs, row)) - abs(largest)
+        if rest > 0.01 or min(abs(largest), abs(largest - 1)) > 0.01:
+            raise ValueError(f"sampled weights must be one-hot in every row, got {row}")
+
+
+def _like(gradient: Tensor | None, x: Tensor) -> Tensor:
+    """A gradient in the memory layout of its input, as `backward` leaves it: the order in which a norm is summed, and
+    with it its last bits, follow the layout."""
+    if gradient is None:
+        return torch.zeros_like(x)
+    return gradient if gradient.stride() == x.stride() else torch.empty_like(x).copy_(gradient)
+
+
+def stream(seed: int, purpose: str, epoch: int | None = None) -> int:
+    """The seed of one random stream of a run. Streams of different purposes are unrelated; the streams of the
+    supernet's initial weights and of the weights' batches are the same for all methods, so runs can be paired."""
+    digest = hashlib.sha256(f"{seed}/{purpose}/{epoch}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
