@@ -22,6 +22,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.arguments import SPACE_NAMES, parser
+from harness.experiment.config import dataset_name
 from harness.experiment.registry import Selection, discovered, members, select
 from harness.experiment.store import Store
 from harness.profiles import DEFAULT_DATASET
@@ -33,6 +34,10 @@ if TYPE_CHECKING:  # these need torch, which --help and --list do without
     from harness.experiment.runner import AnyRun, Machine
 
 ROOT = Path(__file__).resolve().parent
+NO_ACCURACIES = (
+    "The architectures of {} get no accuracies: no tabular benchmark covers them, and only those of the DARTS space are"
+    " retrained. The report will have entropies, costs and the architectures, and an empty leaderboard."
+)
 PUBLISHED = ROOT / "results" / "published.csv"
 
 
@@ -84,7 +89,7 @@ def _main(options: argparse.Namespace, console: Console) -> int:
     if (options.backend == "dask") != (options.scheduler is not None):
         raise ValueError("--backend dask and --scheduler ADDRESS go together")
     store = Store(options.results)
-    if not (options.report_only or options.dry_run):
+    if not (options.report_only or options.compare or options.dry_run):
         return _search_and_report(options, store, console)
     if options.dry_run:
         return _dry_run(options, store, console)
@@ -99,11 +104,13 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
     selection = _select(options, console)
     table = _open_table(options)
     runs = _plan(options, selection, table)
+    if options.space not in SPACE_NAMES:
+        console.print(NO_ACCURACIES.format(options.space), markup=False, style="yellow")
     store.prepare()
     machines = _machines(options)
     failed = _execute(runs, machines, options, store, console)
     _look_up(options, store, table)
-    if options.space == "darts" and options.retrain != "none":  # no table knows its cells
+    if options.space == "darts" and options.retrain != "none":  # not covered by a tabular benchmark
         from harness.evaluate.retraining import retrainings
 
         searched = [record for run in runs if (record := store.read(run.key))]
@@ -185,7 +192,8 @@ def _with_trainings(
     """Every run with what its estimate is shared by and its profile; on the DARTS space also the training of its cell,
     for which a published cell stands in as long as none is found."""
     for run in runs:
-        yield run, f"{run.asked['method']}/{run.asked['dataset']}", run.asked["profile"]
+        config = run.config
+        yield run, f"{config['method']['name']}/{dataset_name(config)}", config["profile"]
     if options.space != "darts" or options.retrain == "none":
         return
     from harness.benchmarks import DARTS
@@ -197,8 +205,8 @@ def _with_trainings(
     for run in runs:
         record = records[run.key]
         found = retrainings([record] if record else [], options.data, options.retrain)
-        cell = (f"cell of {run.asked['method']}", stand_in)
-        trainings = found or plan([cell], options.retrain, [run.asked["seed"]], {}, options.data)
+        cell = (f"cell of {run.config['method']['name']}", stand_in)
+        trainings = found or plan([cell], options.retrain, [run.config["seed"]], {}, options.data)
         for training in trainings:
             yield training, f"training on {options.retrain}", "retraining"
 
@@ -215,8 +223,8 @@ def _plan(options: argparse.Namespace, selection: Selection, table: Table) -> li
 
     overrides = list(options.set)
     if options.precision:
-        overrides.append(f"precision={options.precision}")
-    runs = plan(
+        overrides.append(f"protocol.precision={options.precision}")
+    return plan(
         selection.entries,
         options.space,
         options.profile,
@@ -226,10 +234,6 @@ def _plan(options: argparse.Namespace, selection: Selection, table: Table) -> li
         options.data,
         table,
     )
-    if options.shard:
-        part, parts = options.shard
-        runs = runs[part - 1 :: parts]
-    return runs
 
 
 def _open_table(options: argparse.Namespace) -> Table:

@@ -58,14 +58,15 @@ def parser() -> argparse.ArgumentParser:
         "--set",
         action="append",
         default=[],
-        metavar="NAME=VALUE",
-        help="change a profile field or a method's setting; METHOD.NAME=VALUE for one method; repeatable",
+        metavar="SCOPE.NAME=VALUE",
+        help="override protocol.NAME, METHOD.NAME, METHOD.protocol.NAME, or METHOD.optimizer by FILE.py:Class; "
+        "repeatable",
     )
     what.add_argument(
         "--retrain",
         choices=("digits", "cifar10", "cifar100", "imagenet", "none"),
         default="digits",
-        help="what to train the cells found on the DARTS space on, which no table knows (default: digits, briefly)",
+        help="dataset for retraining discovered cells of the DARTS space from scratch (default: digits, briefly)",
     )
     how = result.add_argument_group("how to run")
     how.add_argument("--precision", choices=PRECISIONS, help="of the supernet (default: fp32)")
@@ -90,7 +91,6 @@ def parser() -> argparse.ArgumentParser:
         help="processes that decode image files, for each stream of a run on imagenet (default: 0, the run itself)",
     )
     how.add_argument("--time-limit", type=seconds, metavar="S", help="seconds that one run may take in this call")
-    how.add_argument("--shard", type=shard, metavar="I/N", help="only the I-th of N parts of the plan, for job arrays")
     how.add_argument("--backend", choices=("loky", "dask"), default="loky", help="processes here, or a Dask cluster")
     how.add_argument("--scheduler", metavar="ADDRESS", help="of the Dask cluster, e.g. tcp://host:8786")
     how.add_argument("--dry-run", action="store_true", help="print the plan, what is done, and an estimate of time")
@@ -123,7 +123,9 @@ def parser() -> argparse.ArgumentParser:
     other = result.add_argument_group("instead of running")
     other.add_argument("--list", action="store_true", help="list the methods")
     other.add_argument(
-        "--compare", metavar="A,B", help="also say in words how the first method compares with each of the others"
+        "--compare",
+        metavar="A,B",
+        help="report what is stored, and say in words how the first method compares with each of the others",
     )
     other.add_argument("--report-only", action="store_true", help="only report what is stored")
     return result
@@ -173,14 +175,6 @@ def devices(text: str) -> list[str]:
     if not names or len(set(names)) < len(names):
         raise argparse.ArgumentTypeError(f"expected devices, each once, got {text!r}")
     return names
-
-
-def shard(text: str) -> tuple[int, int]:
-    """`2/8` -> (2, 8)."""
-    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
-        raise argparse.ArgumentTypeError(f"expected I/N with 1 <= I <= N, got {text!r}")
-    return int(found[1]), int(found[2])
 
 
 def seconds(text: str) -> float:

@@ -15,6 +15,8 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 PROFILES = ("quick", "controlled", "paper")
 PRECISIONS = ("fp32", "bf16")
 DEFAULT_DATASET = {"quick": "digits", "controlled": "cifar10", "paper": "cifar10"}
+NUMERICS = ("precision",)
+"""Fields of a protocol or recipe that say how numbers are computed and do not define the experiment."""
 FOLDERS = ("imagenet",)
 """Datasets that are read from class folders, image by image."""
 
@@ -262,7 +264,8 @@ PAPER: dict[tuple[str, str], Protocol] = {
     ("darts", "gaea-pc-darts"): PC_DARTS,
     ("nasbench201", "gaea-darts-erm"): GAEA,
     # The curves shipped for the published bilevel row carry "8layers" in their name, the released configuration says
-    # N=5, and the curves named "5layers" end lower. We take N=8; `--set gaea-darts-bilevel.cells=5` is the other one.
+    # N=5, and the curves named "5layers" end lower. We take N=8; the other one is
+    # `--set gaea-darts-bilevel.protocol.cells=5`.
     ("nasbench201", "gaea-darts-bilevel"): replace(GAEA, cells=8),
     # The released configuration of egdas leaves the number of epochs open; it must exceed the 50 without architecture
     # steps. 250 is GDAS's. All five operations: the configuration, without the flag of the DARTS runs.
@@ -302,7 +305,11 @@ class Budget:
     """The protocol of one method, and the profile whose protocol it is (`controlled` where `paper` has none)."""
 
     profile: str
+    name: str
+    """Which of the protocols of this module, e.g. `nasbench201/controlled`."""
     protocol: Protocol | Simulation
+    version: int = 1
+    """Raised when the numbers of the protocol change."""
 
 
 def budget(profile: str, space: str, dataset: str, method: str, overrides: Mapping[str, Any]) -> Budget:
@@ -313,22 +320,21 @@ def budget(profile: str, space: str, dataset: str, method: str, overrides: Mappi
 
 def _on_folders(profile: str, method: str) -> Budget:
     if profile == "quick":
-        return Budget("quick", FolderProtocol(**asdict(replace(DARTS_QUICK, flip=True)), **IMAGENET_FIELDS))
+        quick = FolderProtocol(**asdict(replace(DARTS_QUICK, flip=True)), **IMAGENET_FIELDS)
+        return Budget("quick", "darts/quick-imagenet", quick)
     published = profile == "paper" and (FOLDERS[0], method) in PAPER_SETTINGS
-    return Budget("paper" if published else "controlled", PC_DARTS_IMAGENET)
+    return Budget("paper" if published else "controlled", "darts/imagenet", PC_DARTS_IMAGENET)
 
 
 def _in_memory(profile: str, space: str, method: str) -> Budget:
     if profile == "paper" and (space, method) in PAPER:
-        chosen = Budget("paper", PAPER[space, method])
-    elif profile == "paper":
-        chosen = Budget("controlled", CONTROLLED_BY_SPACE.get(space, CONTROLLED))
-    else:
-        by_space = {"quick": QUICK_BY_SPACE, "controlled": CONTROLLED_BY_SPACE}[profile]
-        chosen = Budget(profile, by_space.get(space, by_space["nasbench201"]))
-    return chosen
+        return Budget("paper", f"{space}/paper/{method}", PAPER[space, method])
+    profile = "controlled" if profile == "paper" else profile
+    by_space = {"quick": QUICK_BY_SPACE, "controlled": CONTROLLED_BY_SPACE}[profile]
+    known = space if space in by_space else "nasbench201"  # a user's own space
+    return Budget(profile, f"{known}/{profile}", by_space[known])
 
 
 def simulation(profile: str, overrides: Mapping[str, Any]) -> Budget:
     """The same for a black-box method, whose protocol is the paper's in every profile."""
-    return Budget(profile, replace(SIMULATION, **overrides))
+    return Budget(profile, "nasbench201/queries", replace(SIMULATION, **overrides))

@@ -11,12 +11,13 @@ ROOT = Path(__file__).parents[1]
 
 MAY_IMPORT = {
     "files": set(),
+    "unpickling": set(),
     "profiles": set(),
     "arguments": {"profiles"},
-    "benchmarks": {"files", "supernets"},
+    "benchmarks": {"files", "supernets", "unpickling"},
     "supernets": {"benchmarks"},
     "api": {"benchmarks"},
-    "data": {"experiment"},
+    "data": {"experiment", "unpickling"},
     "search": {"api", "benchmarks", "data", "profiles"},
     "evaluate": {"arguments", "benchmarks", "data", "experiment", "profiles", "search"},
     "experiment": {"api", "benchmarks", "data", "evaluate", "files", "profiles", "search"},

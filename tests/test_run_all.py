@@ -23,12 +23,12 @@ from harness.experiment.store import Store
 from methods import METHODS
 
 ROOT = Path(__file__).parents[1]
-SMALL = ["--set", "channels=2", "--set", "batch_size=64", "--figures", "none"]
+SMALL = ["--set", "protocol.channels=2", "--set", "protocol.batch_size=64", "--figures", "none"]
 
 
 def run(results, *words, epochs=2, methods="gaea-darts-bilevel,darts", seeds="1", jobs="1"):
     """Exit status of a small search into `results`."""
-    options = ["--methods", methods, "--seeds", seeds, "--jobs", jobs, "--set", f"epochs={epochs}", *SMALL]
+    options = ["--methods", methods, "--seeds", seeds, "--jobs", jobs, "--set", f"protocol.epochs={epochs}", *SMALL]
     return run_all.main([*options, "--results", str(results), *words])
 
 
@@ -114,7 +114,7 @@ def test_a_stopped_run_continues_and_ends_the_same(tmp_path, stop):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     arguments = {"methods": "darts", "epochs": 20}
     assert run(whole, **arguments) == 0
-    words = ["--methods", "darts", "--seeds", "1", "--jobs", "1", "--set", "epochs=20", *SMALL]
+    words = ["--methods", "darts", "--seeds", "1", "--jobs", "1", "--set", "protocol.epochs=20", *SMALL]
     command = [sys.executable, str(ROOT / "run_all.py"), *words, "--results", str(stopped)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
@@ -157,13 +157,14 @@ def test_a_failed_run_is_recorded_and_the_others_go_on(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "no step today" in printed
     assert "the training loss became nan in epoch 1" in " ".join(printed.split())
-    status = {record["asked"]["method"]: record["status"] for record in Store(tmp_path).records()}
+    status = {record["config"]["method"]["name"]: record["status"] for record in Store(tmp_path).records()}
     assert status == {"Raises": "failed", "BecomesNan": "failed", "darts": "done"}
 
 
 def test_what_was_set_is_recorded_and_names_the_row(finished):
     records = Store(finished).records()
-    assert {tuple(sorted(record["changed"])) for record in records} == {("batch_size", "channels", "epochs")}
+    overrides = {tuple(sorted(record["config"]["overrides"]["protocol"])) for record in records}
+    assert overrides == {("batch_size", "channels", "epochs")}
     assert "darts [batch_size=64, channels=2, epochs=2]" in {row["method"] for row in rows(finished)}
 
 
@@ -175,14 +176,16 @@ def test_a_users_optimizer_takes_the_place_of_a_methods_own(tmp_path):
     assert run(tmp_path) == 0
     store = Store(tmp_path)
     thetas = {
-        (record["asked"]["method"], record["asked"].get("optimizer")): store.arrays(record["key"])["theta"]
+        (record["config"]["method"]["name"], (record["config"]["optimizer"] or {}).get("name")): store.arrays(
+            record["key"]
+        )["theta"]
         for record in store.records()
     }
     assert len(thetas) == 4
     for method, optimizer in (("gaea-darts-bilevel", "MultiplicativeSign"), ("darts", "SignDescent")):
         assert not np.allclose(thetas[method, None], thetas[method, optimizer])
     names = {row["method"] for row in rows(tmp_path)}
-    assert "darts [batch_size=64, channels=2, epochs=2, optimizer=SignDescent]" in names
+    assert any(name.startswith("darts [batch_size=64, channels=2, epochs=2, optimizer=SignDescent@") for name in names)
 
 
 def test_a_users_own_space_is_searched_and_reported(tmp_path):
@@ -190,9 +193,26 @@ def test_a_users_own_space_is_searched_and_reported(tmp_path):
     methods = "darts,gdas,random-search-ws,gaea-darts-erm,random-cell"
     assert run(tmp_path, "--space", space, methods=methods) == 0
     records = Store(tmp_path).records()
-    assert {record["asked"]["space"] for record in records} == {"two-edges"}
+    assert {record["config"]["benchmark"]["name"] for record in records} == {"two-edges"}
     assert len(records) == 5
     assert all(set(record["cells"]["last"].split("-")) <= {"skip", "conv", "pool"} for record in records)
+
+
+def test_a_space_without_accuracies_is_said_before_the_start(tmp_path, capsys):
+    space = f"{ROOT / 'tests' / 'two_edges.py'}:TwoEdges"
+    assert run(tmp_path, "--space", space, methods="darts") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "get no accuracies" in printed
+    assert printed.index("get no accuracies") < printed.index("runs asked")
+
+
+def test_a_comparison_searches_nothing(finished, tmp_path, capsys):
+    names = ",".join(f"{name} [batch_size=64, channels=2, epochs=2]" for name in ("gaea-darts-bilevel", "darts"))
+    results = shutil.copytree(finished, tmp_path / "copy")
+    assert run(results, "--compare", names, seeds="5") == 0
+    printed = capsys.readouterr().out
+    assert "runs asked" not in printed
+    assert "gaea-darts-bilevel against darts" in printed
 
 
 def test_another_file_of_the_same_space_is_another_search(tmp_path):
@@ -210,8 +230,8 @@ def test_another_file_of_the_same_space_is_another_search(tmp_path):
 
 def test_an_outside_method_is_called_by_its_class(tmp_path):
     assert run(tmp_path, methods=f"{ROOT / 'tests' / 'sign_gradient.py'}:SignGradient") == 0
-    assert {row["method"].split(" ")[0] for row in rows(tmp_path)} == {"SignGradient"}
-    assert len(Store(tmp_path).records()[0]["asked"]["source"]) == 64
+    sha256 = Store(tmp_path).records()[0]["config"]["method"]["sha256"]
+    assert {row["method"].split(" ")[0] for row in rows(tmp_path)} == {f"SignGradient@{sha256[:8]}"}
 
 
 def test_a_later_table_adds_test_accuracies_and_searches_nothing(finished, tmp_path, test_data, capsys):
@@ -255,20 +275,23 @@ BAD = {
     "--seeds x": "expected a number of seeds",
     "--seeds 3-1": "a range runs upwards",
     "--jobs 0": "at least 1",
-    "--set epochs": "NAME=VALUE",
-    "--set epochs=-1": "epochs=-1 is below 1",
-    "--set epochs=x": "is not of type int",
-    "--set learning_rate=nan": "not a finite number",
-    "--set colour=red": "nobody has 'colour'",
+    "--set protocol.epochs": "NAME=VALUE",
+    "--set protocol.epochs=-1": "epochs=-1 is below 1",
+    "--set protocol.epochs=x": "is not of type int",
+    "--set protocol.learning_rate=nan": "not a finite number",
+    "--set protocol.colour=red": "no protocol has a field 'colour'",
+    "--set darts.colour=red": "it has no setting 'colour'",
+    "--set epochs=3": "did you mean protocol.epochs?",
+    "--set lr=0.1": "did you mean gaea-darts-erm.lr or gaea-darts-bilevel.lr or darts.lr?",
     "--set gdas.lr=1": "no method 'gdas'",
-    "--methods pc-darts --set channels=6": "must be a multiple of 4",
+    "--methods pc-darts --set protocol.channels=6": "must be a multiple of 4",
     "--set darts.lr=-1": "Invalid learning rate: -1.0",
     "--set darts.optimizer=nowhere.py:X": "no such file",
     "--set darts.optimizer=tests/optimizers.py:NoOptimizer": "must derive from torch.optim.Optimizer",
     "--set gaea-darts-erm.optimizer=tests/optimizers.py:LeavesTheSimplex": "rows on the simplex",
     "--set darts.optimizer=adam": "expected file.py:Class",
-    "--methods gd-simplex --set optimizer=torch.optim:Adam": "holds no torch.optim optimizer",
-    "--methods random-search --set optimizer=torch.optim:Adam": "is a black box",
+    "--methods gd-simplex --set gd-simplex.optimizer=torch.optim:Adam": "holds no torch.optim optimizer",
+    "--methods random-search --set random-search.optimizer=torch.optim:Adam": "is a black box",
     "--table absent.npz": "absent.npz",
     "--table README.md": "README.md",
     "--device quantum": "--device quantum",
@@ -328,7 +351,7 @@ def test_only_found_cells_are_looked_up_where_that_is_asked(tmp_path):
 
 def test_dry_run_counts_the_trainings_of_the_cells_to_be_found(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
-    words = ["--space", "darts", "--set", "cells=2"]
+    words = ["--space", "darts", "--set", "protocol.cells=2"]
     assert run(tmp_path / "results", "--dry-run", *words, methods="darts", seeds="2") == 0
     printed = capsys.readouterr().out
     assert printed.count("cell of darts on digits") == printed.count("retraining") == 2

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from harness.data.archives import BatchFiles, Download
 from harness.data.digits import Digits
 from harness.data.halves import Halves, IndexLists, read_lists
+from harness.data.origin import Origin, content_digest, official_files
 from harness.data.pickles import Pixels
 
 
@@ -51,9 +53,10 @@ class Dataset:
     """The benchmark's own division for `halves`, where its file lies in the data folder."""
     official: tuple[int, int] | None = None
     """As in `Source`."""
+    origin: Origin = "external"
 
     @property
-    def part(self) -> dict[str, str]:
+    def part(self) -> str | None:
         """As `share_of` says."""
         return share_of(len(self.train), len(self.test), self.official)
 
@@ -67,17 +70,11 @@ class Dataset:
         return digest.hexdigest()
 
 
-def share_of(train: int, test: int, official: tuple[int, int] | None) -> dict[str, str]:
-    """How many of the official images there are, if not all, as in {"images": "10000 of 50000"}.
-
-    It is recorded like a setting that the user changed, so that no report takes a search on a subset for one on the
-    whole dataset.
-    """
+def share_of(train: int, test: int, official: tuple[int, int] | None) -> str | None:
+    """How many of the official images there are, e.g. `10000 of 50000`; None for all, or without an official set."""
     if official is None or (train, test) == official:
-        return {}
-    if train != official[0]:
-        return {"images": f"{train} of {official[0]}"}
-    return {"test_images": f"{test} of {official[1]}"}
+        return None
+    return f"{train} of {official[0]}" if train != official[0] else f"{test} of {official[1]} test images"
 
 
 @dataclass(frozen=True)
@@ -90,8 +87,12 @@ class Source:
     std: tuple[float, ...]
     """As in `Dataset`."""
     halves: Halves
-    official: tuple[int, int] | None = None
-    """Training and test images of the official set; None where there is but one copy."""
+    official: tuple[int, int]
+    """Training and test images of the official set."""
+    md5: Mapping[str, str] = field(default_factory=dict)
+    """Of the official files."""
+    content: str | None = None
+    """`origin.content_digest` of the official images, where we could compute it."""
 
 
 def _of_255(*values: float) -> tuple[float, ...]:
@@ -99,7 +100,15 @@ def _of_255(*values: float) -> tuple[float, ...]:
 
 
 DATASETS = {
-    "digits": Source(Digits(), 10, (4.882173196948682,), (6.018553518830272,), Halves()),  # of the training images
+    "digits": Source(
+        Digits(),
+        10,
+        (4.882173196948682,),  # of the training images
+        (6.018553518830272,),
+        Halves(),
+        official=(1_442, 355),
+        content="657e69f3759c86f57af92692ba1bebf2c36e19c40724ee5c054cfbe1a773d0da",
+    ),
     "cifar10": Source(
         BatchFiles(
             folder="cifar-10-batches-py",
@@ -120,6 +129,16 @@ DATASETS = {
         _of_255(0.2470, 0.2435, 0.2616),
         Halves("train", "cifar-split.txt", ("train", "valid")),
         official=(50_000, 10_000),
+        # As torchvision checks them (torchvision/datasets/cifar.py).
+        md5={
+            "data_batch_1": "c99cafc152244af753f735de768cd75f",
+            "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+            "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+            "data_batch_4": "634d18415352ddfa80567beed471001a",
+            "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+            "test_batch": "40351d587109b95175f43aff81a1287e",
+        },
+        content="55f4d1e3f544aecf6d0087750c212fafa0054f04e6659ed666b2ee92b45b47ca",
     ),
     "cifar100": Source(
         BatchFiles(
@@ -142,6 +161,7 @@ DATASETS = {
         (68.2, 65.4, 70.4),
         Halves("test", "cifar100-test-split.txt", ("xvalid", "xtest")),
         official=(50_000, 10_000),
+        md5={"train": "16019d7e3df5f24257cddd939b257f8d", "test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},
     ),
     # Downsampled ImageNet (Chrabaszcz et al. 2017, arXiv:1707.08819), of which NAS-Bench-201 keeps the first 120
     # classes: 151,700 and 6,000 images.
@@ -159,6 +179,20 @@ DATASETS = {
         (63.22, 61.26, 65.09),
         Halves("test", "imagenet-16-120-test-split.txt", ("xvalid", "xtest")),
         official=(151_700, 6_000),
+        # As NAS-Bench-201's own loader checks them (D-X-Y/AutoDL-Projects, DownsampledImageNet.py).
+        md5={
+            "train_data_batch_1": "27846dcaa50de8e21a7d1a35f30f0e91",
+            "train_data_batch_2": "c7254a054e0e795c69120a5727050e3f",
+            "train_data_batch_3": "4333d3df2e5ffb114b05d2ffc19b1e87",
+            "train_data_batch_4": "1620cdf193304f4a92677b695d70d10f",
+            "train_data_batch_5": "348b3c2fdbb3940c4e9e834affd3b18d",
+            "train_data_batch_6": "6e765307c242a1b3d7d5ef9139b48945",
+            "train_data_batch_7": "564926d8cbf8fc4818ba23d2faac7564",
+            "train_data_batch_8": "f4755871f718ccb653440b9dd0ebac66",
+            "train_data_batch_9": "bb6dd660c38c58552125b1a92f86b5d4",
+            "train_data_batch_10": "8f03f34ac4b42271a294f91bf480f29b",
+            "val_data": "3410e3017fdaefba8d5073aaa65e4bd6",
+        },
     ),
 }
 
@@ -167,7 +201,7 @@ DATASETS = {
 def load(name: str, folder: Path) -> Dataset:
     """A dataset by name, or a user's own as `file.py:function` (harness.data.external).
 
-    `folder` holds the official files (README) and the benchmark's index lists; digits need none.
+    `folder` holds the official files (docs/data.md) and the benchmark's index lists; digits need none.
 
     OSError or ValueError, in one line, if files are absent or not what they should be.
     """
@@ -179,8 +213,23 @@ def load(name: str, folder: Path) -> Dataset:
         raise ValueError(f"unknown dataset {name!r}; known: {', '.join(DATASETS)}")
     source = DATASETS[name]
     lists = read_lists(folder / source.halves.file, source.halves.keys) if source.halves.file else None
-    train, test = (_images(part) for part in source.files.read(folder))
-    return Dataset(name, train, test, source.classes, source.mean, source.std, source.halves, lists, source.official)
+    parts = source.files.read(folder)
+    train, test = map(_images, parts)
+    origin = _origin(source, parts, folder)
+    values = (source.classes, source.mean, source.std, source.halves, lists, source.official, origin)
+    return Dataset(name, train, test, *values)
+
+
+def _origin(source: Source, parts: tuple[Pixels, Pixels], folder: Path) -> Origin:
+    if tuple(len(labels) for _, labels in parts) != source.official:
+        return "subset"
+    if isinstance(source.files, BatchFiles):
+        download = source.files.download
+        archive, archive_md5 = (folder / download.file, download.md5) if download else (None, "")
+        if official_files(folder / source.files.folder, source.md5, archive, archive_md5):
+            return "official"
+        return "reordered" if content_digest(parts) == source.content else "unverified"
+    return "official" if content_digest(parts) == source.content else "unverified"
 
 
 def _images(part: Pixels) -> Images:

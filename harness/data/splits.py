@@ -31,6 +31,8 @@ class Split:
     may_have_seen_test: bool
     """Whether some of `architecture` may be test images that the benchmark's lists keep for x-test: they are a half of
     the test images, but not by these lists. Then x-valid, x-test and ori-test are not of unseen images."""
+    substitute: bool = False
+    """Whether the benchmark has lists for this division but others were used."""
 
     @property
     def sha256(self) -> str:
@@ -84,17 +86,18 @@ def search_split(dataset: Dataset, bilevel: bool) -> Split:
     if not bilevel:
         return Split(everything, everything, "train", "all training images for both steps", False)
     if dataset.halves.of == "train":
-        first, second, name, _ = _halves(dataset, dataset.train)
-        return Split(first, second, "train", name, False)
+        first, second, name, official = _halves(dataset, dataset.train)
+        return Split(first, second, "train", name, False, bool(dataset.halves.file) and not official)
     first, _, name, official = _halves(dataset, dataset.test)
-    return Split(everything, first, "test", f"all training images, x-valid by {name}", not official)
+    return Split(everything, first, "test", f"all training images, x-valid by {name}", not official, not official)
 
 
 def _halves(dataset: Dataset, images: Images) -> tuple[Tensor, Tensor, str, bool]:
     """Two halves, their name, and whether they are the benchmark's."""
     reason = None
     if dataset.lists:
-        reason = misfit(dataset.lists, len(images))
+        reordered = dataset.origin == "reordered"
+        reason = "the images are in another order" if reordered else misfit(dataset.lists, len(images))
         if not reason:
             return *dataset.lists, f"the benchmark's {dataset.halves.file}", True
     name = f"{BALANCED_HALVES} ({dataset.halves.file} does not fit: {reason})" if reason else BALANCED_HALVES

@@ -23,7 +23,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from harness.arguments import count, devices, positive, seconds, seeds
-from harness.evaluate.recipes import RECIPES, SCHEDULES, Recipe
+from harness.evaluate.recipes import PROXIES, RECIPES, SCHEDULES, Recipe
+from harness.experiment.config import dataset_name
 from harness.experiment.store import Record, Store
 from harness.profiles import PRECISIONS
 
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
-        prog=f"python -m harness.training.{PROGRAM}",
+        prog=f"python -m harness.evaluate.{PROGRAM}",
         description="Train found cells of the DARTS space from scratch and report their test errors.",
         epilog="Run again with the same --results and only what is missing is done.",
     )
@@ -207,12 +208,13 @@ def ranking(records: Sequence[Record]) -> Table:
     widths = {"n": 2, "test error (%)": 6, "std": 5, PEEKING: 8, "parameters": 10, "seconds": 8}
     numbers = [Column(title, justify="right", min_width=width) for title, width in widths.items()]
     table = Table(Column("cell", overflow="fold"), *numbers, box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    datasets = sorted({record["asked"]["dataset"] + ", a proxy" * record["proxy"] for record in records})
+    names = {dataset_name(record["config"]) for record in records}
+    datasets = sorted(name + ", a proxy" * (name in PROXIES) for name in names)
     table.title = f"Test error of the last epoch on {'; '.join(datasets)}"
     by_cell: dict[str, list[Record]] = {}
     for record in records:
         if record["status"] == "done":
-            by_cell.setdefault(record["asked"]["cell"], []).append(record)
+            by_cell.setdefault(record["config"]["architecture"], []).append(record)
     for found in sorted(by_cell.values(), key=lambda found: fmean(record["test_error"] for record in found)):
         errors = [record["test_error"] for record in found]
         table.add_row(

@@ -17,10 +17,10 @@ from harness.benchmarks.darts.genotypes import published_cell
 from harness.data import load
 from harness.data.folders import class_folders
 from harness.evaluate.recipes import RECIPES, Recipe
-from harness.experiment.store import SCHEMA, Arrays, Record, run_key
-from harness.profiles import FOLDERS
+from harness.experiment.config import RETRAINING, SCHEMA, Config, dataset_name, is_search, run_key
+from harness.experiment.store import Arrays, Record
+from harness.profiles import FOLDERS, NUMERICS
 
-KIND = "retrain"
 SPACE = DARTS()
 SIDES = {"digits": 8, "cifar10": 32, "cifar100": 32}
 """Of images in memory, pixels."""
@@ -30,34 +30,31 @@ LARGEST_CELL_FILE = 10_000_000
 
 @dataclass(frozen=True)
 class Retraining:
-    """One training of one cell. `asked` is what its key is made of."""
+    """One training of one cell. Its key is made of `config` (`harness.experiment.config`)."""
 
-    asked: dict[str, Any]
+    config: Config
     cell_name: str
     """How the user or the search calls the cell; the same cell under another name is the same run."""
-    changed: dict[str, Any]
-    """What of the recipe has another value than the dataset's usual one, and how many of the dataset's images there
-    are, if not all. Already in `asked` (the images by their digest)."""
 
     black_box = False
     space = SPACE
 
     @cached_property
     def key(self) -> str:
-        return run_key(self.asked)
+        return run_key(self.config)
 
     @property
     def label(self) -> str:
-        return f"{self.cell_name} on {self.asked['dataset']}, seed {self.asked['seed']}"
+        return f"{self.cell_name} on {dataset_name(self.config)}, seed {self.config['seed']}"
 
     @property
     def recipe(self) -> Recipe:
-        return Recipe(**self.asked["recipe"])
+        return Recipe(**self.config["protocol"]["values"], **self.config["numerics"])
 
     @property
     def epochs(self) -> int:
         """Steps of progress."""
-        return int(self.asked["recipe"]["epochs"])
+        return int(self.config["protocol"]["values"]["epochs"])
 
 
 def plan(
@@ -73,9 +70,9 @@ def plan(
 
     ValueError or OSError, in one line, for whatever cannot be run as asked.
     """
-    asked, changed = _common(dataset, changes, data_folder, processes)
+    config = _common(dataset, changes, data_folder, processes)
     return _distinct(
-        Retraining({**asked, "cell": canonical(text), "seed": seed}, name, changed)
+        Retraining({**config, "architecture": canonical(text), "seed": seed}, name)
         for seed in seeds
         for name, text in cells
     )
@@ -87,18 +84,16 @@ def retrainings(
     """A training of the last epoch's cell of every finished search of the DARTS space, under the search's own seed.
 
     Searches that found the same cell under the same seed share a training: who reports joins records by the fields
-    `cell` and `seed`.
+    `architecture` and `seed`.
     """
-    found = [record for record in records if record["kind"] != KIND and record["status"] == "done"]
-    found = [record for record in found if record["asked"]["space"] == SPACE.name]
+    found = [record for record in records if record["status"] == "done" and is_search(record["config"], SPACE.name)]
     if not found:
         return []
-    asked, changed = _common(dataset, changes or {}, data_folder, 1)
+    config = _common(dataset, changes or {}, data_folder, 1)
     return _distinct(
         Retraining(
-            {**asked, "cell": canonical(record["cells"]["last"]), "seed": record["asked"]["seed"]},
-            f"cell of {record['asked']['method']}",
-            changed,
+            {**config, "architecture": canonical(record["cells"]["last"]), "seed": record["config"]["seed"]},
+            f"cell of {record['config']['method']['name']}",
         )
         for record in found
     )
@@ -112,27 +107,34 @@ def _distinct(runs: Iterable[Retraining]) -> list[Retraining]:
     return list(found.values())
 
 
-def _common(
-    dataset: str, changes: Mapping[str, Any], data_folder: Path, processes: int
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What all trainings on a dataset are asked, and what was changed in its recipe."""
+def _common(dataset: str, changes: Mapping[str, Any], data_folder: Path, processes: int) -> Config:
+    """What all trainings on a dataset have in common."""
     if dataset not in RECIPES:
         raise ValueError(f"no recipe for dataset {dataset!r}; known: {', '.join(RECIPES)}")
     usual = RECIPES[dataset]
     recipe = replace(usual, **changes)
     _check(dataset, recipe)
     data = class_folders(data_folder / dataset) if dataset in FOLDERS else load(dataset, data_folder)
-    asked = {
+    values, defaults = asdict(recipe), asdict(usual)
+    overrides = {name: value for name, value in values.items() if value != defaults[name]}
+    return {
         "schema": SCHEMA,
-        "kind": KIND,
-        "space": SPACE.name,
-        "recipe": asdict(recipe),
-        "dataset": dataset,
-        "data_sha256": data.sha256,
+        "kind": RETRAINING,
+        "benchmark": {"name": SPACE.name, "version": 1, "origin": "built-in"},
+        "protocol": {
+            "id": f"{SPACE.name}/retraining/{dataset}",
+            "version": 1,
+            "values": {name: value for name, value in values.items() if name not in NUMERICS},
+        },
+        "numerics": {name: values[name] for name in NUMERICS},
+        "dataset": {"name": dataset, "origin": data.origin, "sha256": data.sha256, "part": data.part},
         "processes": processes,
+        "overrides": {
+            "settings": {},
+            "protocol": {name: value for name, value in overrides.items() if name not in NUMERICS},
+            "numerics": {name: value for name, value in overrides.items() if name in NUMERICS},
+        },
     }
-    before = asdict(usual)
-    return asked, {name: value for name, value in asdict(recipe).items() if value != before[name]} | data.part
 
 
 def _check(dataset: str, recipe: Recipe) -> None:
@@ -183,7 +185,7 @@ def _in_file(path: Path) -> tuple[str, str]:
         content = path.read_text().strip()
         if content.startswith("{"):
             record = json.loads(content)
-            name = f"cell of {record['asked']['method']}, seed {record['asked']['seed']}"
+            name = f"cell of {record['config']['method']['name']}, seed {record['config']['seed']}"
             return name[:80], canonical(record["cells"]["last"])
         return path.stem[:40], canonical(re.sub(r"^\w+\s*=\s*", "", content))
     except (ValueError, KeyError, TypeError) as error:

@@ -63,6 +63,8 @@ class TrainedEpoch:
 class Feed:
     """The batches of a dataset: of each, this process's part."""
 
+    sha256: str
+    """Digest of all images."""
     classes: int
     stem: str
     """Of the network: "cifar" or "imagenet"."""
@@ -99,7 +101,7 @@ def feed(dataset: str, folder: Path, recipe: Recipe, device: torch.device, group
             part = group.share(len(labels))
             yield images[part], labels[part]
 
-    return Feed(loaded.classes, "cifar", side, len(loaded.train), len(loaded.test), training, test.plain)
+    return Feed(loaded.sha256, loaded.classes, "cifar", side, len(loaded.train), len(loaded.test), training, test.plain)
 
 
 def _from_folders(folder: Path, recipe: Recipe, device: torch.device, group: Group, workers: int) -> Feed:
@@ -109,8 +111,8 @@ def _from_folders(folder: Path, recipe: Recipe, device: torch.device, group: Gro
         FolderBatches(files, batch_size, recipe.image_size, augmentation, device, workers, group.share)
         for files, batch_size in ((found.train, recipe.batch_size), (found.test, EVALUATION_BATCH * group.size))
     )
-    size = recipe.image_size
-    return Feed(found.classes, "imagenet", size, len(found.train), len(found.test), train.one_pass, test.plain)
+    sizes = recipe.image_size, len(found.train), len(found.test)
+    return Feed(found.sha256, found.classes, "imagenet", *sizes, train.one_pass, test.plain)
 
 
 def build_network(arch: Arch, recipe: Recipe, classes: int, stem: str) -> DARTSNetwork:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 
+from harness.benchmarks import NASBench201
 from harness.benchmarks.nasbench201.table import Table
 from harness.experiment.claims import Claim, Watch
+from harness.experiment.config import is_search
 from harness.experiment.store import REPORTED_EPOCHS, Lookups, Record, Store
 
 
@@ -27,7 +29,7 @@ def look_up(store: Store, table: Table, found_only: bool = False) -> None:
 
 def _add_lookups(store: Store, table: Table, found_only: bool) -> None:
     known = {cell for found in store.lookups() if found.sha256 == table.sha256 for cell in found.frame["cell"]}
-    records = [r for r in store.records() if r["status"] == "done" and r["asked"]["space"] == "nasbench201"]
+    records = [r for r in store.records() if r["status"] == "done" and is_search(r["config"], NASBench201.name)]
     found = {cell for record in records for cell in _cells(store, record, found_only)}
     cells = sorted((found | set(table.best_cells() if found else ())) - known)
     if cells:
@@ -41,6 +43,6 @@ def _cells(store: Store, record: Record, found_only: bool) -> set[str]:
     found = {record["cells"]["last"], record["cells"].get("best_valid")} - {None}
     if found_only:
         return found
-    if record["kind"] == "black-box":
+    if record["config"]["kind"] == "black-box":
         return found | {cell for _, _, cell, _ in record["improvements"]}
     return {str(cell) for cell in store.arrays(record["key"])["cells"]}

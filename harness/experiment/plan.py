@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -13,15 +13,17 @@ from harness.api import BlackBox
 from harness.benchmarks import DARTS, SPACES, NASBench201, SearchSpace
 from harness.benchmarks.nasbench201.simulation import DATASET, QUERY_EPOCHS, signal_epochs
 from harness.benchmarks.nasbench201.table import Table
+from harness.benchmarks.nasbench201.table.known import NAMES, is_verified
 from harness.data import Dataset, load, search_split
 from harness.data.folders import ClassFolders, class_folders, folder_shares
 from harness.experiment import conformance, registry
+from harness.experiment.config import SCHEMA, Config, dataset_name, run_key
 from harness.experiment.registry import Entry
-from harness.experiment.store import SCHEMA, run_key
 from harness.profiles import (
     CONTROLLED,
     FOLDERS,
     IMAGENET_FIELDS,
+    NUMERICS,
     PAPER_SETTINGS,
     SIMULATION,
     Budget,
@@ -34,48 +36,48 @@ from harness.profiles import (
 )
 
 OPTIMIZER = "optimizer"
-"""`--set optimizer=file.py:Class` exchanges the optimizers that methods hold as attributes."""
+"""`--set METHOD.optimizer=file.py:Class` exchanges the optimizers that a method holds as attributes."""
+PROTOCOL = "protocol"
+"""The scope of a protocol's fields in `--set`."""
+SUPERNET_VERSIONS: dict[str, int] = {}
+"""By search space; 1 where none is given. A change of a supernet's numbers raises it."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One search. `asked` is what its key is made of."""
+    """One search. Its key is made of `config` (`harness.experiment.config`)."""
 
-    asked: dict[str, Any]
+    config: Config
     entry: Entry
-    changed: dict[str, Any]
-    """What the user set to another value than the profile's or the method's own, and how many of a dataset's images
-    there were, if not all. Already in `asked` (the images by their digest); recorded so that the report can tell a
-    changed protocol from a published one."""
     optimizer: Entry | None = None
     """A `torch.optim` optimizer in the place of the method's own."""
     images: str | None = None
-    """What the dataset was called: its name, or `file.py:function`."""
+    """The dataset as the user called it: its name, or `file.py:function`; None for the table."""
     space_word: str | None = None
-    """What the space was called: its name, or `file.py:Class`."""
+    """The space as the user called it: its name, or `file.py:Class`."""
 
     @cached_property
     def key(self) -> str:
-        return run_key(self.asked)
+        return run_key(self.config)
 
     @property
     def label(self) -> str:
-        return f"{self.asked['method']} on {self.asked['dataset']}, seed {self.asked['seed']}"
+        return f"{self.config['method']['name']} on {dataset_name(self.config)}, seed {self.config['seed']}"
 
     @property
     def black_box(self) -> bool:
         """Whether it searches on the table instead of training a supernet."""
-        return "signal_epochs" in self.asked
+        return bool(self.config["kind"] == "black-box")
 
     @property
     def protocol(self) -> Protocol:
         """Of a weight-sharing run."""
-        return as_protocol(self.asked["protocol"])
+        return as_protocol({**self.config["protocol"]["values"], **self.config["numerics"]})
 
     @property
     def simulation(self) -> Simulation:
         """Of a black-box run."""
-        return Simulation(**self.asked["protocol"])
+        return Simulation(**self.config["protocol"]["values"])
 
     @property
     def epochs(self) -> int:
@@ -85,7 +87,8 @@ class Run:
     @cached_property
     def space(self) -> SearchSpace:
         """With or without the zero operation."""
-        return _space(space_class(self.space_word or self.asked["space"]), self.asked["protocol"])
+        word = self.space_word or self.config["benchmark"]["name"]
+        return _space(space_class(word), self.config["protocol"]["values"])
 
 
 def plan(
@@ -98,96 +101,216 @@ def plan(
     data_folder: Path,
     table: Table,
 ) -> list[Run]:
-    """All runs, seed by seed; `space` is a name or `file.py:Class`; `table` is what black-box methods search on,
-    whatever the datasets.
+    """All runs, seed by seed.
 
-    ValueError or OSError, in one line, for whatever cannot be run as asked.
+    Args:
+        entries: the methods by name.
+        space: a name or `file.py:Class`.
+        datasets: names or `file.py:function`, what weight-sharing methods search on.
+        overrides: as `--set` takes them.
+        table: what black-box methods query, whatever the datasets.
+
+    Raises:
+        ValueError, OSError: in one line, for whatever cannot be run as asked.
     """
     classes = {name: registry.load(entry) for name, entry in entries.items()}
-    word, own = space, space_class(space)
-    space = own.name
+    word, searched_space = space, space_class(space)
+    space = searched_space.name
     if set(datasets) & set(FOLDERS) and (len(datasets) > 1 or space != DARTS.name):
         raise ValueError("imagenet is searched on its own and on the DARTS space: --space darts --dataset imagenet")
-    changes = _overrides(overrides, classes, datasets[0])
-    optimizers: dict[str, Entry | None] = {name: changes[name].pop(OPTIMIZER, None) for name in classes}
-    usual = {name: _usual(name, cls, space, profile, datasets[0], {}) for name, cls in classes.items()}
-    chosen = {name: _usual(name, cls, space, profile, datasets[0], changes[name]) for name, cls in classes.items()}
-    common = {
-        name: _asked(name, entries[name], classes[name], own, *chosen[name], optimizers[name]) for name in entries
+    changes = parse_overrides(overrides, classes, datasets[0])
+    choices = {
+        name: _chosen(name, entries[name], cls, searched_space, profile, datasets[0], changes[name])
+        for name, cls in classes.items()
     }
-    changed = {name: _changed(chosen[name], usual[name]) for name in entries}
-    for name in entries:
-        if optimizers[name]:
-            changed[name]["optimizer"] = common[name]["optimizer"]
-    searched = _searched(classes, chosen, datasets, data_folder, _signal(space, table))
+    inputs = _inputs(classes, choices, datasets, data_folder, _queried(space, table))
     return [
-        Run(
-            {**common[name], **on.asked, "seed": seed},
-            entries[name],
-            {**changed[name], **on.changed},
-            optimizers[name],
-            on.images,
-            word,
-        )
+        Run({**chosen.config, **found.config, "seed": seed}, entries[name], chosen.optimizer, found.images, word)
         for seed in seeds
-        for name in entries
-        for on in searched[name]
+        for name, chosen in choices.items()
+        for found in inputs[name]
     ]
 
 
-class Searched(NamedTuple):
+# Methods and protocols -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Changes:
+    """What the user sets for one method."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    protocol: dict[str, Any] = field(default_factory=dict)
+    optimizer: Entry | None = None
+
+
+class Chosen(NamedTuple):
+    """A method with its settings and protocol."""
+
+    config: Config
+    """The part that does not depend on what is searched on, and on the seed."""
+    budget: Budget
+    optimizer: Entry | None
+
+
+def _chosen(
+    name: str,
+    entry: Entry,
+    cls: type[Any],
+    space: type[SearchSpace],
+    profile: str,
+    dataset: str,
+    changes: Changes,
+) -> Chosen:
+    published = PAPER_SETTINGS.get((dataset, name), {}) if profile == "paper" and not entry.outside else {}
+    default_settings = {**_defaults(cls), **published}
+    settings = {**default_settings, **changes.settings}
+    default, chosen = (_budget(name, cls, space.name, profile, dataset, one) for one in ({}, changes.protocol))
+    values, numerics = _split_numerics(asdict(chosen.protocol))
+    default_values, default_numerics = _split_numerics(asdict(default.protocol))
+    exchanged = registry.load(changes.optimizer) if changes.optimizer else None
+    _check(name, cls, _space(space, values), settings, exchanged, values)
+    config = {
+        "schema": SCHEMA,
+        "kind": "black-box" if issubclass(cls, BlackBox) else "one-shot",
+        "benchmark": _benchmark(space),
+        "profile": chosen.profile,
+        "method": {"name": name, "version": entry.version, **_origin(cls, entry.outside)},
+        "settings": settings,
+        "optimizer": {"name": exchanged.__name__, "sha256": registry.source_digest(exchanged)} if exchanged else None,
+        "protocol": {"id": chosen.name, "version": chosen.version, "values": values},
+        "numerics": numerics,
+        "overrides": {
+            "settings": _differing(settings, default_settings),
+            "protocol": _differing(values, default_values),
+            "numerics": _differing(numerics, default_numerics),
+        },
+    }
+    try:
+        run_key(config)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"method {name}: settings must be finite numbers or strings: {error}") from error
+    return Chosen(config, chosen, changes.optimizer)
+
+
+def _budget(name: str, cls: type[Any], space: str, profile: str, dataset: str, overrides: Mapping[str, Any]) -> Budget:
+    if issubclass(cls, BlackBox):
+        return simulation("paper" if space == NASBench201.name else profile, overrides)
+    return budget(profile, space, dataset, name, overrides)
+
+
+def _split_numerics(protocol: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields that define the experiment, and those that only say how numbers are computed."""
+    numerics = {name: value for name, value in protocol.items() if name in NUMERICS}
+    return {name: value for name, value in protocol.items() if name not in NUMERICS}, numerics
+
+
+def _differing(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value != defaults[name]}
+
+
+def _benchmark(space: type[SearchSpace]) -> dict[str, Any]:
+    version = SUPERNET_VERSIONS.get(space.name, 1)
+    return {"name": space.name, "version": version, **_origin(space, space.name not in SPACES)}
+
+
+def _origin(cls: type[Any], external: bool) -> dict[str, Any]:
+    """The digest of an external class's source; the source of a built-in one is known by its version."""
+    return {"origin": "external", "sha256": registry.source_digest(cls)} if external else {"origin": "built-in"}
+
+
+def _check(
+    name: str,
+    cls: type[Any],
+    space: SearchSpace,
+    settings: dict[str, Any],
+    optimizer: type[Any] | None,
+    protocol: Mapping[str, Any],
+) -> None:
+    """ValueError, in one line, if a method does not meet the contract with these settings."""
+    found = conformance.problems(cls, space, settings, optimizer)
+    if found:
+        raise ValueError(" ".join(f"method {name}: {found[0]}".split()))
+    partial = 1 if issubclass(cls, BlackBox) else cls.supernet.get("partial_channels", 1)
+    if not issubclass(cls, BlackBox) and protocol["channels"] % partial:
+        raise ValueError(
+            f"method {name} mixes on 1/{partial} of the channels: "
+            f"channels={protocol['channels']} must be a multiple of {partial}"
+        )
+
+
+# What is searched on -------------------------------------------------------------------------------------------------
+
+
+class Inputs(NamedTuple):
     """What a method searches on."""
 
     images: str | None
     """The dataset as the user called it; None for the table."""
-    asked: dict[str, Any]
-    changed: dict[str, Any]
-    """What of it is not as it should be: a part of the images, a substitute for the signal."""
+    config: Config
 
 
-def _searched(
+def _inputs(
     classes: Mapping[str, type[Any]],
-    chosen: Mapping[str, tuple[dict[str, Any], Budget]],
+    choices: Mapping[str, Chosen],
     datasets: Sequence[str],
     folder: Path,
-    signal: Mapping[str, Any],
-) -> dict[str, list[Searched]]:
+    queried: dict[str, Any] | None,
+) -> dict[str, list[Inputs]]:
     """By method. Every dataset is read once, since not all of them stay in memory."""
-    black_boxes = [name for name, cls in classes.items() if issubclass(cls, BlackBox)]
-    substitute = {"signal_epochs": signal["signal_epochs"]} if signal["signal_epochs"] not in (0, QUERY_EPOCHS) else {}
-    on_table = Searched(None, {"dataset": DATASET, **signal}, substitute)
-    found = {name: [on_table] if name in black_boxes and signal["table"] else [] for name in classes}
+    black_boxes = {name for name, cls in classes.items() if issubclass(cls, BlackBox)}
+    on_table = Inputs(None, {"dataset": {"name": DATASET, "origin": "official"}, "table": queried})
+    found = {name: [on_table] if name in black_boxes and queried else [] for name in classes}
     others = [name for name in classes if not found[name]]
     for dataset in datasets if others else ():
         images = _data(dataset, folder)
+        identity = dataset_config(dataset, images)
         for name in others:
-            called = {"dataset": images.name if isinstance(images, Dataset) else dataset}
-            if name in black_boxes:  # a control, which asks for nothing, beside the methods that search
-                asked = dict(signal)
+            if name in black_boxes:  # a control that queries nothing: what it is compared with searches on the images
+                said = ("name", "origin", "sha256") if identity["origin"] == "external" else ("name", "origin")
+                config: Config = {"dataset": {key: identity[key] for key in said}, "table": None}
             else:
-                asked = _images(images, classes[name].bilevel, chosen[name][1].protocol)
-            found[name].append(Searched(dataset, {**called, **asked}, images.part))
+                split = _split(images, classes[name].bilevel, choices[name].budget.protocol)
+                config = {"dataset": {**identity, "split": split}}
+            found[name].append(Inputs(dataset, config))
     return found
 
 
-def _signal(space: str, table: Table) -> dict[str, Any]:
-    """What black boxes search on."""
+def _queried(space: str, table: Table) -> dict[str, Any] | None:
+    """What black boxes query, and whether it is what the benchmark's simulation takes."""
     if space != NASBench201.name:
-        return {"table": None, "signal_epochs": 0}
-    return {"table": table.sha256, "signal_epochs": signal_epochs(table)}
+        return None
+    epochs = signal_epochs(table)
+    return {
+        "name": NAMES.get(table.sha256),
+        "sha256": table.sha256,
+        "epochs": epochs,
+        "substitute": epochs != QUERY_EPOCHS,
+        "verified": is_verified(table),
+    }
 
 
 def _data(dataset: str, folder: Path) -> Dataset | ClassFolders:
     return class_folders(folder / dataset) if dataset in FOLDERS else load(dataset, folder)
 
 
-def _images(images: Dataset | ClassFolders, bilevel: bool, protocol: Protocol | Simulation) -> dict[str, Any]:
-    """What a search sees of a dataset."""
+def dataset_config(dataset: str, images: Dataset | ClassFolders) -> dict[str, Any]:
+    """The identity of a dataset: what a config says of it but for the split."""
+    name = images.name if isinstance(images, Dataset) else dataset
+    return {"name": name, "origin": images.origin, "sha256": images.sha256, "part": images.part}
+
+
+def _split(images: Dataset | ClassFolders, bilevel: bool, protocol: Protocol | Simulation) -> dict[str, Any]:
+    """What the steps of a search see of a dataset."""
     if isinstance(images, ClassFolders):
-        return {"data_sha256": images.sha256, "split": _shares(images, bilevel, cast(FolderProtocol, protocol))}
+        return _shares(images, bilevel, cast(FolderProtocol, protocol))
     split = search_split(images, bilevel)
-    names = {"name": split.name, "sha256": split.sha256, "may_have_seen_test": split.may_have_seen_test}
-    return {"data_sha256": images.sha256, "split": names}
+    return {
+        "name": split.name,
+        "sha256": split.sha256,
+        "may_have_seen_test": split.may_have_seen_test,
+        "substitute": split.substitute,
+    }
 
 
 def _shares(images: ClassFolders, bilevel: bool, protocol: FolderProtocol) -> dict[str, Any]:
@@ -195,60 +318,10 @@ def _shares(images: ClassFolders, bilevel: bool, protocol: FolderProtocol) -> di
     shares = folder_shares(images, bilevel, protocol.weights_share, protocol.architecture_share, protocol.image_size)
     percent = f"{100 * protocol.weights_share:g} % and {100 * protocol.architecture_share:g} % of every class, seed 0"
     name = percent if bilevel else f"{percent}, all for both steps"
-    return {"name": name, "sha256": shares.sha256, "may_have_seen_test": False}
+    return {"name": name, "sha256": shares.sha256, "may_have_seen_test": False, "substitute": False}
 
 
-def _usual(
-    name: str, cls: type[Any], space: str, profile: str, dataset: str, changes: Mapping[str, Any]
-) -> tuple[dict[str, Any], Budget]:
-    """A method's settings and its protocol, with `changes` to either."""
-    of_protocol = _protocol_fields(cls, dataset)
-    protocol = {k: v for k, v in changes.items() if k in of_protocol}
-    published = PAPER_SETTINGS.get((dataset, name), {}) if profile == "paper" else {}
-    settings = {**_defaults(cls), **published, **{k: v for k, v in changes.items() if k not in of_protocol}}
-    if issubclass(cls, BlackBox):
-        return settings, simulation("paper" if space == NASBench201.name else profile, protocol)
-    return settings, budget(profile, space, dataset, name, protocol)
-
-
-def _asked(
-    name: str,
-    entry: Entry,
-    cls: type[Any],
-    space: type[SearchSpace],
-    settings: dict[str, Any],
-    chosen: Budget,
-    optimizer: Entry | None,
-) -> dict[str, Any]:
-    """The part of a run's key that does not depend on what is searched on, and on the seed."""
-    protocol = asdict(chosen.protocol)
-    exchanged = registry.load(optimizer) if optimizer else None
-    found = conformance.problems(cls, _space(space, protocol), settings, exchanged)
-    if found:
-        raise ValueError(" ".join(f"method {name}: {found[0]}".split()))
-    if not issubclass(cls, BlackBox) and protocol["channels"] % cls.partial_channels:
-        raise ValueError(
-            f"method {name} mixes on 1/{cls.partial_channels} of the channels: "
-            f"channels={protocol['channels']} must be a multiple of {cls.partial_channels}"
-        )
-    asked = {
-        "schema": SCHEMA,
-        "space": space.name,
-        "method": name,
-        "source": registry.source_digest(cls) if entry.outside else None,
-        "settings": settings,
-        "profile": chosen.profile,
-        "protocol": protocol,
-    }
-    if space.name not in SPACES:
-        asked["space_sha256"] = registry.source_digest(space)
-    if exchanged:
-        asked |= {"optimizer": exchanged.__name__, "optimizer_sha256": registry.source_digest(exchanged)}
-    try:
-        run_key(asked)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"method {name}: settings must be finite numbers or strings: {error}") from error
-    return asked
+# Search spaces -------------------------------------------------------------------------------------------------------
 
 
 def space_class(word: str) -> type[SearchSpace]:
@@ -276,12 +349,6 @@ def _space(space: type[SearchSpace], protocol: Mapping[str, Any]) -> SearchSpace
     return full if zero else full.without("none")
 
 
-def _changed(chosen: tuple[dict[str, Any], Budget], usual: tuple[dict[str, Any], Budget]) -> dict[str, Any]:
-    (settings, protocol), (own, published) = chosen, usual
-    before = {**own, **asdict(published.protocol)}
-    return {k: v for k, v in {**settings, **asdict(protocol.protocol)}.items() if v != before[k]}
-
-
 def _defaults(cls: type[Any]) -> dict[str, Any]:
     """The constructor's settings, all but `space`. An outside class without defaults is left to `conformance`."""
     parameters = list(inspect.signature(cls).parameters.values())[1:]
@@ -295,29 +362,73 @@ def _protocol_fields(cls: type[Any], dataset: str) -> dict[str, Any]:
     return {**asdict(CONTROLLED), **(IMAGENET_FIELDS if dataset in FOLDERS else {})}
 
 
-def _overrides(texts: Sequence[str], classes: Mapping[str, type[Any]], dataset: str) -> dict[str, dict[str, Any]]:
-    """`NAME=VALUE` and `METHOD.NAME=VALUE` as values per method, of the type of the field or default they replace."""
-    changes: dict[str, dict[str, Any]] = {name: {} for name in classes}
-    known_to = {name: {**_defaults(cls), **_protocol_fields(cls, dataset)} for name, cls in classes.items()}
+# Overrides -----------------------------------------------------------------------------------------------------------
+
+
+def parse_overrides(texts: Sequence[str], classes: Mapping[str, type[Any]], dataset: str) -> dict[str, Changes]:
+    """What `--set` asks for, by method; values have the type of the default that they replace.
+
+    protocol.NAME=VALUE            a field of every method's protocol that has it
+    METHOD.NAME=VALUE              a setting of one method
+    METHOD.protocol.NAME=VALUE     a field of one method's protocol
+    METHOD.optimizer=FILE.py:CLASS an optimizer in the place of the method's own
+
+    ValueError, in one line, for anything else.
+    """
+    changes = {name: Changes() for name in classes}
     for text in texts:
         left, equals, value = text.partition("=")
-        method, dot, name = left.strip().rpartition(".")
-        if not equals or not name:
-            raise ValueError(f"--set takes NAME=VALUE or METHOD.NAME=VALUE, got {text!r}")
-        if dot and method not in classes:
-            raise ValueError(f"--set {text}: no method {method!r} among {', '.join(classes)}")
-        known = False
-        for target in [method] if dot else classes:
-            if name == OPTIMIZER and name not in known_to[target]:
-                changes[target][name] = registry.outside(value.strip())
-                known = True
-            elif name in known_to[target]:
-                changes[target][name] = _parsed(text, value.strip(), known_to[target][name])
-                known = True
-        if not known:
-            names = sorted({*asdict(CONTROLLED), *(name for names in known_to.values() for name in names)})
-            raise ValueError(f"--set {text}: nobody has {name!r}; known: {', '.join(names)}")
+        scope, dot, name = left.strip().partition(".")
+        if not equals or not dot or not name:
+            raise ValueError(f"--set {text}: {GRAMMAR}{_suggestion(left.strip(), classes)}")
+        if scope == PROTOCOL:
+            _set_protocol(text, name, value.strip(), classes, dataset, changes)
+        elif scope not in classes:
+            raise ValueError(f"--set {text}: no method {scope!r} among {', '.join(classes)}; {GRAMMAR}")
+        elif name.startswith(f"{PROTOCOL}."):
+            name = name.removeprefix(f"{PROTOCOL}.")
+            _set_protocol(text, name, value.strip(), {scope: classes[scope]}, dataset, changes)
+        else:
+            _set_setting(text, name, value.strip(), classes[scope], changes[scope])
     return changes
+
+
+GRAMMAR = "expected protocol.NAME=VALUE, METHOD.NAME=VALUE or METHOD.protocol.NAME=VALUE"
+
+
+def _suggestion(name: str, classes: Mapping[str, type[Any]]) -> str:
+    """Where a bare name belongs."""
+    scopes = [PROTOCOL] if any(name in _protocol_fields(cls, FOLDERS[0]) for cls in classes.values()) else []
+    scopes += [method for method, cls in classes.items() if name in _defaults(cls)]
+    return f"; did you mean {' or '.join(f'{scope}.{name}' for scope in scopes)}?" if scopes else ""
+
+
+def _set_protocol(
+    text: str,
+    name: str,
+    value: str,
+    classes: Mapping[str, type[Any]],
+    dataset: str,
+    changes: Mapping[str, Changes],
+) -> None:
+    fields = {method: _protocol_fields(cls, dataset) for method, cls in classes.items()}
+    having = [method for method in classes if name in fields[method]]
+    if not having:
+        known = sorted({field for of_method in fields.values() for field in of_method})
+        raise ValueError(f"--set {text}: no protocol has a field {name!r}; known: {', '.join(known)}")
+    for method in having:
+        changes[method].protocol[name] = _parsed(text, value, fields[method][name])
+
+
+def _set_setting(text: str, name: str, value: str, cls: type[Any], changes: Changes) -> None:
+    defaults = _defaults(cls)
+    if name in defaults:
+        changes.settings[name] = _parsed(text, value, defaults[name])
+    elif name == OPTIMIZER:
+        changes.optimizer = registry.outside(value)
+    else:
+        known = ", ".join([*defaults, *([] if OPTIMIZER in defaults else [OPTIMIZER])])
+        raise ValueError(f"--set {text}: it has no setting {name!r}; known: {known}")
 
 
 def _parsed(text: str, value: str, default: Any) -> Any:

@@ -8,7 +8,7 @@ import signal as signals
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -25,14 +25,15 @@ from harness.benchmarks.nasbench201.table import open_table
 from harness.data import SearchData, load, search_data
 from harness.data.folders import FolderShares, class_folders, folder_shares
 from harness.evaluate import distributed
-from harness.evaluate.recipes import PROXIES
-from harness.evaluate.retraining import KIND, SPACE, Retraining, outcome
+from harness.evaluate.retraining import SPACE, Retraining, outcome
 from harness.evaluate.training import TrainedEpoch, Training, build_network, feed
 from harness.experiment import checkpoint as checkpoints
 from harness.experiment import registry
+from harness.experiment.config import SCHEMA
 from harness.experiment.memory import forget_peak, keep_freed
 from harness.experiment.plan import Run
 from harness.experiment.provenance import circumstances
+from harness.experiment.registry import Entry
 from harness.experiment.scalars import ignored, scalars
 from harness.experiment.store import Arrays, Record, Store
 from harness.files import WriteError
@@ -111,11 +112,11 @@ def as_record(
     seconds: float | None,
     warnings: list[str],
 ) -> Record:
-    """What was asked, what came out, where it comes from; `warnings` name files that were found damaged."""
+    """A run's config, its result and its provenance; `warnings` name files that were found damaged."""
     return {
+        "schema": SCHEMA,
         "key": run.key,
-        "asked": run.asked,
-        "changed": run.changed,
+        "config": run.config,
         **_about(run),
         **result,
         "provenance": {
@@ -123,7 +124,6 @@ def as_record(
             "dirty": machine.dirty,
             **circumstances("cpu" if run.black_box else machine.device),
             "threads": threads,
-            "precision": _precision(run),
             "started": started,
             "seconds": seconds,
             "warnings": list(warnings),
@@ -132,16 +132,10 @@ def as_record(
 
 
 def _about(run: AnyRun) -> dict[str, Any]:
-    """What a record says of a run besides what it was asked."""
+    """What a report needs of a run besides its config."""
     if isinstance(run, Retraining):
-        return {"kind": KIND, "cell_name": run.cell_name, "proxy": run.asked["dataset"] in PROXIES}
-    return {"kind": "black-box" if run.black_box else "one-shot", "family": run.entry.family}
-
-
-def _precision(run: AnyRun) -> str | None:
-    if isinstance(run, Retraining):
-        return run.recipe.precision
-    return None if run.black_box else run.protocol.precision
+        return {"cell_name": run.cell_name}
+    return {"family": run.entry.family, "paper": run.entry.paper}
 
 
 def failure(reason: str) -> dict[str, Any]:
@@ -154,9 +148,10 @@ def failure(reason: str) -> dict[str, Any]:
 
 def _search_table(run: Run, machine: Machine) -> dict[str, Any]:
     """The result part of a black box's record: its cell, and the improvements on the way."""
-    method = registry.load(run.entry)(run.space, **run.asked["settings"])
-    rng = np.random.default_rng(stream(run.asked["seed"], "method"))
-    answers = _signal(machine.table, run.asked["table"]) if run.asked["table"] else Signal(0, {})
+    method = _method(run)
+    rng = np.random.default_rng(stream(run.config["seed"], "method"))
+    table = run.config["table"]
+    answers = _signal(machine.table, table["sha256"]) if table else Signal(0, {})
     found = simulate(method.search(rng), answers, run.simulation.budget_seconds)
     to_string = run.space.to_string
     return {
@@ -181,36 +176,63 @@ def _signal(path: Path | None, sha256: str) -> Signal:
 
 def prepare(run: Run, machine: Machine) -> Search:
     """The search of a run at its beginning."""
-    protocol, seed, space = run.protocol, run.asked["seed"], run.space
+    protocol, seed = run.protocol, run.config["seed"]
     torch.manual_seed(stream(seed, "method"))
-    method: OneShot = registry.load(run.entry)(space, **run.asked["settings"])
+    method: OneShot = _method(run)
     if run.optimizer:
-        method.exchange_optimizers(registry.load(run.optimizer))
+        method.exchange_optimizers(_planned(run.optimizer, run.config["optimizer"]))
     data = _images(run, machine, method.bilevel)
     torch.manual_seed(stream(seed, "initial weights"))
-    supernet = build_supernet(space, protocol, data.classes, method.partial_channels)
+    supernet = build_supernet(run.space, protocol, data.classes, method.supernet)
     return Search(method, supernet, data, protocol, seed, torch.device(machine.device))
 
 
+def _method(run: Run) -> Any:
+    """A new instance of the method of a run. ValueError if the source of an external class is not the planned one."""
+    benchmark = run.config["benchmark"]
+    if benchmark["origin"] == "external":
+        _planned(registry.outside(str(run.space_word)), benchmark)
+    return _planned(run.entry, run.config["method"])(run.space, **run.config["settings"])
+
+
+def _planned(entry: Entry, config: Mapping[str, Any]) -> type[Any]:
+    """The class of an entry. ValueError if its source is not the one that the run was planned with."""
+    cls = registry.load(entry)
+    if "sha256" in config and registry.source_digest(cls) != config["sha256"]:
+        raise ValueError(f"{entry.target} has changed since the run was planned: run the same command again")
+    return cls
+
+
 def _images(run: Run, machine: Machine, bilevel: bool) -> SearchData | FolderShares:
-    protocol, dataset = run.protocol, run.asked["dataset"]
+    """ValueError if the images are not those that the run was planned with."""
+    protocol, dataset = run.protocol, run.config["dataset"]
     if isinstance(protocol, FolderProtocol):
         shares = (protocol.weights_share, protocol.architecture_share)
-        found = class_folders(machine.data / dataset)
-        return folder_shares(found, bilevel, *shares, protocol.image_size, machine.workers)
-    return search_data(load(run.images or dataset, machine.data), bilevel)
+        folders = class_folders(machine.data / dataset["name"])
+        _check_images(dataset, folders.sha256)
+        return folder_shares(folders, bilevel, *shares, protocol.image_size, machine.workers)
+    images = load(run.images or dataset["name"], machine.data)
+    _check_images(dataset, images.sha256)
+    return search_data(images, bilevel)
+
+
+def _check_images(planned: Mapping[str, Any], sha256: str) -> None:
+    if sha256 != planned["sha256"]:
+        raise ValueError(f"the images of {planned['name']} are not those that the run was planned with")
 
 
 def prepare_training(run: Retraining, machine: Machine) -> Training:
     """The training of a run at its beginning. ValueError if it was planned for more or fewer processes."""
     group = distributed.current()
-    if group.size != run.asked["processes"]:
-        raise ValueError(f"planned for {run.asked['processes']} processes, but {group.size} would train it")
+    config = run.config
+    if group.size != config["processes"]:
+        raise ValueError(f"planned for {config['processes']} processes, but {group.size} would train it")
     device = torch.device(machine.device)
-    source = feed(run.asked["dataset"], machine.data, run.recipe, device, group, machine.workers)
-    torch.manual_seed(stream(run.asked["seed"], "initial weights"))
-    network = build_network(SPACE.from_string(run.asked["cell"]), run.recipe, source.classes, source.stem)
-    return Training(network, source, run.recipe, run.asked["seed"], device, group, name=run.key)
+    source = feed(config["dataset"]["name"], machine.data, run.recipe, device, group, machine.workers)
+    _check_images(config["dataset"], source.sha256)
+    torch.manual_seed(stream(config["seed"], "initial weights"))
+    network = build_network(SPACE.from_string(config["architecture"]), run.recipe, source.classes, source.stem)
+    return Training(network, source, run.recipe, config["seed"], device, group, name=run.key)
 
 
 def follow(runs: Sequence[Retraining], machine: Machine) -> None:

@@ -1,7 +1,7 @@
 """Records and look-ups on disk: written once, atomically, verified when read. Needs no torch.
 
 A results folder holds
-    runs/<key>.json         one record per run: what was asked, what came out, where the numbers come from
+    runs/<key>.json         one record per run: config, result and provenance
     runs/<key>.npz          its arrays per epoch (one-shot runs); the record holds their SHA-256
     lookups/<sha256>.csv    accuracies of the found cells in the table with that SHA-256
     checkpoints/<key>.pt    state of a run that has not finished, and <key>.json, its progress
@@ -17,7 +17,7 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +27,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harness.experiment.config import run_key
 from harness.files import UNFINISHED, is_abandoned, read_array, sync_folder, write_atomically
 
-SCHEMA = 1
 LOOKUP_COLUMNS = ["cell", "dataset", "split", "epochs", "value", "trials"]
 REPORTED_EPOCHS = 200
 """Training epochs of every accuracy that is reported; those after 12 epochs are a search signal, never a result."""
@@ -38,10 +38,8 @@ Record = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
 
 
-def run_key(asked: Mapping[str, Any]) -> str:
-    """SHA-256 of the canonical JSON of everything that decides a run's result."""
-    text = json.dumps(asked, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+class EarlierFormatError(LookupError):
+    """A results folder was written by an earlier version of the harness."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,10 @@ class Store:
         record = json.loads(content)
         if not isinstance(record, dict) or record.pop("sha256", None) != _digest(record):
             raise ValueError("its checksum is not that of its content")
-        if record["key"] != key or run_key(record["asked"]) != key:
+        if "asked" in record:
+            convert = f"python -m harness migrate {self.folder}"
+            raise EarlierFormatError(f"{self.folder} holds records of an earlier format; to convert them: {convert}")
+        if record["key"] != key or run_key(record["config"]) != key:
             raise ValueError("its key is not that of its content")
         if record["status"] not in ("done", "failed"):
             raise ValueError(f"unknown status {record['status']!r}")

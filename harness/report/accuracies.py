@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.benchmarks.nasbench201.table.known import verified_cells
 from harness.experiment.store import REPORTED_EPOCHS, Lookups
 from harness.report.groups import GROUP, SPLIT_ORDER
 
@@ -31,6 +32,13 @@ def one_table_per_number(lookups: Sequence[Lookups]) -> pd.DataFrame:
         for pair, rows in frame.groupby(["dataset", "split"]):
             parts.setdefault(pair, rows)
     return pd.concat(parts.values()) if parts else pd.DataFrame(columns=COLUMNS)
+
+
+def unverified(lookups: Sequence[Lookups]) -> frozenset[str]:
+    """Tables, by 12 digits of their SHA-256, whose validation accuracies are not the benchmark's, or that lack them."""
+    return frozenset(
+        table.sha256[:12] for table in lookups if len(table.frame) and not verified_cells(table.sha256, table.frame)
+    )
 
 
 def final(runs: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from harness.report import statistics
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.render.wording import p_value, printable, ranges
-from harness.report.runs import subset_label, without_shared
+from harness.report.runs import SUBSET
 from harness.report.statistics import ALPHA, POWER, RELIABLE_RUNS, RESAMPLES, Interval, PairedTest
 
 SELECTION = "last"
@@ -206,9 +206,9 @@ def compare(report: Report, methods: Sequence[str], table: Table) -> Comparisons
     more than two methods p is corrected by Holm's rule over the comparisons of one dataset and split. ValueError if the
     results hold no such method.
     """
-    _check(report, methods)
+    methods = [_resolved(report, method) for method in methods]
     first, *others = methods
-    short, shared = without_shared(methods)
+    short, shared = report.short_names(methods)
     found: list[Comparison] = []
     notes: list[str] = []
     for (group, dataset, split), scores in _scores(report, methods):
@@ -217,7 +217,8 @@ def compare(report: Report, methods: Sequence[str], table: Table) -> Comparisons
         for second in others:
             if not {first, second} <= set(scores.columns):
                 continue
-            comparison = _compare(scores, first, second, group, dataset, split, noise)
+            label = group.label or SUBSET * bool({first, second} & report.subsets)
+            comparison = _compare(scores, first, second, group, dataset, split, noise, label.strip(" ()"))
             if comparison is None:
                 notes.append(_no_common_seeds(scores, first, second, group, dataset, split))
             else:
@@ -278,7 +279,14 @@ def _looked_up(report: Report, methods: Sequence[str]) -> Scores:
 
 
 def _compare(
-    scores: pd.DataFrame, first: str, second: str, group: Group, dataset: str, split: str, noise: Noise | None
+    scores: pd.DataFrame,
+    first: str,
+    second: str,
+    group: Group,
+    dataset: str,
+    split: str,
+    noise: Noise | None,
+    label: str,
 ) -> Comparison | None:
     """None without a common seed."""
     paired = scores[[first, second]].dropna().sort_index()
@@ -292,7 +300,7 @@ def _compare(
         group=group,
         dataset=dataset,
         split=split,
-        label=(group.label or subset_label(first) or subset_label(second)).strip(" ()"),
+        label=label,
         first=first,
         second=second,
         seeds=tuple(map(int, paired.index)),
@@ -323,11 +331,16 @@ def _noise(table: Table, group: Group, dataset: str, split: str) -> Noise | None
     return Noise(statistics.isomorphic_noise(table, dataset, known[0]), known[0]) if known else None
 
 
-def _check(report: Report, methods: Sequence[str]) -> None:
-    unknown = [method for method in methods if method not in report.methods]
-    if unknown:
+def _resolved(report: Report, method: str) -> str:
+    """A method as labelled. Without the digest, an external one is meant if there is only one of that name. ValueError
+    if there is none."""
+    if method in report.methods:
+        return method
+    candidates = [known for known in report.methods if known.startswith(f"{method}@")]
+    if len(candidates) != 1:
         there = ", ".join(report.methods) or "no methods"
-        raise ValueError(printable(f"no runs of {', '.join(unknown)} in these results; there are: {there}"))
+        raise ValueError(printable(f"no runs of {method} in these results; there are: {there}"))
+    return candidates[0]
 
 
 def _no_common_seeds(scores: pd.DataFrame, first: str, second: str, group: Group, dataset: str, split: str) -> str:

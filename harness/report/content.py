@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
 
+from harness.experiment.config import Label
 from harness.experiment.store import Record, Store
 from harness.report import accuracies, costs, headline, leaderboard, regret, retrained, runs
 from harness.report.accuracies import METRIC_OF_SPLIT
@@ -22,6 +23,10 @@ SEEN_TEST = (
     "Bilevel searches on {0} without the benchmark's index lists: x-valid, x-test and ori-test of {0} may have been"
     " seen in search; these rows are never judged."
 )
+UNVERIFIED = (
+    "Table {0} lacks the benchmark's validation accuracies, or has others: numbers that rest on it are never judged."
+)
+SEEN = "may have seen test images"
 NO_TEST_ACCURACIES = (
     "No test accuracies at hand: python run_all.py --table TABLE"
     " (made by: python -m harness.benchmarks.nasbench201.table.convert SOURCE TABLE)"
@@ -59,7 +64,11 @@ class Report:
     accuracies: pd.DataFrame
     """Columns `accuracies.COLUMNS`: of every cell that was looked up, each number from one table."""
     methods: tuple[str, ...]
-    """Every method as shown, in leaderboard order."""
+    """Every method as labelled, in leaderboard order."""
+    labels: Mapping[str, Label]
+    """By method."""
+    subsets: frozenset[str]
+    """Methods whose searches saw a part of a dataset only."""
     tables: Mapping[str, str]
     """Source of each table in the leaderboard, by the first 12 digits of its SHA-256."""
     cited: tuple[PublishedValue, ...]
@@ -70,6 +79,10 @@ class Report:
     """What is missing and how to get it."""
     warnings: tuple[str, ...]
     """One line per damaged file."""
+
+    def short_names(self, methods: Iterable[str]) -> tuple[dict[str, str], str]:
+        """Names of some methods without the details that all of them have, by method; and those details."""
+        return runs.without_shared({method: self.labels[method] for method in methods}, self.subsets)
 
     @property
     def failures(self) -> list[str]:
@@ -90,17 +103,19 @@ class Report:
 def gather(store: Store, order: Sequence[str], published: Path) -> Report:
     """Read a results folder, each file once. `order` lists the methods as the leaderboard is to have them."""
     known = load(published)
-    everything = store.records()
+    # By seed, so that sums do not depend on the keys of the records.
+    everything = sorted(store.records(), key=lambda record: (record["config"]["seed"], record["key"]))
     records = retrained.searches(everything)
     found = runs.tabulate(records)
     lookups = list(store.lookups())
     looked_up = accuracies.one_table_per_number(lookups)
-    finals = accuracies.final(found, looked_up)
+    finals = accuracies.final(found[found["space"] == "nasbench201"], looked_up)
     methods = runs.methods_in_order(found, order)
     trainings = retrained.trainings(everything)
     trained = retrained.finals(found, trainings)
     numbers = [frame for frame in (finals, trained) if len(frame)] or [finals]
-    rows, cited = leaderboard.build(pd.concat(numbers), known, methods)
+    unverified = accuracies.unverified(lookups)
+    rows, cited = leaderboard.build(pd.concat(numbers), known, methods, unverified)
     sources = {lookup.sha256[:12]: lookup.source for lookup in lookups}
     return Report(
         leaderboard=rows,
@@ -117,10 +132,12 @@ def gather(store: Store, order: Sequence[str], published: Path) -> Report:
         found=regret.of_runs(finals, looked_up),
         accuracies=looked_up,
         methods=tuple(methods),
+        labels=dict(zip(found["method"], found["label"], strict=True)),
+        subsets=frozenset(found.loc[found["subset"].astype(bool), "method"]),
         tables={table: sources[table] for table in sorted(set(rows["table"]) & sources.keys())},
         cited=tuple(cited),
         citations=_citations(cited),
-        notes=tuple(_notes(found, looked_up)),
+        notes=(*_notes(found, looked_up), *(UNVERIFIED.format(table) for table in sorted(unverified))),
         warnings=tuple(store.warnings),
     )
 
@@ -130,7 +147,7 @@ def _notes(found: pd.DataFrame, looked_up: pd.DataFrame) -> list[str]:
         return [NO_RUNS]
     of_table = found[found["space"] == "nasbench201"]
     notes = [_uncovered(*row) for row in accuracies.uncovered(of_table, looked_up).itertuples(index=False, name=None)]
-    for searched_on in sorted(set(found.loc[found["seen_test"], "searched_on"])):
+    for searched_on in sorted(set(found.loc[found["deviations"].map(lambda reasons: SEEN in reasons), "searched_on"])):
         notes.append(SEEN_TEST.format(searched_on))
     if len(of_table) and not any(METRIC_OF_SPLIT[split] == "test_accuracy" for split in set(looked_up["split"])):
         notes.append(NO_TEST_ACCURACIES)

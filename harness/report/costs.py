@@ -106,8 +106,8 @@ def _cost(searches: pd.DataFrame, published: Published) -> Cost:
     group = Group(*map(str, first[GROUP]))
     simulated = _median(searches["simulated"])
     budget = not math.isnan(simulated)
-    value = None if first["outside"] else _published(published, first["name"], group, budget)
-    comparable = value is not None and value.budget and budget and group.profile == "paper" and bool(first["usual"])
+    value = None if first["external"] else _published(published, first["name"], group, budget)
+    comparable = value is not None and value.budget and budget and not first["deviations"]
     return Cost(
         method=str(first["method"]),
         group=group,
@@ -180,12 +180,12 @@ class Size:
 
 def sizes(trained: pd.DataFrame, published: Published) -> tuple[Size, ...]:
     """One per method, group, dataset and recipe of `trained` (`retrained.finals`)."""
-    by = ["method", "name", "outside", *GROUP, "dataset", "table"]
-    means = trained.astype({"params_millions": float}).groupby(by, sort=False)["params_millions"].mean()
+    by = ["method", "name", "external", *GROUP, "dataset", "table"]
+    means = trained.astype({"params_millions": float}).groupby(by)["params_millions"].mean()
     found = []
     rows: Iterator[Any] = means.reset_index().itertuples(index=False)
     for row in rows:
-        value = None if row.outside else _published_size(published, row.name, row.space, row.dataset)
+        value = None if row.external else _published_size(published, row.name, row.space, row.dataset)
         group = Group(row.space, row.profile, row.searched_on)
         found.append(Size(row.method, group, row.dataset, row.table, row.params_millions, value))
     return tuple(found)

@@ -82,7 +82,7 @@ def _curves(store: Store, runs: pd.DataFrame, values: pd.DataFrame) -> Curves:
     first = runs.iloc[0]
     return Curves(
         method=first["method"],
-        name="" if first["outside"] else first["name"],
+        name="" if first["external"] else first["name"],
         theta=theta,
         entropy=entropy,
         supernet=supernet,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from harness.benchmarks import DARTS
 from harness.benchmarks.darts.genotypes import published_cell
+from harness.experiment import config
 from harness.experiment.store import Record
 from harness.report.published import Published, PublishedValue
 from harness.report.render.wording import NOTHING
@@ -120,12 +121,19 @@ def _searched(headline: Headline, leaderboard: pd.DataFrame) -> Ours | None:
     return Ours(found.iloc[0]["mean"], found.iloc[0]["n"], found.iloc[0]["verdict"]) if len(found) else None
 
 
+def _as_published(record: Record, dataset: str) -> bool:
+    """Whether a retraining is that of the papers on all of the official images; numerics do not count."""
+    trained, overrides = record["config"], record["config"]["overrides"]
+    official = trained["dataset"]["origin"] in config.COMPARABLE_ORIGINS and not record["provenance"].get("dirty")
+    return official and config.dataset_name(trained) == dataset and not overrides["protocol"]
+
+
 def _trained(headline: Headline, value: PublishedValue | None, trainings: Mapping[str, Record]) -> Ours | None:
     cell = DARTS().to_string(published_cell(headline.cell).arch)
     records = [
         record
         for record in trainings.values()
-        if (record["asked"]["cell"], record["asked"]["dataset"]) == (cell, headline.dataset) and not record["changed"]
+        if record["config"]["architecture"] == cell and _as_published(record, headline.dataset)
     ]
     if not records:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,7 +10,7 @@ import pandas as pd
 from harness.report.groups import DATASET_ORDER, GROUP, PROFILE_ORDER, SELECTION_ORDER, SPLIT_ORDER, in_order
 from harness.report.metrics import DATASET_OF_PROXY
 from harness.report.published import Published, PublishedValue
-from harness.report.verdict import comparable, judge
+from harness.report.verdict import Obstacle, judge, obstacles
 
 COLUMNS = [
     "method",
@@ -32,13 +32,15 @@ COLUMNS = [
     "verdict",
     "table",
 ]
+"""Of the leaderboard as a file."""
+OBSTACLES = "obstacles"
+"""A column of the leaderboard in memory: what keeps ours from being compared with the published value (`verdict`)."""
 
 _ACCURACIES = ["mean", "std", "published", "published_std", "difference"]
 _ROW = [
     "name",
-    "usual",
-    "seen_test",
-    "outside",
+    "deviations",
+    "external",
     "method",
     "family",
     *GROUP,
@@ -51,26 +53,27 @@ _ROW = [
 
 
 def build(
-    finals: pd.DataFrame, published: Published, methods: Sequence[str]
+    finals: pd.DataFrame, published: Published, methods: Sequence[str], unverified: Collection[str] = ()
 ) -> tuple[pd.DataFrame, list[PublishedValue]]:
-    """The leaderboard, columns `COLUMNS`, and the published values that stand in it.
+    """The leaderboard, columns `COLUMNS` and `OBSTACLES`, and the published values that stand in it.
 
     `finals` has one row per run, selection, dataset and split (`accuracies.final`, `retrained.finals`). Accuracies,
     errors and their sample standard deviations (ddof 1, missing for one run) are in percent; `methods` says in which
     order methods come. `difference` is ours - published where both have the same dataset, metric and split;
     `published_split` names the dataset too where it is another; `table` is what a number rests on: the table that was
-    looked up, or the recipe of the training.
+    looked up, or the recipe of the training; no row of an `unverified` table is judged.
     """
     spread = finals.groupby(_ROW, sort=False)["value"].agg(["mean", "std", "count"]).reset_index()
     rows = _sorted(spread.rename(columns={"count": "n"}), methods).to_dict("records")
     cited = [_published(row, published) for row in rows]
-    frame = pd.DataFrame([_compared(row, value) for row, value in zip(rows, cited, strict=True)], columns=COLUMNS)
+    compared = [_compared(row, value, row["table"] in unverified) for row, value in zip(rows, cited, strict=True)]
+    frame = pd.DataFrame(compared, columns=[*COLUMNS, OBSTACLES])
     typed = frame.astype(dict.fromkeys(_ACCURACIES, float) | {"n": int, "published_n": "Int64"})
     return typed, [value for value in cited if value is not None]
 
 
 def _published(row: dict[Any, Any], published: Published) -> PublishedValue | None:
-    if row["outside"]:  # its name is the user's own and may be anyone's
+    if row["external"]:  # its name is the user's own and may be anyone's
         return None
     dataset, searched_on = (DATASET_OF_PROXY.get(name, name) for name in (row["dataset"], row["searched_on"]))
     where = (row["metric"], row["split"])
@@ -78,14 +81,15 @@ def _published(row: dict[Any, Any], published: Published) -> PublishedValue | No
     return own or published.choose(row["name"], row["space"], dataset, *where, searched_on)
 
 
-def _compared(row: dict[Any, Any], published: PublishedValue | None) -> dict[str, Any]:
+def _compared(row: dict[Any, Any], published: PublishedValue | None, unverified: bool) -> dict[str, Any]:
     ours = dict(row)
     if published is None:
-        return {**ours, "verdict": judge(row["mean"], row["std"], row["n"], None, False)}
+        return {**ours, OBSTACLES: (), "verdict": judge(row["mean"], row["std"], row["n"], None, False)}
     same = (published.dataset, published.metric, published.split) == (ours["dataset"], ours["metric"], ours["split"])
-    ours["usual"] = row["usual"] and not row["seen_test"]
-    keys = ("profile", "searched_on", "selection", "metric", "split", "usual")
-    is_comparable = comparable(published, **{key: ours[key] for key in keys})
+    keys = ("deviations", "searched_on", "selection", "dataset", "metric", "split")
+    found = obstacles(published, **{key: ours[key] for key in keys})
+    if unverified:
+        found += (Obstacle("source", "unverified table"),)
     return {
         **ours,
         "published": published.mean,
@@ -94,7 +98,8 @@ def _compared(row: dict[Any, Any], published: PublishedValue | None) -> dict[str
         "published_split": place(published, row["dataset"]),
         "published_status": published.evidence,
         "difference": row["mean"] - published.mean if same else None,
-        "verdict": judge(row["mean"], row["std"], row["n"], published, is_comparable),
+        "verdict": judge(row["mean"], row["std"], row["n"], published, not found),
+        OBSTACLES: found,
     }
 
 

@@ -21,11 +21,13 @@ COLUMNS = [
     "split",
     "mean",
     "std",
+    "std_status",
     "ddof",
     "n",
     "protocol",
     "searched_on",
     "status",
+    "budget",
     "source",
     "note",
 ]
@@ -156,9 +158,15 @@ def _value(row: dict[Any, str]) -> PublishedValue:
         searched_on=row["searched_on"],
         status=row["status"],
         source=row["source"],
-        std_recalled="std=recalled" in row["note"],
-        budget="time budget" in row["note"],
+        std_recalled=_flag(row, "std_status", "recalled"),
+        budget=_flag(row, "budget", "yes"),
     )
+
+
+def _flag(row: dict[Any, str], column: str, value: str) -> bool:
+    if row[column] not in ("", value):
+        raise ValueError(f"{column}={row[column]!r} is neither empty nor {value!r}")
+    return row[column] == value
 
 
 def _number(row: dict[Any, str], column: str) -> float:

@@ -7,10 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from harness.experiment import config
 from harness.experiment.store import Record
 from harness.report.groups import GROUP
 from harness.report.published import Published
 from harness.report.render.wording import NOTHING
+from harness.report.runs import unambiguous
 
 METRIC = "test_error"
 SPLIT = "test"
@@ -28,18 +30,19 @@ COLUMNS = ["method", *GROUP, "dataset", "recipe", "mean", "std", "n", "params_mi
 PUBLISHED_EPOCHS = {"cifar10": 600, "cifar100": 600, "imagenet": 250}
 """Of the trainings behind published errors: Liu, Simonyan and Yang (ICLR 2019), Section 3.3; PC-DARTS (ICLR 2020)."""
 
-_IN_SIZE = ("cells", "channels", "epochs")
+CHOSEN = ("published errors are of one cell, chosen from several searches",)
 
 
 def searches(records: Iterable[Record]) -> list[Record]:
     """Without the trainings."""
-    return [record for record in records if record["kind"] != "retrain"]
+    return [record for record in records if record["config"]["kind"] != config.RETRAINING]
 
 
 def trainings(records: Iterable[Record]) -> dict[str, Record]:
     """The trainings that are done, by key."""
-    found = [record for record in records if record["kind"] == "retrain" and record["status"] == "done"]
-    return {record["key"]: record for record in found if record.get(METRIC) is not None}
+    retrainings = [record for record in records if record["config"]["kind"] == config.RETRAINING]
+    done = [record for record in retrainings if record["status"] == "done"]
+    return {record["key"]: record for record in done if record.get(METRIC) is not None}
 
 
 def finals(runs: pd.DataFrame, done: Mapping[str, Record]) -> pd.DataFrame:
@@ -47,37 +50,32 @@ def finals(runs: pd.DataFrame, done: Mapping[str, Record]) -> pd.DataFrame:
     `runs`, and selection, dataset, split, metric, value (test error, %), params_millions, `table` with the recipe
     (where accuracies have the table that they were looked up in), and `training`, the key of the training.
 
-    None is `usual`: published errors are of one cell that was chosen from several searches, so that no verdict on
-    a mean over searches could be given.
+    All deviate from what is published, errors of one cell that was chosen from several searches: no verdict on a mean
+    over searches could be given.
     """
-    trained = pd.DataFrame([_row(record) for record in done.values()], columns=_COLUMNS)
+    records = list(done.values())
+    recipes = unambiguous(records, [config.recipe_label(record) for record in records])
+    rows = [_row(record, str(recipe)) for record, recipe in zip(records, recipes, strict=True)]
+    trained = pd.DataFrame(rows, columns=_COLUMNS)
     searched = runs[(runs["failure"] == "") & (runs["space"] == "darts")].assign(selection="last", cell=runs["last"])
     found = searched.merge(trained, on=["cell", "seed"])
-    return found.assign(split=SPLIT, metric=METRIC, usual=False)
+    return found.assign(split=SPLIT, metric=METRIC, deviations=pd.Series([CHOSEN] * len(found), found.index, object))
 
 
 _COLUMNS = ["cell", "seed", "dataset", "value", "params_millions", "table", "training"]
 
 
-def _row(record: Record) -> list[Any]:
-    asked = record["asked"]
+def _row(record: Record, recipe: str) -> list[Any]:
+    trained = record["config"]
     parameters = record.get("parameters")
     millions = None if parameters is None else parameters / 1e6
-    return [asked["cell"], asked["seed"], asked["dataset"], record[METRIC], millions, recipe(record), record["key"]]
-
-
-def recipe(record: Record) -> str:
-    """E.g. `6 cells, C=8, 10 epochs`, then whatever else sets the training apart from its dataset's usual recipe."""
-    asked = record["asked"]
-    values, processes = asked["recipe"], asked.get("processes", 1)
-    parts = [f"{values['cells']} cells, C={values['channels']}, {values['epochs']} epochs"]
-    parts += [f"{name}={value}" for name, value in sorted(record["changed"].items()) if name not in _IN_SIZE]
-    return ", ".join([*parts, *([f"{processes} processes"] if processes > 1 else [])])
+    dataset = config.dataset_name(trained)
+    return [trained["architecture"], trained["seed"], dataset, record[METRIC], millions, recipe, record["key"]]
 
 
 def note(record: Record) -> str:
     """What keeps a training from being the papers' experiment; empty if nothing does."""
-    dataset, epochs = record["asked"]["dataset"], record["asked"]["recipe"]["epochs"]
+    dataset, epochs = config.dataset_name(record["config"]), record["config"]["protocol"]["values"]["epochs"]
     if dataset == "digits":
         return "digits proxy, short schedule"
     return "short schedule" if epochs < PUBLISHED_EPOCHS.get(dataset, 0) else ""
@@ -99,13 +97,13 @@ def table(trained: pd.DataFrame, published: Published, methods: Sequence[str]) -
         return pd.DataFrame(columns=COLUMNS)
     rows = trained.rename(columns={"table": "recipe"})
     rows["params_millions"] = rows["params_millions"].astype(float)
-    keys = ["method", "name", "outside", *GROUP, "dataset", "recipe"]
+    keys = ["method", "name", "external", *GROUP, "dataset", "recipe"]
     found = rows.groupby(keys, sort=False).agg(
         mean=("value", "mean"), std=("value", "std"), n=("value", "size"), params_millions=("params_millions", "mean")
     )
     rows = found.reset_index()
-    names = zip(rows["name"], rows["outside"], strict=True)
-    rows["published"] = [NOTHING if outside else _published(name, published) for name, outside in names]
+    names = zip(rows["name"], rows["external"], strict=True)
+    rows["published"] = [NOTHING if external else _published(name, published) for name, external in names]
     order = {method: place for place, method in enumerate(methods)}
     return rows.sort_values("method", key=lambda column: column.map(order), kind="stable")[COLUMNS]
 

@@ -74,8 +74,8 @@ def black_box(
     """
     steps: dict[str, list[tuple[list[float], list[str]]]] = {}
     pairs = zip(runs["method"], records, strict=True)
-    for method, record in sorted(pairs, key=lambda pair: pair[1]["asked"]["seed"]):
-        if record["kind"] == "black-box" and record["status"] == "done":
+    for method, record in sorted(pairs, key=lambda pair: pair[1]["config"]["seed"]):
+        if record["config"]["kind"] == "black-box" and record["status"] == "done":
             steps.setdefault(method, []).append(_steps(record))
     found = []
     for method in methods:

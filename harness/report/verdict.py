@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from harness.report.published import PublishedValue
 
@@ -12,26 +14,46 @@ RULE = (
     "reproduced: |ours - published| <= 2 sqrt(s^2/n + s_p^2/n_p) + r, with the standard deviations s and s_p, the"
     " numbers of searches n and n_p, and r half a unit of the last printed digit of the published mean; differs:"
     " otherwise; spread unknown: a standard deviation or a number of searches is missing; not comparable: another"
-    " split, another search dataset, another profile than paper, changed settings, or not the cell of the last epoch."
+    " split, another search dataset or a part of it, another profile than paper, changed settings, external or modified"
+    " code, an unverified table, or not the cell of the last epoch. Precision does not prevent a comparison."
     " s is the sample standard deviation (ddof 1), s_p is taken as printed (GAEA prints ddof 0)."
 )
 
 
-def comparable(
-    published: PublishedValue, *, profile: str, searched_on: str, selection: str, metric: str, split: str, usual: bool
-) -> bool:
-    """Whether ours and the published value measure the same thing.
+class Obstacle(NamedTuple):
+    """Why ours and a published value do not measure the same thing."""
 
-    `usual`: ours has the method's usual configuration. The same search dataset makes both direct or both transfers.
+    aspect: str
+    """"protocol", "searched on", "cell", "split" or "source"."""
+    reason: str
+
+
+def obstacles(
+    published: PublishedValue,
+    *,
+    deviations: Sequence[str],
+    searched_on: str,
+    selection: str,
+    dataset: str,
+    metric: str,
+    split: str,
+) -> tuple[Obstacle, ...]:
+    """Everything that keeps ours from being compared with a published value; nothing if it can be.
+
+    `deviations`: those of our configuration from a published experiment (`config.deviations`). The same search dataset
+    makes both direct or both transfers.
     """
-    return (
-        profile == "paper"
-        and selection == "last"
-        and usual
-        and published.protocol in ("direct", "transfer")
-        and published.searched_on == searched_on
-        and (published.metric, published.split) == (metric, split)
-    )
+    found = [Obstacle("protocol", reason) for reason in deviations]
+    if published.protocol not in ("direct", "transfer"):
+        found.append(Obstacle("protocol", f"published protocol: {published.protocol or 'not stated'}"))
+    if published.searched_on != searched_on:
+        found.append(Obstacle("searched on", f"published search on {published.searched_on or 'a dataset not stated'}"))
+    if selection != "last":
+        found.append(Obstacle("cell", "not the cell of the last epoch"))
+    if (published.dataset, published.metric, published.split) != (dataset, metric, split):
+        where = f"{published.dataset}, {published.split or 'a split not stated'}"
+        found.append(Obstacle("split", f"published {published.metric} on {where}"))
+    return tuple(found)
 
 
 def judge(mean: float, std: float, n: int, published: PublishedValue | None, is_comparable: bool) -> str:

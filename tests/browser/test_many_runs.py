@@ -10,7 +10,8 @@ import pytest
 
 from harness import report
 from harness.benchmarks import NASBench201
-from harness.experiment.store import LOOKUP_COLUMNS, SCHEMA, Lookups, Store, run_key
+from harness.experiment.config import SCHEMA, run_key
+from harness.experiment.store import LOOKUP_COLUMNS, Lookups, Store
 from harness.report import site as page
 from tests.report.conftest import PUBLISHED
 
@@ -63,20 +64,25 @@ def many(tmp_path_factory):
 
 
 def _record(method, lr, seed, cells, rng):
-    asked = {
-        "schema": SCHEMA, "space": "nasbench201", "method": method, "source": None, "settings": {"lr": lr},
-        "profile": "paper", "protocol": {"budget_seconds": 12000.0}, "dataset": "cifar10", "table": "a" * 64,
-        "signal_epochs": 12, "seed": seed,
+    settings = {"lr": lr} if lr != 0.1 else {}
+    config = {
+        "schema": SCHEMA, "kind": "black-box", "profile": "paper", "settings": {"lr": lr}, "optimizer": None,
+        "benchmark": {"name": "nasbench201", "version": 1, "origin": "built-in"},
+        "method": {"name": method, "version": 1, "origin": "built-in"},
+        "protocol": {"id": "nasbench201/queries", "version": 1, "values": {"budget_seconds": 12000.0}},
+        "numerics": {}, "dataset": {"name": "cifar10", "origin": "official"}, "seed": seed,
+        "table": {"name": "a table", "sha256": "a" * 64, "epochs": 12, "substitute": False, "verified": True},
+        "overrides": {"settings": settings, "protocol": {}, "numerics": {}},
     }  # fmt: skip
     improvements = [[k + 1, 100.0 * (k + 1), cell, 70.0 + k] for k, cell in enumerate(cells)]
     versions = {"harness": "0.1.0", "python": "3.11.7", "torch": "2.13.0+cpu"}
     provenance = {
-        "commit": "0" * 40, "dirty": False, "versions": versions, "device": "cpu", "threads": 1, "precision": None,
+        "commit": "0" * 40, "dirty": False, "versions": versions, "device": "cpu", "threads": 1,
         "started": "2026-01-01T00:00:00+00:00", "seconds": rng.uniform(0.001, 0.1), "peak_memory_mb": 273.3,
     }  # fmt: skip
     return {
-        "key": run_key(asked), "kind": "black-box", "asked": asked, "changed": {"lr": lr} if lr != 0.1 else {},
-        "family": "black-box", "status": "done", "failure": None, "queries": 106, "search_seconds": 11934.5,
+        "schema": SCHEMA, "key": run_key(config), "config": config, "family": "black-box", "paper": "",
+        "status": "done", "failure": None, "queries": 106, "search_seconds": 11934.5,
         "cells": {"last": cells[-1], "best_valid": None, "best_valid_epoch": None}, "improvements": improvements,
         "provenance": provenance,
     }  # fmt: skip

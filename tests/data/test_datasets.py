@@ -1,6 +1,10 @@
 """Datasets by name, from folders and archives in the official layouts."""
 
+import hashlib
 import pickle
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +12,8 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from harness.data import DATASETS, load
+from harness.data import DATASETS, load, search_split
+from harness.data.origin import content_digest
 from tests.data.layouts import archive, batch, cifar100_files, imagenet16
 
 
@@ -112,3 +117,48 @@ def test_incomplete_archive_and_unknown_name(tmp_path):
         load("cifar100", tmp_path)
     with pytest.raises(ValueError, match="known: digits, cifar10, cifar100, imagenet16-120"):
         load("mnist", tmp_path)
+
+
+def test_the_whole_of_cifar10_in_another_order_is_recognised(test_data, tmp_path):
+    subprocess.run([sys.executable, test_data / "cifar10-full" / "unpack.py", tmp_path], check=True)
+    (tmp_path / "cifar-split.txt").write_bytes((test_data / "splits" / "cifar-split.txt").read_bytes())
+    dataset = load("cifar10", tmp_path)
+    assert (dataset.origin, dataset.part) == ("reordered", None)
+    split = search_split(dataset, bilevel=True)
+    assert split.substitute  # the benchmark's lists are of positions in the official order
+    assert "the images are in another order" in split.name
+
+
+def test_origins(test_data, tmp_path, monkeypatch):
+    assert load("digits", Path()).origin == "official"
+    assert load("cifar10", test_data / "cifar").origin == "subset"
+    folder = tmp_path
+    for name, content in cifar100_files().items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    source = DATASETS["cifar100"]
+    parts = source.files.read(folder)
+    counts = tuple(len(labels) for _, labels in parts)
+    files = folder / "cifar-100-python"
+    md5 = {name: hashlib.md5((files / name).read_bytes()).hexdigest() for name in ("train", "test")}
+    for changed, origin in (
+        ({}, "subset"),
+        ({"official": counts}, "unverified"),
+        ({"official": counts, "md5": md5}, "official"),
+        ({"official": counts, "content": content_digest(parts)}, "reordered"),
+    ):
+        monkeypatch.setitem(DATASETS, "cifar100", replace(source, **changed))
+        load.cache_clear()
+        assert load("cifar100", folder).origin == origin
+    load.cache_clear()
+
+
+def test_the_digest_of_the_content_is_that_of_any_order_and_of_no_other_labels():
+    rng = np.random.default_rng(0)
+    pixels, labels = rng.integers(0, 255, (6, 3, 2, 2), np.uint8), np.array([0, 0, 1, 1, 2, 2])
+    order, test = rng.permutation(6), (pixels[:2], labels[:2])
+    expected = content_digest([(pixels, labels), test])
+    assert content_digest([(pixels[order], labels[order]), test]) == expected
+    assert content_digest([(pixels, labels[order]), test]) != expected
+    assert content_digest([(pixels, labels), (pixels[1:3], labels[1:3])]) != expected

@@ -34,7 +34,11 @@ def test_what_is_wrong_is_said_in_one_line(name, message):
 
 def test_a_search_on_it_from_the_command_line(tmp_path):
     words = ["--methods", "darts,gaea-darts-erm", "--seeds", "1", "--dataset", f"{STRIPES}:load", "--figures", "none"]
-    small = ["--set", "epochs=2", "--set", "channels=2", "--results", str(tmp_path), "--jobs", "2"]
+    small = ["--set", "protocol.epochs=2", "--set", "protocol.channels=2", "--results", str(tmp_path), "--jobs", "2"]
     assert run_all.main([*words, *small]) == 0
-    assert {record["asked"]["dataset"] for record in Store(tmp_path).records()} == {"stripes"}
-    assert "searched on stripes" in (tmp_path / "tables" / "leaderboard.md").read_text()
+    datasets = [record["config"]["dataset"] for record in Store(tmp_path).records()]
+    assert {(dataset["name"], dataset["origin"]) for dataset in datasets} == {("stripes", "external")}
+    assert (
+        f"searched on external:stripes@{datasets[0]['sha256'][:8]}"
+        in (tmp_path / "tables" / "leaderboard.md").read_text()
+    )

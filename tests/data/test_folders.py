@@ -284,5 +284,5 @@ def test_a_cell_learns_colours_from_class_folders(root, tmp_path):
     assert main([*words, str(tmp_path), *recipe]) == 0
     (record,) = Store(tmp_path).records()
     assert record["test_error"] < 40
-    assert record["asked"]["data_sha256"] == class_folders(root).sha256
+    assert record["config"]["dataset"]["sha256"] == class_folders(root).sha256
     assert record["multiply_adds"] > 0

@@ -14,6 +14,7 @@ from harness.benchmarks.nasbench201.table import open_table
 from harness.data import Images, load, search_data, search_split
 from harness.data.datasets import share_of
 from harness.data.halves import balanced_halves, misfit, read_lists
+from harness.experiment.config import dataset_name
 from harness.experiment.plan import plan
 from methods import METHODS
 from tests.data.layouts import archive, cifar100_files, imagenet16
@@ -220,21 +221,20 @@ def test_the_digest_is_of_the_positions(cifar100):
 
 
 def test_a_subset_is_called_one(cifar100, test_data):
-    assert load("cifar100", cifar100[0]).part == {"images": "200 of 50000"}
-    assert load("cifar10", test_data / "cifar").part == {"images": "10000 of 50000"}
-    assert load("digits", Path()).part == {}
-    assert share_of(50_000, 10_000, (50_000, 10_000)) == {}
-    assert share_of(50_000, 9_999, (50_000, 10_000)) == {"test_images": "9999 of 10000"}
-    assert share_of(7, 9, None) == {}
+    assert load("cifar100", cifar100[0]).part == "200 of 50000"
+    assert load("cifar10", test_data / "cifar").part == "10000 of 50000"
+    assert load("digits", Path()).part is None
+    assert share_of(50_000, 10_000, (50_000, 10_000)) is None
+    assert share_of(50_000, 9_999, (50_000, 10_000)) == "9999 of 10000 test images"
+    assert share_of(7, 9, None) is None
 
 
-def test_a_search_on_a_subset_counts_as_changed(test_data):
+def test_a_search_on_a_subset_says_so_and_a_control_sees_no_images(test_data):
     entries = {name: METHODS[name] for name in ("darts", "random-cell")}
     runs = plan(entries, "nasbench201", "paper", ["cifar10"], [0], [], test_data / "cifar", open_table())
-    assert {run.asked["method"]: run.changed.get("images") for run in runs} == {
-        "darts": "10000 of 50000",
-        "random-cell": None,
-    }
+    datasets = {run.config["method"]["name"]: run.config["dataset"] for run in runs}
+    assert (datasets["darts"]["origin"], datasets["darts"]["part"]) == ("subset", "10000 of 50000")
+    assert datasets["random-cell"] == {"name": "cifar10", "origin": "official"}  # it asks the table
 
 
 def test_a_plan_reads_a_dataset_once_however_many_runs_there_are(monkeypatch):
@@ -248,7 +248,5 @@ def test_a_plan_reads_a_dataset_once_however_many_runs_there_are(monkeypatch):
 def test_a_control_without_a_table_stands_beside_the_methods_that_search():
     methods = {name: METHODS[name] for name in ("darts", "random-cell")}
     runs = plan(methods, "darts", "quick", ["digits"], [0], [], Path(), open_table())
-    assert [(run.asked["method"], run.asked["profile"], run.asked["dataset"]) for run in runs] == [
-        ("darts", "quick", "digits"),
-        ("random-cell", "quick", "digits"),
-    ]
+    named = [(run.config["method"]["name"], run.config["profile"], dataset_name(run.config)) for run in runs]
+    assert named == [("darts", "quick", "digits"), ("random-cell", "quick", "digits")]

@@ -215,15 +215,17 @@ def test_two_at_a_time_give_the_same_results(finished, tmp_path):
 def test_what_a_record_holds(finished):
     store = Store(finished)
     records = store.records()
-    assert sorted(record["asked"]["seed"] for record in records) == [0, 1]
+    assert sorted(record["config"]["seed"] for record in records) == [0, 1]
     for record in records:
-        assert (record["kind"], record["status"], record["proxy"]) == ("retrain", "done", True)
+        config = record["config"]
+        assert (config["kind"], record["status"]) == ("retraining", "done")
         assert (record["metric"], record["split"]) == ("test_error", "test")
-        asked = record["asked"]
-        assert (asked["cell"], asked["space"], asked["dataset"], asked["processes"]) == (GENOTYPE, "darts", "digits", 1)
-        assert asked["data_sha256"] == load("digits", Path()).sha256
-        assert asked["recipe"] == asdict(TINY)
-        assert record["changed"] == {k: v for k, v in asdict(TINY).items() if v != asdict(DIGITS)[k]}
+        assert (config["architecture"], config["benchmark"]["name"], config["processes"]) == (GENOTYPE, "darts", 1)
+        digits = load("digits", Path())
+        assert config["dataset"] == {"name": "digits", "origin": "official", "sha256": digits.sha256, "part": None}
+        assert {**config["protocol"]["values"], **config["numerics"]} == asdict(TINY)
+        changed = {k: v for k, v in asdict(TINY).items() if v != asdict(DIGITS)[k]}
+        assert config["overrides"] == {"settings": {}, "protocol": changed, "numerics": {}}
         assert record["cell_name"] == CELL
         arrays = store.arrays(record["key"])
         assert {name: array.shape for name, array in arrays.items()} == dict.fromkeys(
@@ -235,7 +237,6 @@ def test_what_a_record_holds(finished):
         assert best["test_error"] == pytest.approx(100 - arrays["test_accuracy"].max())
         assert arrays["test_accuracy"][best["epoch"] - 1] == arrays["test_accuracy"].max()
         assert record["parameters"] == sum(p.numel() for p in training().network.parameters())
-        assert record["provenance"]["precision"] == "fp32"
 
 
 def test_the_same_command_does_nothing_more(finished, capsys):
@@ -257,8 +258,8 @@ def test_cells_are_ranked_by_their_mean_error(tmp_path, capsys):
     runs = plan([named_cell(cell.name) for cell in PUBLISHED_CELLS[:2]], "digits", [0, 1], {}, Path())
     for run, error in zip(runs, [4.0, 2.0, 5.0, 2.5], strict=True):
         result = {"test_error": error, "best_epoch": {"epoch": 1, "test_error": 1.0, "test_peeking": True}}
-        rest = {"kind": "retrain", "status": "done", "proxy": True, "parameters": 5, "cell_name": run.cell_name}
-        record = {"key": run.key, "asked": run.asked, **rest, **result, "provenance": {"seconds": 1.0}}
+        rest = {"status": "done", "parameters": 5, "cell_name": run.cell_name}
+        record = {"key": run.key, "config": run.config, **rest, **result, "provenance": {"seconds": 1.0}}
         store.write(record, {"loss": np.zeros(1)})
     words = [word for cell in PUBLISHED_CELLS[:2] for word in ("--cell", cell.name)]
     assert main([*words, "--seeds", "2", "--results", str(tmp_path)]) == 0
@@ -297,9 +298,10 @@ def test_without_tensorboard_nothing_is_written(tmp_path, monkeypatch):
 # After a search ------------------------------------------------------------------------------------------------------
 
 
-def search_record(method, seed, cell, **changes):
-    asked = {"space": "darts", "method": method, "seed": seed}
-    return {"kind": "one-shot", "status": "done", "asked": asked, "cells": {"last": cell}, **changes}
+def search_record(method, seed, cell, status="done", **changes):
+    benchmark = {"name": "darts", "origin": "built-in"}
+    config = {"kind": "one-shot", "benchmark": benchmark, "method": {"name": method}, "seed": seed, **changes}
+    return {"status": status, "config": config, "cells": {"last": cell}}
 
 
 def test_the_last_cell_of_every_search_is_trained_under_the_searchs_seed():
@@ -310,17 +312,18 @@ def test_the_last_cell_of_every_search_is_trained_under_the_searchs_seed():
         search_record("gaea-pc-darts", 0, others[0]),
         search_record("gaea-pc-darts", 1, others[1]),
         search_record("pc-darts", 2, others[1], status="failed"),
-        search_record("pc-darts", 3, others[1], kind="retrain"),
-        {**search_record("gdas", 4, "|nor_conv_3x3~0|"), "asked": {"space": "nasbench201", "seed": 4}},
+        search_record("pc-darts", 3, others[1], kind="retraining"),
+        search_record("gdas", 4, "|nor_conv_3x3~0|", benchmark={"name": "nasbench201", "origin": "built-in"}),
+        search_record("gdas", 5, others[1], benchmark={"name": "darts", "origin": "external"}),
     ]
     runs = retrainings(records, Path())
-    found = [(run.cell_name, run.asked["seed"], run.asked["cell"]) for run in runs]
+    found = [(run.cell_name, run.config["seed"], run.config["architecture"]) for run in runs]
     assert found == [
         ("cell of darts", 0, others[0]),
         ("cell of darts", 1, others[0]),
         ("cell of gaea-pc-darts", 1, others[1]),
     ]
-    assert all(run.recipe == DIGITS and not run.changed for run in runs)
+    assert all(run.recipe == DIGITS and not run.config["overrides"]["protocol"] for run in runs)
     assert retrainings(records[4:], Path()) == []
     assert [run.recipe.epochs for run in retrainings(records[:1], Path(), changes={"epochs": 2})] == [2]
 
@@ -367,6 +370,6 @@ def test_the_record_of_a_search_is_a_cell_file(tmp_path):
 
 
 def test_too_few_images_for_the_processes():
-    images = Feed(10, "cifar", 8, 3, 3, lambda _: iter(()), lambda: iter(()))
+    images = Feed("0" * 64, 10, "cifar", 8, 3, 3, lambda _: iter(()), lambda: iter(()))
     with pytest.raises(ValueError, match="3 training images are too few for 2 processes"):
         Training(training().network, images, TINY, 0, CPU, Group(0, 2))

@@ -87,8 +87,8 @@ def in_halves(seed):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_two_processes_train_as_one_that_works_in_halves(together, seed):
     store = Store(together)
-    (record,) = [record for record in store.records() if record["asked"]["seed"] == seed]
-    assert record["asked"]["processes"] == 2
+    (record,) = [record for record in store.records() if record["config"]["seed"] == seed]
+    assert record["config"]["processes"] == 2
     arrays = store.arrays(record["key"])
     found = np.stack([arrays["loss"], arrays["train_accuracy"], arrays["test_accuracy"]], axis=1)
     expected = in_halves(seed)

@@ -121,7 +121,17 @@ def test_a_claim_beats(tmp_path, monkeypatch):
 def test_four_calls_on_one_folder_share_the_work(tmp_path):
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     assert run(alone, methods="darts,gaea-darts-bilevel", seeds="4") == 0
-    words = ["--methods", "darts,gaea-darts-bilevel", "--seeds", "4", "--jobs", "1", "--set", "epochs=2", *SMALL]
+    words = [
+        "--methods",
+        "darts,gaea-darts-bilevel",
+        "--seeds",
+        "4",
+        "--jobs",
+        "1",
+        "--set",
+        "protocol.epochs=2",
+        *SMALL,
+    ]
     command = [sys.executable, str(ROOT / "run_all.py"), *words, "--results", str(shared)]
     calls = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     printed = [call.communicate(timeout=120)[0] for call in calls]
@@ -131,23 +141,13 @@ def test_four_calls_on_one_folder_share_the_work(tmp_path):
     assert all("[8/8]" in text for text in printed), "every call ends with all runs"
 
 
-@pytest.mark.faults
-def test_shards_are_a_partition_of_the_plan(tmp_path):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert run(whole, seeds="3") == 0
-    for part in (1, 2):
-        assert run(parts, "--shard", f"{part}/2", seeds="3") == 0
-        assert len(Store(parts).records()) == 3 * part
-    assert contents(parts) == contents(whole)
-
-
 # Workers -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.faults
 def test_a_run_whose_process_is_killed_twice_has_failed_and_the_others_go_on(tmp_path, capsys):
     assert run(tmp_path, methods=f"{FAULTY}:KillsItsProcess,darts,gaea-darts-bilevel", seeds="2", jobs="2") == 1
-    records = {(r["asked"]["method"], r["asked"]["seed"]): r for r in Store(tmp_path).records()}
+    records = {(r["config"]["method"]["name"], r["config"]["seed"]): r for r in Store(tmp_path).records()}
     assert {method for (method, _), record in records.items() if record["status"] == "failed"} == {"KillsItsProcess"}
     assert len(records) == 6
     assert "killed 2 times in a row" in records["KillsItsProcess", 0]["failure"]
@@ -160,7 +160,7 @@ def test_a_run_whose_process_is_killed_twice_has_failed_and_the_others_go_on(tmp
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_run_that_hangs_ends_at_its_time_limit(tmp_path, jobs):
     assert run(tmp_path, "--time-limit", "15", methods=f"{FAULTY}:Hangs,darts", jobs=jobs) == 1
-    status = {r["asked"]["method"]: r for r in Store(tmp_path).records()}
+    status = {r["config"]["method"]["name"]: r for r in Store(tmp_path).records()}
     assert status["Hangs"]["status"] == "failed"
     assert "over the time limit of 15 s" in status["Hangs"]["failure"]
     assert status["darts"]["status"] == "done"
@@ -211,13 +211,6 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
-
-
-@pytest.mark.parametrize("bad", ["0/2", "3/2", "x", "1"])
-def test_bad_shards(bad, tmp_path):
-    with pytest.raises(SystemExit) as stop:
-        run_all.main(["--shard", bad, "--results", str(tmp_path)])
-    assert stop.value.code == 2
 
 
 @pytest.mark.parametrize("bad", ["0", "-1", "x", "nan"])

@@ -74,17 +74,17 @@ class ChangesShape(Sound):
 
 
 class DerivesNoCell(Sound):
-    def derive(self, evaluate):
-        return ("warp_drive",) * 6 if self.steps > FIRST_STEPS else super().derive(evaluate)
+    def derive(self, problem):
+        return ("warp_drive",) * 6 if self.steps > FIRST_STEPS else super().derive(problem)
 
 
 class EndsInNan(Sound):
     """In its very last step, which no loss sees."""
 
-    def derive(self, evaluate):
+    def derive(self, problem):
         if self.steps > FIRST_STEPS:
             self.alpha.data.fill_(torch.nan)
-        return super().derive(evaluate)
+        return super().derive(problem)
 
 
 class CannotBeInterrupted(Sound):

@@ -47,7 +47,16 @@ from harness.experiment.store import Store
 from methods import METHODS
 from tests.test_run_all import SMALL
 
-WORDS = ["--methods", "gaea-darts-bilevel,regularized-evolution", "--seeds", "2", "--jobs", "1", "--set", "epochs=2"]
+WORDS = [
+    "--methods",
+    "gaea-darts-bilevel,regularized-evolution",
+    "--seeds",
+    "2",
+    "--jobs",
+    "1",
+    "--set",
+    "protocol.epochs=2",
+]
 CALLS = 2
 FULL_DISKS = 0.2
 PATIENCE_SECONDS = 120.0

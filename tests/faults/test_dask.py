@@ -58,7 +58,17 @@ def found(log, pattern):
 
 
 def started(results, address, epochs, methods=METHODS):
-    words = ["--methods", methods, "--seeds", "2", "--set", f"epochs={epochs}", *SMALL, "--results", str(results)]
+    words = [
+        "--methods",
+        methods,
+        "--seeds",
+        "2",
+        "--set",
+        f"protocol.epochs={epochs}",
+        *SMALL,
+        "--results",
+        str(results),
+    ]
     command = [sys.executable, str(ROOT / "run_all.py"), *words, "--backend", "dask", "--scheduler", address]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

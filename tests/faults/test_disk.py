@@ -29,7 +29,7 @@ def can_mount():
 
 
 needs_mounts = pytest.mark.skipif(not can_mount(), reason="no right to mount in a namespace of one's own (unshare)")
-WORDS = ["--methods", "darts", "--seeds", "1", "--jobs", "1", "--set", "epochs=2", *SMALL]
+WORDS = ["--methods", "darts", "--seeds", "1", "--jobs", "1", "--set", "protocol.epochs=2", *SMALL]
 
 
 def in_namespace(code, folder):

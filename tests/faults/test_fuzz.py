@@ -26,7 +26,6 @@ from harness import arguments
 from harness.benchmarks import DARTS, NASBench201
 from harness.benchmarks.darts.genotypes import published_cell
 from harness.benchmarks.nasbench201.table import Table, TableError, open_table
-from harness.benchmarks.nasbench201.table.bundled import unpickle_plain
 from harness.benchmarks.nasbench201.table.convert import read_csv
 from harness.benchmarks.nasbench201.table.official import read_nats
 from harness.data.datasets import DATASETS
@@ -34,16 +33,18 @@ from harness.data.folders import _opened
 from harness.data.halves import misfit, read_lists
 from harness.evaluate.retraining import named_cell
 from harness.experiment import checkpoint as checkpoints
+from harness.experiment.config import run_key
 from harness.experiment.plan import plan
-from harness.experiment.store import Lookups, Store, run_key
+from harness.experiment.store import Lookups, Store
 from harness.files import write_atomically
 from harness.report import published
+from harness.unpickling import unpickle_plain
 from methods import METHODS
 from tests.test_run_all import ROOT
 
 pytestmark = pytest.mark.faults
 fuzz = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-KEY = run_key({"schema": 1})
+KEY = run_key({"schema": 2})
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -83,7 +84,7 @@ def store(tmp_path_factory):
 
 
 def record():
-    return {"key": KEY, "asked": {"schema": 1}, "status": "done", "failure": None, "cells": {"last": "x"}}
+    return {"key": KEY, "config": {"schema": 2}, "status": "done", "failure": None, "cells": {"last": "x"}}
 
 
 @cache
@@ -229,8 +230,9 @@ def test_published_results_are_read_or_refused(scratch, content):
 @fuzz
 @given(damaged(lambda: pickle.dumps({"000000": {"val_acc": [1.0, 2.0], "train_time": [3.0]}})))
 def test_a_bundled_pickle_is_read_or_refused(content):
-    with suppress(TableError):
-        unpickle_plain(content)
+    for verified in (True, False):
+        with suppress(ValueError):
+            unpickle_plain(content, verified=verified)
 
 
 @cache
@@ -312,8 +314,8 @@ def test_a_malicious_pickle_does_nothing(tmp_path, reader, protocol):
 
     content = pickle.dumps({b"data": Touches(), b"labels": Touches()}, protocol=protocol)
     if reader == "bundled":
-        with pytest.raises(TableError, match="asks for"):
-            unpickle_plain(content)
+        with pytest.raises(ValueError, match="asks for"):
+            unpickle_plain(content, verified=True)
     else:
         in_every_file(tmp_path, content)
         with pytest.raises(ValueError, match="refused"):
@@ -397,9 +399,7 @@ def test_a_genotype_is_read_or_refused(text):
 
 @fuzz
 @given(st.text(max_size=30) | st.from_regex(r"[0-9,\-/.]{1,30}", fullmatch=True))
-@pytest.mark.parametrize(
-    "parse", [arguments.seeds, arguments.shard, arguments.seconds, arguments.positive, arguments.devices]
-)
+@pytest.mark.parametrize("parse", [arguments.seeds, arguments.seconds, arguments.positive, arguments.devices])
 def test_words_of_the_command_line_are_read_or_refused(parse, text):
     try:
         found = parse(text)
@@ -440,9 +440,9 @@ def zip_bomb(path, compressed):
 BOMBS = {
     "arrays": "store.Store(folder).arrays('key')",
     "arrays that promise": "store.Store(folder).arrays('key')",
-    "table": "oracles.Table.load(folder / 'runs' / 'key.npz')",
+    "table": "table.Table.load(folder / 'runs' / 'key.npz')",
     "csv": "convert.read_csv(folder / 'bomb.csv.gz')",
-    "pickle of a great index": "bundled.unpickle_plain((folder / 'pickle').read_bytes())",
+    "pickle of a great index": "unpickling.unpickle_plain((folder / 'pickle').read_bytes())",
     "cifar pickle of a great index": 'datasets.DATASETS["cifar10"].files.read(folder)',
     "cifar pickle of a great array": 'datasets.DATASETS["cifar10"].files.read(folder)',
 }
@@ -467,8 +467,8 @@ def test_bombs_are_refused_in_a_small_memory(tmp_path, bomb):
         in_every_file(tmp_path, content)
     code = (
         "import resource, sys\nfrom pathlib import Path\n"
-        "from harness import oracles, store\nfrom harness.data import datasets\n"
-        "from harness.benchmarks.nasbench201.table import bundled, convert\n"
+        "from harness import unpickling\nfrom harness.data import datasets\nfrom harness.experiment import store\n"
+        "from harness.benchmarks.nasbench201.table import convert, table\n"
         "folder = Path(sys.argv[1])\nbefore = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         f"try: {BOMBS[bomb]}\nexcept ValueError as error: print('refused', error)\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"

@@ -23,7 +23,7 @@ METHODS = "darts,gaea-darts-bilevel"
 
 def started(results, epochs, jobs="2", seeds="2"):
     """A call in a process group (and session) of its own."""
-    words = ["--methods", METHODS, "--seeds", seeds, "--jobs", jobs, "--set", f"epochs={epochs}", *SMALL]
+    words = ["--methods", METHODS, "--seeds", seeds, "--jobs", jobs, "--set", f"protocol.epochs={epochs}", *SMALL]
     command = [sys.executable, str(ROOT / "run_all.py"), *words, "--results", str(results)]
     return subprocess.Popen(
         command, cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

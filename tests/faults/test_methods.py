@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import run_all
-from harness.experiment.store import Store, run_key
+from harness.experiment.config import run_key
+from harness.experiment.store import Store
 from tests.test_run_all import contents, run
 
 pytestmark = pytest.mark.faults
@@ -19,7 +20,7 @@ def methods(*names):
 
 
 def of(results):
-    return {record["asked"]["method"]: record for record in Store(results).records()}
+    return {record["config"]["method"]["name"]: record for record in Store(results).records()}
 
 
 def test_every_fault_is_a_failed_run_that_says_why_and_the_others_are_done(tmp_path, capsys, monkeypatch):
@@ -71,8 +72,8 @@ def test_a_name_full_of_markup_is_text_in_every_table(tmp_path):
     assert run(tmp_path, methods="darts", epochs=1) == 0
     store = Store(tmp_path)
     (record,) = store.records()
-    record["asked"]["method"] = "<script>alert(1)</script>|x|\\input{x}\n=1+1"
-    record["key"] = run_key(record["asked"])
+    record["config"]["method"]["name"] = "<script>alert(1)</script>|x|\\input{x}\n=1+1"
+    record["key"] = run_key(record["config"])
     store.write(record, store.arrays(next((tmp_path / "runs").glob("*.npz")).stem))
     assert run_all.main(["--report-only", "--results", str(tmp_path)]) == 0
     tables = {path.name: path.read_text() for path in (tmp_path / "tables").iterdir()}

@@ -114,8 +114,8 @@ class Added(Store):
 
     def records(self):
         cells = {"last": self.cell}
-        asked = {"space": "nasbench201"}
-        return [{"status": "done", "asked": asked, "kind": "black-box", "cells": cells, "improvements": []}]
+        config = {"kind": "black-box", "benchmark": {"name": "nasbench201", "origin": "built-in"}}
+        return [{"status": "done", "config": config, "cells": cells, "improvements": []}]
 
     def write_lookups(self, lookups):
         known = list(self.lookups())
@@ -160,7 +160,7 @@ def test_a_lost_worker_does_not_touch_the_claims_of_other_machines(tmp_path):
 
 
 def the_run():
-    words = ["channels=2", "batch_size=64", "epochs=1"]
+    words = ["protocol.channels=2", "protocol.batch_size=64", "protocol.epochs=1"]
     entries = {"darts": METHODS["darts"]}
     (run,) = plan(entries, "nasbench201", "quick", ["digits"], [0], words, Path("data"), open_table())
     return run
@@ -171,6 +171,6 @@ def test_a_hang_that_no_signal_ends_takes_nobody_along(tmp_path):
     """Even where one job at a time would otherwise be done by the call itself."""
     hangs = f"{ROOT / 'tests' / 'faults' / 'methods.py'}:CannotBeInterrupted"
     assert run(tmp_path, "--time-limit", "15", methods=f"{hangs},darts") == 1
-    records = {record["asked"]["method"]: record for record in Store(tmp_path).records()}
+    records = {record["config"]["method"]["name"]: record for record in Store(tmp_path).records()}
     assert records["darts"]["status"] == "done"
     assert "past the time limit of 15 s" in records["CannotBeInterrupted"]["failure"]

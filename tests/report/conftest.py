@@ -10,7 +10,10 @@ import pandas as pd
 import pytest
 
 from harness import report
-from harness.experiment.store import LOOKUP_COLUMNS, SCHEMA, Lookups, Store, run_key
+from harness.benchmarks.nasbench201.table import known
+from harness.experiment.config import SCHEMA, run_key
+from harness.experiment.store import LOOKUP_COLUMNS, Lookups, Store
+from harness.profiles import NUMERICS
 
 PUBLISHED = Path(__file__).parents[2] / "results" / "published.csv"
 
@@ -25,6 +28,10 @@ def genotype(number):
     operation = ("sep_conv_3x3", "skip_connect", "max_pool_3x3", "dil_conv_3x3", "sep_conv_5x5")[number % 5]
     edges = f"[('{operation}', {number // 5 % 2})" + ", ('sep_conv_3x3', 1)" * 7 + "]"
     return f"Genotype(normal={edges}, normal_concat=range(2, 6), reduce={edges}, reduce_concat=range(2, 6))"
+
+
+def origin(sha256):
+    return {"origin": "built-in"} if sha256 is None else {"origin": "external", "sha256": sha256}
 
 
 @dataclass
@@ -48,32 +55,53 @@ class Results:
         failure=None,
         changed=None,
         space="nasbench201",
+        space_sha256=None,
+        images="official",
+        data_sha256="0" * 64,
+        seen_test=False,
+        version=1,
+        dirty=False,
         seconds=1.0,
         device="cpu",
     ):
         """One run, of which `cells` are the cells of its epochs; returns its key."""
-        asked = {
+        changed = dict(changed or {})
+        part = changed.pop("images", None)
+        optimizer = changed.pop("optimizer", None)
+        settings = settings or {"lr": 0.1}
+        config = {
             "schema": SCHEMA,
-            "space": space,
-            "method": method,
-            "source": source,
-            "settings": settings or {"lr": 0.1},
+            "kind": "one-shot",
+            "benchmark": {"name": space, "version": 1, **origin(space_sha256)},
             "profile": profile,
-            "protocol": {"channels": 4, "epochs": epochs, "precision": "fp32"},
-            "dataset": dataset,
-            "data_sha256": "0" * 64,
+            "method": {"name": method, "version": version, **origin(source)},
+            "settings": settings,
+            "optimizer": {"name": optimizer, "sha256": "0f" * 32} if optimizer else None,
+            "protocol": {"id": f"{space}/{profile}", "version": 1, "values": {"channels": 4, "epochs": epochs}},
+            "numerics": {"precision": changed.get("precision", "fp32")},
+            "dataset": {
+                "name": dataset,
+                "origin": "subset" if part else images,
+                "sha256": data_sha256,
+                "part": part,
+                "split": {"name": "halves", "sha256": "2" * 64, "may_have_seen_test": seen_test, "substitute": False},
+            },
             "seed": seed,
+            "overrides": {
+                "settings": {name: value for name, value in changed.items() if name in settings},
+                "protocol": {name: value for name, value in changed.items() if name not in (*settings, *NUMERICS)},
+                "numerics": {name: value for name, value in changed.items() if name in NUMERICS},
+            },
         }
         record = {
             "schema": SCHEMA,
-            "key": run_key(asked),
-            "kind": "one-shot",
-            "asked": asked,
-            "changed": changed or {},
+            "key": run_key(config),
+            "config": config,
             "family": "gaea" if method.startswith("gaea") else "darts",
+            "paper": "",
             "status": "failed" if failure else "done",
             "failure": failure,
-            "provenance": {"commit": None, "device": device, "seconds": seconds},
+            "provenance": {"commit": None, "dirty": dirty, "device": device, "seconds": seconds},
         }
         if failure:
             self.store.write(record)
@@ -94,28 +122,31 @@ class Results:
         dataset="cifar10",
         space="nasbench201",
         table="a" * 64,
+        verified=True,
     ):
         """A search on the table: `improvements` are (seconds, cell); `choice` is its cell, if not the last of them."""
-        asked = {
+        config = {
             "schema": SCHEMA,
-            "space": space,
-            "method": method,
-            "source": None,
-            "settings": {},
+            "kind": "black-box",
+            "benchmark": {"name": space, "version": 1, "origin": "built-in"},
             "profile": profile,
-            "protocol": {"budget_seconds": 12000.0},
-            "dataset": dataset,
+            "method": {"name": method, "version": 1, "origin": "built-in"},
+            "settings": {},
+            "optimizer": None,
+            "protocol": {"id": f"{space}/queries", "version": 1, "values": {"budget_seconds": 12000.0}},
+            "numerics": {},
+            "dataset": {"name": dataset, "origin": "official"},
+            "table": table
+            and {"name": "a table", "sha256": table, "epochs": 12, "substitute": False, "verified": verified},
             "seed": seed,
-            "table": table,
-            "signal_epochs": 12,
+            "overrides": {"settings": {}, "protocol": {}, "numerics": {}},
         }
         record = {
             "schema": SCHEMA,
-            "key": run_key(asked),
-            "kind": "black-box",
-            "asked": asked,
-            "changed": {},
+            "key": run_key(config),
+            "config": config,
             "family": "black-box",
+            "paper": "",
             "status": "done",
             "failure": None,
             "provenance": {"commit": None, "device": "cpu", "seconds": 1.0},
@@ -128,29 +159,47 @@ class Results:
         return record["key"]
 
     def retrain(
-        self, cell, seed, error, *, dataset="digits", parameters=50_000, changed=None, failure=None, processes=1
+        self,
+        cell,
+        seed,
+        error,
+        *,
+        dataset="digits",
+        images="official",
+        data_sha256="1" * 64,
+        parameters=50_000,
+        changed=None,
+        failure=None,
+        processes=1,
     ):
         """A training of a cell from scratch, with its test error in %; returns its key."""
-        recipe = {"cells": 6, "channels": 8, "epochs": 10, "crop": True, "learning_rate": 0.1, **(changed or {})}
-        asked = {
+        changed = changed or {}
+        recipe = {"cells": 6, "channels": 8, "epochs": 10, "crop": True, "learning_rate": 0.1, **changed}
+        config = {
             "schema": SCHEMA,
-            "kind": "retrain",
-            "space": "darts",
-            "cell": cell,
-            "recipe": recipe,
-            "dataset": dataset,
-            "data_sha256": "1" * 64,
+            "kind": "retraining",
+            "benchmark": {"name": "darts", "version": 1, "origin": "built-in"},
+            "protocol": {
+                "id": f"darts/retraining/{dataset}",
+                "version": 1,
+                "values": {name: value for name, value in recipe.items() if name not in NUMERICS},
+            },
+            "numerics": {"precision": changed.get("precision", "fp32")},
+            "dataset": {"name": dataset, "origin": images, "sha256": data_sha256, "part": None},
+            "architecture": cell,
             "processes": processes,
             "seed": seed,
+            "overrides": {
+                "settings": {},
+                "protocol": {name: value for name, value in changed.items() if name not in NUMERICS},
+                "numerics": {name: value for name, value in changed.items() if name in NUMERICS},
+            },
         }
         record = {
             "schema": SCHEMA,
-            "key": run_key(asked),
-            "kind": "retrain",
-            "asked": asked,
-            "changed": changed or {},
+            "key": run_key(config),
+            "config": config,
             "cell_name": "cell",
-            "proxy": dataset == "digits",
             "status": "failed" if failure else "done",
             "failure": failure,
             "provenance": {"commit": "c" * 40, "device": "cpu", "machine": "a machine", "seconds": 20.0},
@@ -204,7 +253,8 @@ def _arrays(cells):
 
 
 @pytest.fixture
-def results(tmp_path):
+def results(tmp_path, monkeypatch):
+    monkeypatch.setitem(known.NAMES, "a" * 64, "a table")
     store = Store(tmp_path)
     store.prepare()
     return Results(store)

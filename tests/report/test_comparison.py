@@ -62,8 +62,10 @@ def test_what_all_methods_changed_is_said_once_and_a_subset_is_called_a_proxy(re
     part = {"epochs": 3, "images": "100 of 50000"}
     for method, accuracies in (("gaea-darts-erm", [91.0, 92.0]), ("darts", [90.0, 90.0])):
         results.runs_with(method, accuracies, epochs=3, changed=part)
-    found = _compare(results, *(f"{name} [epochs=3, images=100 of 50000]" for name in ("gaea-darts-erm", "darts")))
-    assert found.lines[0].endswith("; all with epochs=3, images=100 of 50000")
+    found = _compare(
+        results, *(f"{name} [epochs=3, images=100 of 50000@00000000]" for name in ("gaea-darts-erm", "darts"))
+    )
+    assert found.lines[0].endswith("; all with epochs=3, images=100 of 50000@00000000 (subset proxy)")
     assert any(
         line.startswith(
             "gaea-darts-erm against darts on cifar10 (test, subset proxy, n = 2 paired seeds): +1.50 points"

@@ -124,39 +124,57 @@ def test_seed_ranges_are_read_back_by_the_command_line(seeds):
     "words",
     [
         ["--methods", "darts", "--seeds", "3-3"],
-        ["--methods", "gaea-darts-bilevel", "--set", "lr=0.05", "--set", "epochs=3", "--seeds", "0,2,5-7"],
-        ["--methods", "darts", "--set", "nesterov=false", "--set", "weight_decay=1e-7", "--precision", "bf16"],
-        ["--methods", "bohb", "--profile", "paper", "--set", "budget_seconds=500"],
+        [
+            "--methods",
+            "gaea-darts-bilevel",
+            "--set",
+            "gaea-darts-bilevel.lr=0.05",
+            "--set",
+            "protocol.epochs=3",
+            "--seeds",
+            "0,2,5-7",
+        ],
+        [
+            "--methods",
+            "darts",
+            "--set",
+            "protocol.nesterov=false",
+            "--set",
+            "protocol.weight_decay=1e-7",
+            "--precision",
+            "bf16",
+        ],
+        ["--methods", "bohb", "--profile", "paper", "--set", "protocol.budget_seconds=500"],
     ],
 )
 def test_command_asks_for_the_very_runs(words):
     asked = planned(run_all.parser().parse_args(words))
     first = asked[0]
-    record = {
-        "asked": first.asked,
-        "changed": first.changed,
-        "kind": "black-box" if first.black_box else "one-shot",
-        "provenance": {"device": "cpu", "threads": 1},
-    }
-    command = shlex.split(commands.searching(record, [run.asked["seed"] for run in asked]))
+    record = {"config": first.config, "provenance": {"device": "cpu", "threads": 1}}
+    command = shlex.split(commands.searching(record, [run.config["seed"] for run in asked]))
     assert command[:2] == ["python", "run_all.py"]
     again = planned(run_all.parser().parse_args(command[2:]))
     assert [run.key for run in again] == [run.key for run in asked]
 
 
 def test_command_says_where_a_file_of_the_users_belongs():
-    record = {
-        "asked": {"method": "darts", "space": "two-edges", "profile": "quick", "dataset": "stripes", "settings": {}},
+    config = {
         "kind": "one-shot",
-        "provenance": {"device": "cpu"},
+        "benchmark": {"name": "two-edges", "origin": "external"},
+        "method": {"name": "darts", "origin": "built-in"},
+        "profile": "quick",
+        "dataset": {"name": "stripes", "origin": "external"},
+        "optimizer": None,
+        "overrides": {"settings": {}, "protocol": {}, "numerics": {}},
     }
+    record = {"config": config, "provenance": {"device": "cpu"}}
     command = commands.searching(record, [0, 1])
     assert "--space FILE.py:two-edges" in command
     assert "--dataset FILE.py:stripes" in command
 
 
 def planned(options):
-    overrides = [*options.set, *([f"precision={options.precision}"] if options.precision else [])]
+    overrides = [*options.set, *([f"protocol.precision={options.precision}"] if options.precision else [])]
     entries = select(options.methods, options.space, METHODS, FAMILIES).entries
     datasets = options.dataset or ["digits"]
     table = open_table(None)
@@ -248,7 +266,7 @@ def test_recipes_are_never_averaged(results):
     }
     assert means == {
         "6 cells, C=8, 10 epochs": "2.50",
-        "6 cells, C=8, 10 epochs, crop=False, learning_rate=0.2": "1.25",
+        "6 cells, C=8, 10 epochs [crop=false, learning_rate=0.2]": "1.25",
     }
 
 
@@ -273,7 +291,7 @@ def test_changed_recipe_is_trained_by_a_command_of_its_own(results):
         "torchrun --nproc-per-node 2 -m harness.evaluate.retrain --cell CELL --dataset digits --seeds SEED-SEED"
         " --device cpu --no-crop --epochs 3"
     )
-    assert origin["name"] == "6 cells, C=8, 3 epochs, crop=False, 2 processes"
+    assert origin["name"] == "6 cells, C=8, 3 epochs [crop=false, 2 processes]"
 
 
 def test_command_of_an_exchanged_optimizer(results):

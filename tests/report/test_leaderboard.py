@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.report.leaderboard import COLUMNS
+from harness.benchmarks.nasbench201.table import cell_numbers
+from harness.benchmarks.nasbench201.table.bundled import bundled_table
+from harness.report.leaderboard import COLUMNS, OBSTACLES
+from tests.report.conftest import CELLS, genotype
 
 
 def _only(frame):
@@ -15,7 +18,7 @@ def _only(frame):
 def test_row_worked_out_by_hand(results):
     results.runs_with("gaea-darts-erm", [94.0, 94.2, 94.4])
     frame = results.report().leaderboard
-    assert list(frame.columns) == COLUMNS
+    assert list(frame.columns) == [*COLUMNS, OBSTACLES]
     row = _only(frame)
     assert row["mean"] == pytest.approx(94.2)
     assert row["std"] == pytest.approx(0.2)  # ddof 1; ddof 0 would give 0.163
@@ -38,6 +41,7 @@ def test_row_worked_out_by_hand(results):
         "published_status": "seen, std recalled",
         "verdict": "reproduced",  # 0.1 <= 2 sqrt(0.2^2/3 + 0.29^2/4) = 0.37
         "table": "a" * 12,
+        "obstacles": (),
     }
 
 
@@ -59,9 +63,9 @@ def test_quick_profile_reproduces_nothing(results, asked):
     assert _only(results.report().leaderboard)["verdict"] == "not comparable"
 
 
-def test_configurations_are_not_averaged_and_only_the_usual_one_is_judged(results):
+def test_configurations_are_not_averaged_and_one_with_overrides_is_not_judged(results):
     results.runs_with("gaea-darts-erm", [94.0, 94.2])
-    results.run("gaea-darts-erm", epochs=3, cells=("other", "other", "gaea-darts-erm-1"))
+    results.run("gaea-darts-erm", epochs=3, changed={"epochs": 3}, cells=("other", "other", "gaea-darts-erm-1"))
     frame = results.report().leaderboard.set_index("method")
     assert frame["mean"].to_dict() == pytest.approx({"gaea-darts-erm": 94.1, "gaea-darts-erm [epochs=3]": 94.2})
     assert frame["n"].to_dict() == {"gaea-darts-erm": 2, "gaea-darts-erm [epochs=3]": 1}
@@ -90,7 +94,7 @@ def test_validation_accuracy_beside_a_published_test_accuracy_has_no_difference(
     assert row.isna()["difference"]
 
 
-def test_outside_method_that_shares_a_name_gets_no_published_value(results):
+def test_external_method_that_shares_a_name_gets_no_published_value(results):
     results.runs_with("darts", [54.3, 54.3], source="ab" * 32)
     row = _only(results.report().leaderboard)
     assert row["verdict"] == "no published value"
@@ -117,3 +121,53 @@ def test_rows_come_in_leaderboard_order(results):
         ["imagenet16-120", "x-valid"],
     ]
     assert frame["selection"].iloc[0] == "last"
+
+
+@pytest.mark.parametrize(
+    "run", [{"images": "external", "data_sha256": "ab" * 32}, {"space_sha256": "ab" * 32}, {"images": "unverified"}]
+)
+def test_nothing_external_is_judged_under_an_official_name(results, run):
+    results.runs_with("gaea-darts-erm", [94.1, 94.1, 94.1], **run)
+    assert set(results.report().leaderboard["verdict"]) <= {"not comparable", "no published value"}
+
+
+@pytest.mark.parametrize("run", [{"images": "reordered"}, {"changed": {"precision": "bf16"}}])
+def test_the_order_of_the_images_and_the_precision_do_not_prevent_a_comparison(results, run):
+    results.runs_with("gaea-darts-erm", [94.0, 94.2, 94.4], **run)
+    assert _only(results.report().leaderboard)["verdict"] == "reproduced"
+
+
+def test_rows_of_modified_code_are_rows_of_their_own_and_never_judged(results):
+    results.runs_with("gaea-darts-erm", [94.0, 94.2, 94.4])
+    results.run("gaea-darts-erm", 0, dirty=True, cells=("other", "gaea-darts-erm-0"), settings={"lr": 0.3})
+    verdicts = results.report().leaderboard.set_index("method")["verdict"].to_dict()
+    assert verdicts == {"gaea-darts-erm": "reproduced", "gaea-darts-erm [modified code]": "not comparable"}
+
+
+def test_an_unverified_table_is_noted_and_nothing_of_it_judged(results):
+    for seed in range(2):
+        results.run("gaea-darts-erm", seed, cells=(CELLS[0],))
+    results.look_up({(CELLS[0], "cifar10", "test"): 94.1}, sha256="b" * 64)
+    report = results.report()
+    assert _only(report.leaderboard)["verdict"] == "not comparable"
+    assert any("Table bbbbbbbbbbbb lacks" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("error, verdict", [(0.0, "reproduced"), (0.5, "not comparable")])
+def test_a_table_is_verified_by_its_validation_accuracies(results, error, verdict):
+    (expected,), _ = bundled_table().accuracy(cell_numbers([CELLS[0]]), "cifar10", "x-valid")
+    for seed in range(2):
+        results.run("gaea-darts-erm", seed, cells=(CELLS[0],))
+    numbers = {(CELLS[0], "cifar10", "x-valid"): expected + error, (CELLS[0], "cifar10", "test"): 94.1}
+    results.look_up(numbers, sha256="c" * 64)
+    board = results.report().leaderboard.set_index("split")
+    assert board.loc["test", "verdict"] == verdict
+
+
+def test_a_search_counts_once_however_many_trainings_of_its_cell_there_are(results):
+    results.trained_with("darts", [2.0, 3.0])
+    for seed in range(2):
+        results.retrain(genotype(seed), seed, 5.0, images="unverified", data_sha256="f" * 64)
+    board = results.report().leaderboard
+    assert board["n"].tolist() == [2, 2]
+    assert sorted(board["mean"]) == [2.5, 5.0]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.experiment.store import Store
-from harness.report import write
+from harness.report import gather, write
 from harness.report.render.excerpt import main, render, replaced
 from methods import METHODS
 
@@ -52,22 +52,44 @@ def test_results_stay_small():
     assert sum(-(-size // BLOCK) * BLOCK for size in sizes) < LARGEST
 
 
-def test_the_readme_shows_them():
-    readme = RESULTS.parent / "README.md"
-    assert readme.read_text() == replaced(readme.read_text(), REFERENCE)
+@pytest.mark.parametrize(
+    ("name", "full", "lines"), [("README.md", False, 30), ("docs/results.md", True, 100)], ids=["short", "full"]
+)
+def test_the_documents_show_them(again, name, full, lines):
+    file = RESULTS.parent / name
+    report = gather(Store(again), list(METHODS), RESULTS / "published.csv")
+    link = ("../" if full else "") + "results/reference/tables/leaderboard.md"
+    tables = render(report, link, full)
+    assert file.read_text() == replaced(file.read_text(), tables)
+    assert len(tables.splitlines()) <= lines
 
 
 def test_one_search_has_no_deviation(results):
     results.trained_with("darts", [2.0])
     results.runs_with("darts", [50.0])
-    text = render(results.report().leaderboard)
+    text = render(results.report(), "leaderboard.md", full=True)
     assert "| darts | 1 | 2.00 |" in text
     assert "| darts | 1 | 50.00 | – | – |" in text
 
 
+def test_the_short_form_leaves_out_proxies_and_overrides(results):
+    results.run("darts", cells=("other", "plain"))
+    results.run("gdas", cells=("other", "digits"), profile="quick", dataset="digits")
+    results.run("gdas", cells=("other", "changed"), changed={"epochs": 2})
+    accuracies = {"other": 40.0, "plain": 50.0, "digits": 60.0, "changed": 70.0}
+    results.look_up({(cell, "cifar10", "test"): accuracy for cell, accuracy in accuracies.items()})
+    short, full = (render(results.report(), "leaderboard.md", full) for full in (False, True))
+    assert "| darts | 1 | 50.00 |" in short
+    assert "60.00" not in short
+    assert "70.00" not in short
+    assert "60.00" in full
+    assert "70.00" in full
+
+
 def test_a_file_without_marks_is_refused(tmp_path, capsys):
     (tmp_path / "README.md").write_text("no marks")
-    assert main([str(REFERENCE), str(tmp_path / "README.md")]) == 2
+    published = str(RESULTS / "published.csv")
+    assert main([str(tmp_path), published, str(tmp_path / "README.md")]) == 2
     assert capsys.readouterr().err.startswith("excerpt: the file needs the lines")
-    assert main([str(tmp_path), str(RESULTS.parent / "README.md")]) == 2
+    assert main([str(tmp_path), "nowhere.csv", str(tmp_path / "README.md")]) == 2
     assert "No such file" in capsys.readouterr().err

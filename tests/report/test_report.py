@@ -127,7 +127,8 @@ def test_figures_show_as_many_methods_as_fit_and_say_so(results):
     for number in range(gallery.MOST + 1):
         results.black_box(f"method-{number}", [(10.0, CELLS[0])], seconds=30.0)
     results.look_up({(CELLS[0], "cifar10", "test"): 94.0})
-    drawn = dict(gallery.draw(results.report(), results.store))
+    drawings = gallery.describe(results.report(), results.store)
+    drawn = {drawing.name: drawing.figure() for drawing in drawings if drawing.on_page}
     assert drawn
     assert all(
         " ".join(figure.get_suptitle().split()).endswith("; the first 40 of 41 methods") for figure in drawn.values()

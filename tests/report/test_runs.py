@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from harness.experiment.config import Label, label
 from harness.report.runs import methods_in_order, tabulate, without_shared
 
 
@@ -15,30 +18,90 @@ def test_seeds_of_one_configuration_share_a_name(results):
     assert _methods(results) == ["darts", "darts"]
 
 
-def test_rarer_configuration_is_named_by_what_differs(results):
-    for seed in range(3):
-        results.run(seed=seed)
-    results.run(seed=0, epochs=3, settings={"lr": 0.2})
-    assert _methods(results) == ["darts", "darts", "darts", "darts [epochs=3, lr=0.2]"]
+def test_a_configuration_is_labelled_by_its_overrides(results):
+    results.run(epochs=3, settings={"lr": 0.2}, changed={"epochs": 3, "lr": 0.2, "precision": "bf16"})
+    assert _methods(results) == ["darts [epochs=3, lr=0.2, precision=bf16]"]
 
 
-def test_configurations_with_equally_many_runs_are_all_named(results):
-    results.run(epochs=2)
-    results.run(epochs=3)
-    assert _methods(results) == ["darts [epochs=2]", "darts [epochs=3]"]
+def test_runs_that_are_added_rename_no_other_row(results):
+    results.run(seed=0)
+    results.run(seed=0, settings={"lr": 0.2}, changed={"lr": 0.2})
+    for seed in range(1, 6):
+        before = dict(zip(*[tabulate(results.store.records())[column] for column in ("key", "method")], strict=True))
+        results.run(seed=seed, settings={"lr": 0.2}, changed={"lr": 0.2})
+        after = tabulate(results.store.records()).set_index("key")["method"].to_dict()
+        assert before.items() <= after.items()
 
 
-def test_setting_that_one_configuration_lacks_is_unset(results):
-    for seed in range(2):
-        results.run(seed=seed, settings={"lr": 0.1, "floor": 1e-5})
-    results.run(settings={"lr": 0.1})
-    assert "darts [floor=unset]" in _methods(results)
+def test_a_protocol_field_that_is_also_a_setting_carries_its_scope():
+    overrides = {"settings": {"momentum": 0.5}, "protocol": {"momentum": 0.1}, "numerics": {}}
+    config = {
+        "benchmark": {"name": "nasbench201", "version": 1, "origin": "built-in"},
+        "method": {"name": "darts", "version": 1, "origin": "built-in"},
+        "settings": {"momentum": 0.5},
+        "optimizer": None,
+        "protocol": {"id": "nasbench201/quick", "version": 1, "values": {}},
+        "dataset": {"name": "digits", "origin": "official", "sha256": "0" * 64},
+        "overrides": overrides,
+    }
+    assert label({"config": config, "provenance": {}}).details == ("momentum=0.5", "protocol.momentum=0.1")
 
 
-def test_method_files_with_other_content_are_told_apart(results):
-    results.run("Mine", source="ab" * 32)
-    results.run("Mine", source="cd" * 32)
-    assert _methods(results) == ["Mine [source=abababab]", "Mine [source=cdcdcdcd]"]
+def test_external_methods_are_labelled_by_their_source(results):
+    results.run("darts", source="ab" * 32)
+    results.run("darts", source="cd" * 32)
+    assert _methods(results) == ["darts@abababab", "darts@cdcdcdcd"]
+
+
+def test_external_optimizers_of_one_name_are_told_apart(results):
+    optimizers = [{"name": "Mine", "sha256": digest * 32} for digest in ("ab", "cd")]
+    (record,) = [results.store.read(results.run())]
+    labels = {str(label({**record, "config": {**record["config"], "optimizer": one}})) for one in optimizers}
+    assert labels == {"darts [optimizer=Mine@abababab]", "darts [optimizer=Mine@cdcdcdcd]"}
+
+
+def test_external_datasets_and_spaces_never_have_an_official_name(results):
+    results.run(images="external", dataset="cifar10", data_sha256="ab" * 32)
+    results.run(space_sha256="cd" * 32)
+    groups = tabulate(results.store.records())[["space", "searched_on"]].values.tolist()
+    assert sorted(groups) == [
+        ["external:nasbench201@cdcdcdcd", "cifar10"],
+        ["nasbench201", "external:cifar10@abababab"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "run, detail, deviation",
+    [
+        ({"changed": {"images": "9 of 50000"}}, "images=9 of 50000@00000000", "subset of the images"),
+        ({"images": "unverified"}, "images=unverified@00000000", "unverified images"),
+        ({"images": "reordered"}, "images=reordered@00000000", None),
+        ({"changed": {"precision": "bf16"}}, "precision=bf16", None),
+        ({"changed": {"lr": 0.2}}, "lr=0.2", "overrides: lr"),
+        ({"dirty": True}, "modified code", "modified code"),
+        ({"seen_test": True}, None, "may have seen test images"),
+        ({"profile": "quick"}, None, "quick profile"),
+    ],
+)
+def test_what_keeps_a_row_from_being_the_published_experiment(results, run, detail, deviation):
+    results.run(**run)
+    (row,) = tabulate(results.store.records()).to_dict("records")
+    assert row["label"].details == ((detail,) if detail else ())
+    assert row["deviations"] == ((deviation,) if deviation else ())
+
+
+def test_another_version_is_another_row(results):
+    results.run()
+    results.run(version=2)
+    assert _methods(results) == ["darts", "darts v2"]
+
+
+def test_configurations_that_no_override_tells_apart_are_told_apart_by_digest(results):
+    for epochs in (2, 3):
+        results.run(epochs=epochs)
+    first, second = _methods(results)
+    assert first != second
+    assert first.startswith("darts [configuration=")
 
 
 def test_other_profile_or_search_dataset_is_no_other_configuration(results):
@@ -57,7 +120,7 @@ def test_methods_come_in_the_given_order_then_alphabetically_with_variants_toget
     for method in ("zzz", "aaa", "darts", "gaea-darts-erm"):
         for seed in range(2):
             results.run(method, seed)
-    results.run("darts", epochs=3)
+    results.run("darts", epochs=3, changed={"epochs": 3})
     found = methods_in_order(tabulate(results.store.records()), ["gaea-darts-erm", "darts"])
     assert found == ["gaea-darts-erm", "darts", "darts [epochs=3]", "aaa", "zzz"]
 
@@ -69,37 +132,26 @@ def test_a_variant_in_which_more_was_changed_comes_later(results):
     assert found == ["darts [epochs=3]", "darts [epochs=3, lr=0.5]"]
 
 
-def test_what_the_user_changed_is_named_and_never_usual_even_if_all_runs_have_it(results):
-    for seed in (0, 1):
-        results.run(seed=seed, epochs=5, changed={"epochs": 5})
-    changed = tabulate(results.store.records())
-    assert set(changed["method"]) == {"darts [epochs=5]"}
-    assert not changed["usual"].any()
-
-
-def test_the_unchanged_configuration_keeps_the_name_however_few_its_runs(results):
-    for seed in (0, 1, 2):
-        results.run(seed=seed, epochs=5, changed={"epochs": 5})
-    results.run(seed=0)
-    runs = tabulate(results.store.records())
-    assert sorted(runs["method"]) == ["darts", "darts [epochs=5]", "darts [epochs=5]", "darts [epochs=5]"]
-    assert list(runs.loc[runs["usual"], "method"]) == ["darts"]
-
-
 def test_names_in_one_figure_leave_out_what_all_share():
-    methods = ["darts [cells=1, epochs=3]", "gdas [cells=1, epochs=3, lr=0.1]", "enas [cells=1, epochs=30]"]
-    short, shared = without_shared(methods)
-    assert short == {
-        methods[0]: "darts [epochs=3]",
-        methods[1]: "gdas [epochs=3, lr=0.1]",
-        methods[2]: "enas [epochs=30]",
+    labels = {
+        str(one): one
+        for one in (
+            Label("darts", ("cells=1", "epochs=3")),
+            Label("gdas", ("cells=1", "epochs=3", "lr=0.1")),
+            Label("enas", ("cells=1", "epochs=30")),
+        )
     }
+    short, shared = without_shared(labels)
+    assert list(short.values()) == ["darts [epochs=3]", "gdas [epochs=3, lr=0.1]", "enas [epochs=30]"]
     assert shared == "cells=1"
-    assert without_shared(methods[:2]) == ({methods[0]: "darts", methods[1]: "gdas [lr=0.1]"}, "cells=1, epochs=3")
-    assert without_shared(["darts", methods[0]]) == ({"darts": "darts", methods[0]: methods[0]}, "")
+    two = dict(list(labels.items())[:2])
+    assert without_shared(two) == (dict(zip(two, ["darts", "gdas [lr=0.1]"], strict=True)), "cells=1, epochs=3")
+    assert without_shared({"darts": Label("darts")}) == ({"darts": "darts"}, "")
 
 
-def test_what_another_configuration_changed_is_named_there_only(results):
-    results.run("darts", 0, epochs=3, changed={"epochs": 3})
-    results.run("darts", 0, epochs=3, settings={"lr": 0.2}, changed={"epochs": 3, "lr": 0.2})
-    assert set(tabulate(results.store.records())["method"]) == {"darts [epochs=3]", "darts [epochs=3, lr=0.2]"}
+def test_a_subset_is_called_a_proxy_once():
+    labels = {str(one): one for one in (Label("darts", ("images=9 of 50000",)), Label("gdas", ("images=9 of 50000",)))}
+    assert without_shared(labels, labels)[1] == "images=9 of 50000 (subset proxy)"
+    short, shared = without_shared({**labels, "enas": Label("enas")}, labels)
+    assert short["darts [images=9 of 50000]"] == "darts [images=9 of 50000] (subset proxy)"
+    assert (short["enas"], shared) == ("enas", "")

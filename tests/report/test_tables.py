@@ -104,7 +104,7 @@ def test_what_all_methods_changed_stands_in_the_caption(results, form):
     results.runs_with("darts", [50.0], epochs=3, changed={"epochs": 3, "images": "9 of 50000"})
     results.runs_with("gdas", [50.0], epochs=3, changed={"epochs": 3, "images": "9 of 50000", "lr": 0.5})
     text = form.render(results.report())
-    assert f"accuracy in {form.escape('%')}; all with epochs=3, images=9 of 50000 (subset proxy)" in text
+    assert f"accuracy in {form.escape('%')}; all with epochs=3, images=9 of 50000@00000000 (subset proxy)" in text
     assert form.escape("gdas [lr=0.5]") in text
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from harness.report.published import PublishedValue
-from harness.report.verdict import RULE, comparable, judge
+from harness.report.verdict import RULE, judge, obstacles
 
 NAN = math.nan
 PUBLISHED = PublishedValue(
@@ -30,12 +30,12 @@ PUBLISHED = PublishedValue(
 # 2 sqrt(0.6^2/9 + 0.4^2/4) + 0.005 = 2 sqrt(0.08) + 0.005 = 0.5657 + 0.005
 BOUND = 0.5707
 OURS = {
-    "profile": "paper",
+    "deviations": (),
     "searched_on": "cifar10",
     "selection": "last",
+    "dataset": "cifar100",
     "metric": "test_accuracy",
     "split": "x-test",
-    "usual": True,
 }
 
 
@@ -66,28 +66,29 @@ def test_no_published_value_is_said():
 
 
 def test_same_protocol_is_comparable():
-    assert comparable(PUBLISHED, **OURS)
+    assert not obstacles(PUBLISHED, **OURS)
 
 
 @pytest.mark.parametrize(
-    "ours",
+    "aspect, ours",
     [
-        {"profile": "quick"},
-        {"profile": "controlled"},
-        {"searched_on": "cifar100"},
-        {"selection": "best-valid"},
-        {"split": "ori-test"},
-        {"metric": "valid_accuracy"},
-        {"usual": False},
+        ("protocol", {"deviations": ("quick profile",)}),
+        ("searched on", {"searched_on": "cifar100"}),
+        ("cell", {"selection": "best-valid"}),
+        ("split", {"split": "ori-test"}),
+        ("split", {"dataset": "digits"}),
+        ("split", {"metric": "valid_accuracy"}),
     ],
 )
-def test_any_difference_on_our_side_is_not_comparable(ours):
-    assert not comparable(PUBLISHED, **OURS | ours)
+def test_any_difference_on_our_side_is_an_obstacle_with_a_reason(aspect, ours):
+    (found,) = obstacles(PUBLISHED, **OURS | ours)
+    assert found.aspect == aspect
+    assert found.reason
 
 
 @pytest.mark.parametrize("published", [{"protocol": "best-of-n"}, {"protocol": ""}, {"searched_on": ""}, {"split": ""}])
 def test_any_difference_on_the_published_side_is_not_comparable(published):
-    assert not comparable(replace(PUBLISHED, **published), **OURS)
+    assert obstacles(replace(PUBLISHED, **published), **OURS)
 
 
 def test_rule_names_every_verdict():

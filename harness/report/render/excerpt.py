@@ -1,13 +1,19 @@
-"""The leaderboard in short, for the README: python -m harness.report.render.excerpt results/reference README.md
+"""The leaderboard in short: test accuracies for the README, all groups for docs/results.md.
 
-Between the two marks of a Markdown file it writes one small table per space, profile and search dataset: test
-accuracies of the last cells on NAS-Bench-201, with published numbers only where they are comparable, then errors of
-cells that were trained from scratch.
+    E=harness.report.render.excerpt
+    python -m $E results/reference results/published.csv README.md
+    python -m $E --full results/reference results/published.csv docs/results.md
+
+Writes Markdown between the two marks of a file. In short: one small table per search dataset and profile `paper` or
+`controlled` on NAS-Bench-201 (`quick` if there is nothing else), without rows that have overrides of their own.
+`--full`: every group and row, and test errors of cells that were retrained from scratch. Published values are given
+only where they are comparable.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,50 +21,71 @@ from typing import Any
 
 import pandas as pd
 
+from harness.experiment.registry import built_in
+from harness.experiment.store import Store
 from harness.files import write_atomically
 from harness.report import retrained
+from harness.report.content import Report, gather
 from harness.report.groups import GROUP, Group
-from harness.report.runs import subset_label, without_shared
 
 MARKS = ("<!-- results -->", "<!-- end of results -->")
 COLUMNS = [("cifar10", "test"), ("cifar100", "x-test"), ("imagenet16-120", "x-test")]
 SIGNS = {"reproduced": "=", "differs": "≠"}
+NOTE = (
+    "Mean ± sample standard deviation over n searches, in %, of the cell of the last epoch or query after 200 epochs "
+    "of training. In brackets: the published value, where it is comparable; = reproduced, ≠ differs, † quoted from "
+    "memory, by the rule under the [leaderboard]({leaderboard}), which also has all sources."
+)
+RETRAINED = (
+    "Cells of the DARTS space are not covered by the tabular benchmark. They were retrained from scratch; errors of "
+    "a proxy are not comparable to published ones."
+)
 
 
-def render(leaderboard: pd.DataFrame) -> str:
-    """Markdown of all groups with test accuracies, in the leaderboard's order."""
-    tests = leaderboard[(leaderboard["selection"] == "last") & (leaderboard["metric"] == "test_accuracy")]
-    rows = tests[[pair in COLUMNS for pair in zip(tests["dataset"], tests["split"], strict=True)]]
-    parts = [_table(Group(*map(str, group)), part) for group, part in rows.groupby(GROUP, sort=False)]
-    trained = leaderboard[(leaderboard["selection"] == "last") & (leaderboard["metric"] == retrained.METRIC)]
-    parts += [
-        _errors(Group(*map(str, group)), str(dataset), str(recipe), part)
-        for (*group, dataset, recipe), part in trained.groupby([*GROUP, "dataset", "table"], sort=False)
-    ]
-    note = (
-        "Mean ± sample standard deviation over n searches, in %, of the cell of the last epoch or query after 200 "
-        "epochs of training. In brackets the published value where split, profile and search dataset are the same: = "
-        "reproduced, ≠ differs († quoted from memory), by the rule under the "
-        "[whole leaderboard](results/reference/tables/leaderboard.md), which has every source. Cells of the DARTS "
-        "space, which no table knows, were trained here: their errors are comparable with nothing that is published."
-    )
-    return "\n\n".join([*parts, note])
+def render(report: Report, leaderboard: str, full: bool = False) -> str:
+    """Markdown tables of the groups with test accuracies, in the leaderboard's order.
+
+    Args:
+        report: of a results folder.
+        leaderboard: address of the full leaderboard, as the file links to it.
+        full: all groups and rows, and the errors of retrained cells.
+    """
+    last = report.leaderboard[report.leaderboard["selection"] == "last"]
+    tests = last[last["metric"] == "test_accuracy"]
+    rows = tests[pd.MultiIndex.from_frame(tests[["dataset", "split"]]).isin(COLUMNS)]
+    if not full and not (large := rows[rows["profile"] != "quick"]).empty:
+        rows = large
+    groups = [(Group(*map(str, group)), part) for group, part in rows.groupby(GROUP, sort=False)]
+    parts = [_table(report, group, part, full) for group, part in groups]
+    notes = [NOTE.format(leaderboard=leaderboard)]
+    if full:
+        trained = last[last["metric"] == retrained.METRIC]
+        errors = [
+            _errors(Group(*map(str, group)), str(dataset), str(recipe), part)
+            for (*group, dataset, recipe), part in trained.groupby([*GROUP, "dataset", "table"], sort=False)
+        ]
+        parts += errors
+        notes += [RETRAINED] if errors else []
+    return "\n\n".join([*parts, " ".join(notes)])
 
 
-def _table(group: Group, rows: pd.DataFrame) -> str:
-    short, shared = without_shared(list(rows["method"].unique()))
-    title = f"**{group.labelled_title}**" + (f", all with {shared}{subset_label(shared)}" if shared else "")
+def _table(report: Report, group: Group, rows: pd.DataFrame, full: bool) -> str:
+    short, shared = report.short_names(rows["method"].unique())
+    title = f"**{group.labelled_title}**" + (f", all with {shared}" if shared else "")
     heads = ["method", "n", *(f"{dataset}, {split}" for dataset, split in COLUMNS)]
     lines = [title, "", f"| {' | '.join(heads)} |", "|---|---:|---|---|---|"]
-    for method, own in rows.groupby("method", sort=False):
-        numbers = {(row.dataset, row.split): row for row in own.itertuples()}
+    for method, of_method in rows.groupby("method", sort=False):
+        name = short[str(method)]
+        if not full and "[" in name:
+            continue
+        numbers = {(row.dataset, row.split): row for row in of_method.itertuples()}
         cells = [_number(numbers.get(column)) for column in COLUMNS]
-        lines.append(f"| {short[str(method)]} | {own['n'].max()} | {' | '.join(cells)} |")
+        lines.append(f"| {name} | {of_method['n'].max()} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def _errors(group: Group, dataset: str, recipe: str, rows: pd.DataFrame) -> str:
-    title = f"**{group.labelled_title}**, cells trained from scratch here: {recipe}"
+    title = f"**{group.labelled_title}**, cells retrained from scratch: {recipe}"
     lines = [title, "", f"| method | n | test error on {dataset} |", "|---|---:|---|"]
     lines += [f"| {row.method} | {row.n} | {_mean(row)} |" for row in rows.itertuples()]
     return "\n".join(lines)
@@ -80,29 +107,37 @@ def _mean(row: Any) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m harness.report.render.excerpt", description="Put results into a README."
-    )
-    parser.add_argument("results", type=Path, help="a results folder")
-    parser.add_argument("file", type=Path, help=f"a Markdown file with the lines {' and '.join(MARKS)}")
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
-        write_atomically(options.file, replaced(options.file.read_text(), options.results).encode())
+        report = gather(Store(options.results), list(built_in()), options.published)
+        leaderboard = options.results.absolute() / "tables" / "leaderboard.md"
+        link = Path(os.path.relpath(leaderboard, options.file.absolute().parent)).as_posix()
+        text = replaced(options.file.read_text(), render(report, link, options.full))
+        write_atomically(options.file, text.encode())
     except (OSError, ValueError, LookupError) as error:
         sys.stderr.write(f"excerpt: {error}\n")
         return 2
     return 0
 
 
-def replaced(text: str, results: Path) -> str:
-    """A file's text with the results of a folder between its marks. OSError or ValueError, in one line, if the folder
-    has no leaderboard or the text does not have the marks once each."""
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(
+        prog="python -m harness.report.render.excerpt", description="Put result tables into a Markdown file."
+    )
+    result.add_argument("results", type=Path, help="a results folder")
+    result.add_argument("published", type=Path, help="a table of published results")
+    result.add_argument("file", type=Path, help=f"a Markdown file with the lines {' and '.join(MARKS)}")
+    result.add_argument("--full", action="store_true", help="all groups and rows, also errors of retrained cells")
+    return result
+
+
+def replaced(text: str, tables: str) -> str:
+    """A file's text with tables between its marks. ValueError, in one line, if it does not have them once each."""
     if any(text.count(mark) != 1 for mark in MARKS):
         raise ValueError(f"the file needs the lines {' and '.join(MARKS)}, once each")
     before, rest = text.split(MARKS[0])
     after = rest.split(MARKS[1])[1]
-    leaderboard = pd.read_csv(results / "tables" / "leaderboard.csv")
-    return f"{before}{MARKS[0]}\n\n{render(leaderboard)}\n\n{MARKS[1]}{after}"
+    return f"{before}{MARKS[0]}\n\n{tables}\n\n{MARKS[1]}{after}"
 
 
 if __name__ == "__main__":

@@ -8,13 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report import costs, regret, retrained
+from harness.report import costs, leaderboard, regret, retrained
 from harness.report.content import Report
 from harness.report.costs import Cost, Size
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
 from harness.report.render import wording
-from harness.report.runs import subset_label, without_shared
 from harness.report.verdict import RULE
 
 
@@ -48,7 +47,7 @@ _NO_ENTRIES = (wording.NOTHING,) * 3
 
 def csv(report: Report) -> str:
     """The leaderboard as it is."""
-    return report.leaderboard.to_csv(index=False, lineterminator="\n")
+    return report.leaderboard[leaderboard.COLUMNS].to_csv(index=False, lineterminator="\n")
 
 
 def runs_csv(report: Report) -> str:
@@ -75,10 +74,10 @@ def tables(report: Report) -> Iterator[Table]:
         if group not in seen:
             columns["search cost"] = _costs(report, group)
         seen.add(group)
-        short, shared = without_shared(list(dict.fromkeys(rows["method"])))
+        short, shared = report.short_names(dict.fromkeys(rows["method"]))
         caption = _caption(report, selection, metric, recipe, set(rows["dataset"]))
-        caption += f"; all with {shared}{subset_label(shared)}" if shared else ""
-        lines = tuple(_lines(method, name + subset_label(name), columns.values()) for method, name in short.items())
+        caption += f"; all with {shared}" if shared else ""
+        lines = tuple(_lines(method, name, columns.values()) for method, name in short.items())
         yield Table(group, caption, tuple(columns), lines)
 
 

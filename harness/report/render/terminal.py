@@ -16,7 +16,6 @@ from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
 from harness.report.render import wording
 from harness.report.render.wording import printable
-from harness.report.runs import subset_label, without_shared
 from harness.report.verdict import NOT_PUBLISHED
 
 SHOWN = 20
@@ -49,8 +48,8 @@ def _shown(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _leaderboard(report: Report, group: Group, rows: pd.DataFrame) -> Table:
     """One table: a section per dataset and split, and one of what a search costs; in each a line per method."""
-    short, shared = without_shared(list(rows["method"].unique()))
-    title = f"{group.title}; all with {shared}{subset_label(shared)}" if shared else group.title
+    short, shared = report.short_names(rows["method"].unique())
+    title = f"{group.title}; all with {shared}" if shared else group.title
     table = Table(
         title=Text.assemble((printable(title), "bold"), f"\n{printable(group.sentence)}; {SELECTIONS['last']}"),
         caption=_CAPTION,

@@ -34,9 +34,11 @@ class Picture(NamedTuple):
     @classmethod
     def of(cls, figure: Figure, png: bytes) -> Picture:
         """Described by what the figure itself says: its title, what its axes show, and its legend."""
-        panels, legends = figure.axes, figure.legends
+        panels = figure.axes
+        legends = [*figure.legends, *(legend for axes in panels if (legend := axes.get_legend()))]
         title = _listed([figure.get_suptitle()])
-        up, across = (_listed(getattr(axes, name)() for axes in panels) for name in ("get_ylabel", "get_xlabel"))
+        up = _listed([figure.get_supylabel(), *(axes.get_ylabel() for axes in panels)])
+        across = _listed(axes.get_xlabel() for axes in panels)
         rows = [] if up else [label.get_text() for axes in panels[:1] for label in axes.get_yticklabels()]
         said = {
             "panels": _listed(axes.get_title() for axes in panels),
@@ -45,7 +47,7 @@ class Picture(NamedTuple):
             "rows": _listed(rows),
             "legend": _listed(text.get_text() for legend in legends for text in legend.get_texts()),
         }
-        caption = _listed([f"{title}: {up or across}", *(legend.get_title().get_text() for legend in legends)])
+        caption = _listed([f"{title}: {up or across}", figure.get_supxlabel()])
         return cls(caption, ". ".join([title, *(f"{name}: {text}" for name, text in said.items() if text)]), png)
 
 

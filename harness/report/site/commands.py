@@ -1,51 +1,54 @@
-"""The commands that do again what records hold."""
+"""The commands that repeat what records hold."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Container, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.benchmarks import SPACES
 from harness.experiment.store import Record
-from harness.report.groups import DATASET_ORDER
 from harness.report.render.wording import ranges
 
 
 def searching(record: Record, seeds: Iterable[int]) -> str:
     """The command that repeats the searches of one configuration, of which `record` is one.
 
-    A method, optimizer, space or dataset from outside stands as FILE.py:name: records do not hold the file's place.
+    An external method, optimizer, space or dataset is called FILE.py:name: records do not hold the file's place.
     """
-    asked = record["asked"]
-    name = asked["method"]
-    words = ["--space", _outside(asked["space"], SPACES)]
-    words += ["--methods", f"FILE.py:{name}" if asked.get("source") else name]
-    words += ["--seeds", seed_ranges(seeds), "--profile", asked["profile"]]
-    if asked.get("table"):
-        words += ["--table", "TABLE"]
-    else:
-        words += ["--dataset", _outside(asked["dataset"], ("digits", *DATASET_ORDER))]
-    if record["kind"] == "one-shot":
+    config = record["config"]
+    name = config["method"]["name"]
+    words = ["--space", _named(config["benchmark"]), "--methods", _named(config["method"])]
+    words += ["--seeds", seed_ranges(seeds), "--profile", config["profile"]]
+    words += ["--table", "TABLE"] if config.get("table") else ["--dataset", _named(config["dataset"])]
+    if config["kind"] == "one-shot":
         words += ["--device", _device(record)]
         words += ["--threads", str(record["provenance"].get("threads") or 1)]
-    for setting, value in sorted((record.get("changed") or {}).items()):
-        if setting in asked["settings"] or setting in asked["protocol"]:
-            words += ["--set", f"{name}.{setting}={_value(value)}"]
-        elif setting == "optimizer":  # what else can be changed follows from the table
-            words += ["--set", f"{name}.optimizer=FILE.py:{value}"]
+    for override in _overrides(config):
+        words += ["--set", f"{name}.{override}"]
     return shlex.join(["python", "run_all.py", *words])
+
+
+def _overrides(config: Mapping[str, Any]) -> list[str]:
+    """As `--set` takes them after the method's name."""
+    overrides, optimizer = config["overrides"], config["optimizer"]
+    of_protocol = {**overrides["protocol"], **overrides["numerics"]}
+    return [
+        *(f"{setting}={_value(value)}" for setting, value in sorted(overrides["settings"].items())),
+        *(f"protocol.{field}={_value(value)}" for field, value in sorted(of_protocol.items())),
+        *([f"optimizer=FILE.py:{optimizer['name']}"] if optimizer else []),
+    ]
 
 
 def training(record: Record) -> tuple[str, str]:
     """What `searching` needs besides, so that cells are trained as in `record`; and, where no option of it does that,
     the command that trains one cell afterwards, else nothing."""
-    asked = record["asked"]
-    changed = {name: value for name, value in record["changed"].items() if name in asked["recipe"]}
-    if not changed and asked.get("processes", 1) == 1:
-        return f"--retrain {asked['dataset']}", ""
-    run = ["python"] if asked["processes"] == 1 else ["torchrun", "--nproc-per-node", str(asked["processes"])]
-    words = [*run, "-m", "harness.evaluate.retrain", "--cell", "CELL", "--dataset", asked["dataset"]]
+    config = record["config"]
+    dataset, processes = config["dataset"]["name"], config["processes"]
+    changed = {**config["overrides"]["protocol"], **config["overrides"]["numerics"]}
+    if not changed and processes == 1:
+        return f"--retrain {dataset}", ""
+    run = ["python"] if processes == 1 else ["torchrun", "--nproc-per-node", str(processes)]
+    words = [*run, "-m", "harness.evaluate.retrain", "--cell", "CELL", "--dataset", dataset]
     words += ["--seeds", "SEED-SEED", "--device", _device(record)]
     for name, value in sorted(changed.items()):
         flag = name.replace("_", "-")
@@ -56,8 +59,8 @@ def training(record: Record) -> tuple[str, str]:
     return "--retrain none", shlex.join(words)
 
 
-def _outside(name: str, ours: Container[str]) -> str:
-    return name if name in ours else f"FILE.py:{name}"
+def _named(source: Mapping[str, Any]) -> str:
+    return f"FILE.py:{source['name']}" if source["origin"] == "external" else str(source["name"])
 
 
 def seed_ranges(seeds: Iterable[int]) -> str:

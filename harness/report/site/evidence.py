@@ -21,7 +21,7 @@ from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
 from harness.report.published import PublishedValue
 from harness.report.render import wording
-from harness.report.runs import subset_label
+from harness.report.runs import SUBSET
 from harness.report.site import commands
 
 ROW = [
@@ -36,6 +36,7 @@ ROW = [
     "published",  # place in `published`, or null
     "difference",
     "verdict",
+    "obstacles",  # what keeps the two from being compared: pairs of an aspect and a reason
     "origin",  # place in `origins`: the table that was looked up, or the training
     "values",  # in % of every search of the configuration; null if it does not count
     "trainings",  # of the same searches, places in the columns of `trainings`; null if the values were looked up
@@ -122,7 +123,8 @@ class _Searches:
         done = [record for record in records if record["status"] == "done"]
         if not done:
             return
-        first, asked = done[0], done[0]["asked"]
+        first, config = done[0], done[0]["config"]
+        label = runs["label"].iloc[0]
         start = len(self.columns.get("seed", ()))
         for record in done:
             self.places[record["key"]] = len(self.places)
@@ -133,23 +135,27 @@ class _Searches:
         self.configurations.append(
             {
                 "method": wording.printable(method),
+                "name": wording.printable(label.name),
+                "details": wording.printable(", ".join(label.details)),
                 "family": first["family"],
                 **group._asdict(),
-                "proxy": (group.label or subset_label(method)).strip(" ()"),
+                "proxy": (group.label or SUBSET * bool(runs["subset"].iloc[0])).strip(" ()"),
                 "sentence": group.sentence,
-                "kind": first["kind"],
-                "settings": asked["settings"],
-                "protocol": asked["protocol"],
-                "changed": first.get("changed") or {},
-                "source": asked.get("source"),
-                "optimizer": asked.get("optimizer_sha256"),
-                "data": asked.get("data_sha256"),
-                "table": asked.get("table"),
-                "signal_epochs": asked.get("signal_epochs"),
+                "kind": config["kind"],
+                "settings": config["settings"],
+                "protocol": {**config["protocol"]["values"], **config["numerics"]},
+                "changed": _changed(config),
+                "versions": {part: config[part]["version"] for part in ("method", "protocol", "benchmark")},
+                "source": config["method"].get("sha256"),
+                "optimizer": (config["optimizer"] or {}).get("sha256"),
+                "data": config["dataset"].get("sha256"),
+                "split": (config["dataset"].get("split") or {}).get("name"),
+                "table": (config.get("table") or {}).get("sha256"),
+                "signal_epochs": (config.get("table") or {}).get("epochs"),
                 "searches": [start, start + len(done)],
                 "failed": len(runs) - len(done),
                 "started": [min(started), max(started)] if started else [],
-                "command": commands.searching(first, (record["asked"]["seed"] for record in done)),
+                "command": commands.searching(first, (record["config"]["seed"] for record in done)),
                 "cost": self._cost(self._costs[(*group, method)]),
                 "published": self._numbers(first),
             }
@@ -161,17 +167,17 @@ class _Searches:
 
     def _numbers(self, record: Record) -> list[int]:
         """All errors, sizes and costs that are published of a method, which a paper's table has beside each other."""
-        asked = record["asked"]
-        if asked.get("source"):
+        config = record["config"]
+        if "external" in (config["method"]["origin"], config["benchmark"]["origin"]):
             return []
-        values = self._report.published.of_method(asked["method"], asked["space"], _TITLES)
+        values = self._report.published.of_method(config["method"]["name"], config["benchmark"]["name"], _TITLES)
         return [self._published.place(_published(value)) for value in values]
 
     def _columns(self, record: Record) -> dict[str, Any]:
         cells, provenance = record["cells"], record["provenance"]
         best = cells.get("best_valid")
         return {
-            "seed": record["asked"]["seed"],
+            "seed": record["config"]["seed"],
             "last": self.cells.place(cells["last"]),
             "best-valid": None if best is None else self.cells.place(best),
             "best_epoch": cells.get("best_valid_epoch"),
@@ -213,6 +219,7 @@ class _Rows:
         configuration = self._searches.place(ours)
         behind = self._behind[_number_key(ours)]
         training = self._report.trainings.get(behind[0][2] or "")
+        origin = _trained_by(training, ours.table) if training else _looked_up_in(ours.table, self._report)
         start, end = self._searches.configurations[configuration]["searches"]
         values: list[float | None] = [None] * (end - start)
         trainings: list[int | None] = [None] * (end - start)
@@ -232,7 +239,8 @@ class _Rows:
             None if value is None else self._published.place(_published(value, ours.dataset)),
             _number(ours.difference, "+"),
             ours.verdict,
-            self.origins.place(_trained_by(training) if training else _looked_up_in(ours.table, self._report)),
+            [list(obstacle) for obstacle in ours.obstacles],
+            self.origins.place(origin),
             values,
             trainings if training else None,
             self._size(ours) if training else None,
@@ -272,17 +280,27 @@ def _looked_up_in(table: str, report: Report) -> dict[str, Any]:
     }
 
 
-def _trained_by(record: Record) -> dict[str, Any]:
+def _trained_by(record: Record, name: str) -> dict[str, Any]:
     arguments, afterwards = commands.training(record)
-    name = retrained.recipe(record)
+    config = record["config"]
     return {
         "name": name,
         "about": f"training from scratch here: {name}",
         "note": retrained.note(record),
-        "facts": {"training data, SHA-256": record["asked"].get("data_sha256")},
-        "recipe": record["asked"]["recipe"],
+        "facts": {"training data, SHA-256": config["dataset"]["sha256"]},
+        "recipe": {**config["protocol"]["values"], **config["numerics"]},
         "arguments": arguments,
         "afterwards": afterwards,
+    }
+
+
+def _changed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the user set to another value than the default, and where a dataset is not all of the official images."""
+    overrides, optimizer, part = config["overrides"], config["optimizer"], config["dataset"].get("part")
+    return {
+        **{name: value for scope in ("settings", "protocol", "numerics") for name, value in overrides[scope].items()},
+        **({"optimizer": optimizer["name"]} if optimizer else {}),
+        **({"images": part} if part else {}),
     }
 
 

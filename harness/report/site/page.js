@@ -296,8 +296,8 @@ function plainCell(row, column) {
 
 /** The name; below it, smaller, what was changed, and whether it is a proxy. In the next rows of a method faint. */
 function methodCell(configuration, again) {
-  const [, name, changed] = configuration.method.match(/^(.+?)( \[.*\])?$/s) ?? [null, configuration.method];
-  const below = changed && !again ? element("span", { class: "changed" }, changed) : null;
+  const { name, details } = configuration;
+  const below = details && !again ? element("span", { class: "changed" }, ` [${details}]`) : null;
   return element("th", { scope: "row", class: again ? "again" : null }, name, below, " ", proxyBadge(configuration));
 }
 
@@ -592,19 +592,18 @@ function comparison(row) {
   const { configuration, published } = row;
   if (!published) return element("p", { class: "faint" }, "No published value is known for this method, dataset and metric.");
   const changed = Object.keys(configuration.changed).length > 0;
-  const ownProtocol = configuration.profile === "paper" && !changed && ["direct", "transfer"].includes(published.protocol);
-  const elsewhere = configuration.searched_on !== published.searched_on;
+  const differs = (aspect) => row.obstacles.some(([name]) => name === aspect);
   const { cost } = configuration;
   const lines = [
     [`mean ${row.measure.short}`.trim(), row.mean, published.mean],
     ["std", row.std, published.std],
     [row.trainings ? "n" : "searches (n)", row.n, published.n],
-    ["split", row.split, published.split || "not stated", row.split !== published.split],
-    ["searched on", configuration.searched_on, published.searched_on || "not stated", elsewhere],
-    ["cell", data.selections[row.selection] ?? row.selection, "as published", row.selection !== "last"],
-    ["protocol", `${configuration.profile} profile${changed ? ", changed" : ""}`, published.protocol || "not stated", !ownProtocol],
+    ["split", row.split, published.split || "not stated", differs("split")],
+    ["searched on", configuration.searched_on, published.searched_on || "not stated", differs("searched on")],
+    ["cell", data.selections[row.selection] ?? row.selection, "as published", differs("cell")],
+    ["protocol", `${configuration.profile} profile${changed ? ", changed" : ""}`, published.protocol || "not stated", differs("protocol")],
     ["how known", "searches below", published.status],
-    ["source", row.origin.name, published.source, row.trainings !== null],
+    ["source", row.origin.name, published.source, row.trainings !== null || differs("source")],
     ...(row.size ? [["parameters", row.size[0], row.size[1], row.size[2] === UNLIKE]] : []),
     ["search cost, median", cost.ours, cost.theirs, cost.verdict === UNLIKE],
   ];
@@ -614,7 +613,9 @@ function comparison(row) {
     return element("tr", { class: unlike ? "unlike" : null }, heading, ...sides);
   });
   const verdict = element("p", {}, verdictBadge(row.verdict), row.difference === null ? "" : ` difference ${row.difference}`);
-  return element("div", { class: "scroll" }, verdict, plainTable(["", "ours", "published"], element("tbody", {}, ...made)));
+  const reasons = row.obstacles.map(([, reason]) => reason).join("; ");
+  const why = reasons ? element("p", { class: "faint" }, `Not comparable: ${reasons}.`) : null;
+  return element("div", { class: "scroll" }, verdict, why, plainTable(["", "ours", "published"], element("tbody", {}, ...made)));
 }
 
 /** All numbers that a paper's table has beside the errors: several, where papers differ. */
@@ -723,10 +724,11 @@ function commandNotes(configuration) {
 }
 
 function dataFacts(row) {
-  const { data: digest, started } = row.configuration;
+  const { data: digest, split, started } = row.configuration;
   return {
     ...row.origin.facts,
     "search data, SHA-256": digest,
+    "search split": split,
     "searches started": started.length ? started.join(" to ") : null,
   };
 }

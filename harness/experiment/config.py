@@ -1,0 +1,192 @@
+"""What a run is. Its key, its row in a table and whether it may be compared with a published number all follow from its
+own record, never from the other runs of a results folder. Needs no torch.
+
+A config is JSON:
+
+    schema      2
+    kind        "one-shot", "black-box" or "retraining"
+    benchmark   {name, version, origin[, sha256]}: the search space and its supernet
+    profile     "quick", "controlled" or "paper"; of a search
+    method      {name, version, origin[, sha256]}; of a search
+    settings    {name: value} of the method
+    optimizer   null, or {name, sha256}: in the place of the method's own
+    protocol    {id, version, values}: how it is searched or retrained (then it is a recipe)
+    numerics    {precision}: how numbers are computed, which does not define the experiment
+    dataset     {name, origin, sha256, part, split}: what is searched or retrained on
+    table       {name, sha256, epochs, substitute, verified}: what a black box queries; null if nothing
+    architecture, processes     of a retraining
+    seed
+    overrides   {settings, protocol, numerics: {name: value}}: what the user set to another value than the default
+
+`origin` is "built-in" or "external" of a benchmark, a method or a protocol, `harness.data.origin.Origin` of a dataset.
+`sha256` is the digest of an external source file, of the images, or of a table. A table's `name` is null if we do not
+know it; `epochs` of training were behind the accuracies queried, a `substitute` if the benchmark's simulation takes
+another number; `verified`: its validation accuracies are the benchmark's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SCHEMA = 2
+RETRAINING = "retraining"
+SHOWN_DIGITS = 8
+"""Of a SHA-256, in labels."""
+COMPARABLE_ORIGINS = ("official", "reordered")
+"""Of images, the whole of a published dataset."""
+
+Config = dict[str, Any]
+
+
+def run_key(config: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of everything that decides a run's result."""
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Label:
+    """How a row is called."""
+
+    name: str
+    details: tuple[str, ...] = ()
+    """What sets it apart from the method as it comes, e.g. ("epochs=3", "lr=0.1")."""
+
+    def __str__(self) -> str:
+        return f"{self.name} [{', '.join(self.details)}]" if self.details else self.name
+
+    def without(self, details: Iterable[str]) -> Label:
+        """Without details that are said elsewhere."""
+        left_out = set(details)
+        return Label(self.name, tuple(detail for detail in self.details if detail not in left_out))
+
+
+def label(record: Mapping[str, Any]) -> Label:
+    """The row of a search: its method, what the user changed, and images, table or code that are not the usual ones."""
+    config = record["config"]
+    return Label(_named(config["method"]), (*_changed(config), *_inputs(config), *_code(record)))
+
+
+def recipe_label(record: Mapping[str, Any]) -> Label:
+    """The same of a retraining: `6 cells, C=8, 10 epochs`, and what sets it apart from its dataset's usual recipe."""
+    config = record["config"]
+    values = config["protocol"]["values"]
+    size = f"{values['cells']} cells, C={values['channels']}, {values['epochs']} epochs"
+    changed = [part for part in _changed(config) if part.partition("=")[0] not in ("cells", "channels", "epochs")]
+    processes = [f"{config['processes']} processes"] if config["processes"] > 1 else []
+    return Label(size, (*changed, *processes, *_inputs(config), *_code(record)))
+
+
+def is_search(config: Mapping[str, Any], benchmark: str) -> bool:
+    """Whether it is a search of a built-in benchmark."""
+    searched = config["benchmark"]
+    return bool(config["kind"] != RETRAINING and (searched["name"], searched["origin"]) == (benchmark, "built-in"))
+
+
+def row_key(record: Mapping[str, Any]) -> str:
+    """What runs of one row have in common: everything but the seed, and whether the code was the committed one."""
+    config = {name: value for name, value in record["config"].items() if name not in ("seed", "architecture")}
+    return run_key({**config, "modified": bool(record["provenance"].get("dirty"))})
+
+
+def benchmark_name(config: Mapping[str, Any]) -> str:
+    """Of the search space; an external one is never called like a built-in one."""
+    return _external(config["benchmark"])
+
+
+def dataset_name(config: Mapping[str, Any]) -> str:
+    """Of the images searched or retrained on; external ones are never called like official ones."""
+    return _external(config["dataset"])
+
+
+def deviations(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Why a search cannot be the published experiment of its method, whatever that is; empty if nothing speaks against
+    it. Numerics do not define an experiment."""
+    config = record["config"]
+    dataset, overrides = config["dataset"], config["overrides"]
+    changed = [*overrides["protocol"], *overrides["settings"], *(["optimizer"] if config["optimizer"] else [])]
+    found = [
+        ("external benchmark", config["benchmark"]["origin"] == "external"),
+        ("external method", config["method"]["origin"] == "external"),
+        ("external dataset", dataset["origin"] == "external"),
+        ("subset of the images", dataset["origin"] == "subset"),
+        ("unverified images", dataset["origin"] == "unverified"),
+        (f"overrides: {', '.join(changed)}", bool(changed)),
+        (f"{config['profile']} profile", config["profile"] != "paper"),
+        ("may have seen test images", bool((dataset.get("split") or {}).get("may_have_seen_test"))),
+        ("substitute for the queried accuracy", _substitute(config) is not None),
+        ("unverified table", bool(config.get("table")) and not config["table"]["verified"]),
+        ("modified code", bool(record["provenance"].get("dirty"))),
+    ]
+    return tuple(reason for reason, holds in found if holds)
+
+
+def is_subset(config: Mapping[str, Any]) -> bool:
+    """Whether it is a proxy because it saw a part of its dataset only."""
+    return bool(config["dataset"]["origin"] == "subset")
+
+
+def _named(source: Mapping[str, Any]) -> str:
+    """A method: an external one is never called like a built-in one."""
+    if source["origin"] == "external":
+        return f"{source['name']}@{source['sha256'][:SHOWN_DIGITS]}"
+    return f"{source['name']} v{source['version']}" if source["version"] > 1 else str(source["name"])
+
+
+def _external(source: Mapping[str, Any]) -> str:
+    if source["origin"] == "external":
+        return f"external:{source['name']}@{source['sha256'][:SHOWN_DIGITS]}"
+    return str(source["name"])
+
+
+def _changed(config: Mapping[str, Any]) -> list[str]:
+    """What the user changed. A field of the protocol that is also a setting of the method carries its scope."""
+    overrides, settings = config["overrides"], config.get("settings") or {}
+    of_protocol = {
+        f"protocol.{name}" if name in settings else name: value for name, value in overrides["protocol"].items()
+    }
+    values = {**overrides["settings"], **of_protocol, **overrides["numerics"]}
+    changed = [f"{name}={shown(value)}" for name, value in sorted(values.items())]
+    if config.get("optimizer"):
+        changed.append(f"optimizer={config['optimizer']['name']}@{config['optimizer']['sha256'][:SHOWN_DIGITS]}")
+    return changed
+
+
+def _inputs(config: Mapping[str, Any]) -> list[str]:
+    """Images, split, table and versions where they are not those that everyone has."""
+    dataset, table = config["dataset"], config.get("table")
+    digest = (dataset.get("sha256") or "")[:SHOWN_DIGITS]
+    split = dataset.get("split") or {}
+    parts = {
+        "subset": f"images={dataset.get('part')}@{digest}",
+        "reordered": f"images=reordered@{digest}",
+        "unverified": f"images=unverified@{digest}",
+    }
+    found = [parts[dataset["origin"]]] if digest and dataset["origin"] in parts else []
+    if dataset["origin"] == "official" and split.get("substitute"):
+        found.append("own halves")
+    if (epochs := _substitute(config)) is not None:
+        found.append(f"queries after {epochs} epochs")
+    if table and table["name"] is None:
+        found.append(f"table={table['sha256'][:SHOWN_DIGITS]}")
+    versions = [("protocol", config["protocol"]["version"]), ("supernet", config["benchmark"]["version"])]
+    return found + [f"{name} v{version}" for name, version in versions if version > 1]
+
+
+def _code(record: Mapping[str, Any]) -> list[str]:
+    return ["modified code"] if record["provenance"].get("dirty") else []
+
+
+def _substitute(config: Mapping[str, Any]) -> int | None:
+    """Epochs after which a queried accuracy was taken, if the benchmark's own simulation takes another one."""
+    table = config.get("table")
+    return int(table["epochs"]) if table and table["substitute"] else None
+
+
+def shown(value: Any) -> str:
+    """A value as it is written on the command line."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,235 @@
+"""Converts a results folder of the first format (records with `asked` and `changed`) to the present one.
+
+Every config gets the values that its record states, versions 1, and a new key; the first key stays in the provenance.
+Results, arrays and look-ups are not touched. What cannot be mapped without a guess is an error, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.benchmarks.nasbench201.simulation import QUERY_EPOCHS
+from harness.benchmarks.nasbench201.table.known import NAMES
+from harness.experiment import registry
+from harness.experiment.config import RETRAINING, SCHEMA, Config, run_key
+from harness.experiment.store import Record, Store
+from harness.files import write_atomically
+from harness.profiles import FOLDERS, NUMERICS, PAPER_SETTINGS, Budget, budget, simulation
+
+IMAGES = {
+    "5b115f5763a9": "official",
+    "9d9ec85a8271": "reordered",
+}
+"""Origin of the images with these first digits of their SHA-256: the digits, and all of CIFAR-10 in another order."""
+
+
+def migrate(folder: Path) -> dict[str, str]:
+    """Convert the records of a folder in place; those of the present format stay as they are.
+
+    Returns:
+        New keys by old ones.
+
+    Raises:
+        ValueError, OSError: a record cannot be mapped or read. Then no file has been changed.
+    """
+    paths = sorted((folder / "runs").glob("*.json"))
+    converted = {path: _converted(path, content) for path, content in _of_first_format(paths).items()}
+    store = Store(folder)
+    for path, record in converted.items():
+        arrays = path.with_suffix(".npz")
+        if "arrays_sha256" in record:
+            write_atomically(arrays.with_stem(record["key"]), arrays.read_bytes())
+        store.write(record)
+        path.unlink()
+        arrays.unlink(missing_ok=True)
+    return {path.stem: record["key"] for path, record in converted.items()}
+
+
+def _of_first_format(paths: list[Path]) -> dict[Path, Record]:
+    found = {}
+    for path in paths:
+        record = json.loads(path.read_bytes())
+        if "asked" not in record:
+            continue
+        sha256 = record.pop("sha256", None)
+        text = json.dumps(record, sort_keys=True, allow_nan=False)
+        if sha256 != hashlib.sha256(text.encode()).hexdigest() or run_key(record["asked"]) != path.stem:
+            raise ValueError(f"{path}: its checksum or its key is not that of its content")
+        found[path] = record
+    return found
+
+
+def _converted(path: Path, old: Record) -> Record:
+    try:
+        config = _retraining(old) if old["kind"] == "retrain" else _search(old)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} cannot be converted: {type(error).__name__}: {error}") from error
+    kept = {name: value for name, value in old.items() if name not in ("asked", "changed", "kind", "proxy")}
+    provenance = {name: value for name, value in old["provenance"].items() if name != "precision"}
+    return {
+        **kept,
+        "schema": SCHEMA,
+        "key": run_key(config),
+        "config": config,
+        **({"paper": _paper(config)} if config["kind"] != RETRAINING else {}),
+        "provenance": {**provenance, "first_key": path.stem},
+    }
+
+
+def _search(old: Record) -> Config:
+    asked, changed = old["asked"], dict(old["changed"])
+    if asked["schema"] != 1:
+        raise ValueError(f"schema {asked['schema']}")
+    black_box = old["kind"] == "black-box"
+    default = _budget(asked, black_box)
+    external = asked["source"] is not None
+    config = {
+        "schema": SCHEMA,
+        "kind": old["kind"],
+        "benchmark": {"name": asked["space"], "version": 1, **_origin(asked.get("space_sha256"))},
+        "profile": asked["profile"],
+        "method": {"name": asked["method"], "version": 1, **_origin(asked["source"])},
+        "settings": asked["settings"],
+        "optimizer": None,
+        "protocol": {"id": default.name, "version": default.version, "values": _without_numerics(asked["protocol"])},
+        "numerics": _numerics(asked["protocol"]),
+        "seed": asked["seed"],
+    }
+    if "optimizer" in asked:
+        config["optimizer"] = {"name": asked["optimizer"], "sha256": asked["optimizer_sha256"]}
+        changed.pop("optimizer")
+    part = _part(changed)
+    if black_box:
+        changed.pop("signal_epochs", None)
+        config |= _queries(asked, part)
+    else:
+        config["dataset"] = {**_dataset(asked, part), "split": _split(asked)}
+    config["overrides"] = _overrides(changed, config["settings"])
+    _check_defaults(config, asdict(default.protocol), {} if external else _settings(asked))
+    return config
+
+
+def _budget(asked: Mapping[str, Any], black_box: bool) -> Budget:
+    if black_box:
+        return simulation(asked["profile"], {})
+    return budget(asked["profile"], asked["space"], asked["dataset"], asked["method"], {})
+
+
+def _settings(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a built-in method that a profile changes."""
+    return PAPER_SETTINGS.get((asked["dataset"], asked["method"]), {}) if asked["profile"] == "paper" else {}
+
+
+def _check_defaults(config: Config, protocol: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """ValueError if a value is neither a default of version 1 nor an override."""
+    values = {**config["protocol"]["values"], **config["numerics"]}
+    changed = {**config["overrides"]["protocol"], **config["overrides"]["numerics"]}
+    if values != {**protocol, **changed}:
+        raise ValueError("its protocol has neither the present defaults nor overrides that are named")
+    if any(
+        config["settings"][name] != value
+        for name, value in settings.items()
+        if name not in config["overrides"]["settings"]
+    ):
+        raise ValueError("its settings have neither the published values nor overrides that are named")
+
+
+def _queries(asked: Mapping[str, Any], part: str | None) -> Config:
+    """Dataset and table of a black box."""
+    if asked["table"] is None:
+        return {"dataset": _control_dataset(asked["dataset"], part), "table": None}
+    table, epochs = asked["table"], asked["signal_epochs"]
+    known = NAMES.get(table)
+    return {
+        "dataset": {"name": asked["dataset"], "origin": "official"},
+        "table": {
+            "name": known,
+            "sha256": table,
+            "epochs": epochs,
+            "substitute": epochs != QUERY_EPOCHS,
+            "verified": known is not None,
+        },
+    }
+
+
+def _control_dataset(name: str, part: str | None) -> dict[str, Any]:
+    """Of a control that sees no images: the digits are known, all others are not."""
+    return {"name": name, "origin": "subset" if part else "official" if name == "digits" else "unverified"}
+
+
+def _retraining(old: Record) -> Config:
+    asked, changed = old["asked"], dict(old["changed"])
+    part = _part(changed)
+    return {
+        "schema": SCHEMA,
+        "kind": RETRAINING,
+        "benchmark": {"name": asked["space"], "version": 1, "origin": "built-in"},
+        "protocol": {
+            "id": f"{asked['space']}/retraining/{asked['dataset']}",
+            "version": 1,
+            "values": _without_numerics(asked["recipe"]),
+        },
+        "numerics": _numerics(asked["recipe"]),
+        "dataset": _dataset(asked, part),
+        "architecture": asked["cell"],
+        "processes": asked["processes"],
+        "seed": asked["seed"],
+        "overrides": _overrides(changed, {}),
+    }
+
+
+def _origin(sha256: str | None) -> dict[str, Any]:
+    return {"origin": "built-in"} if sha256 is None else {"origin": "external", "sha256": sha256}
+
+
+def _part(changed: dict[str, Any]) -> str | None:
+    """How many of a dataset's images there were; taken out of `changed`."""
+    if "images" in changed:
+        return str(changed.pop("images"))
+    return f"{changed.pop('test_images')} test images" if "test_images" in changed else None
+
+
+def _dataset(asked: Mapping[str, Any], part: str | None) -> dict[str, Any]:
+    """A user's function could have the name of a dataset of ours: what is not known by its digest is not verified."""
+    name, sha256 = asked["dataset"], asked["data_sha256"]
+    if part:
+        origin = "subset"
+    elif sha256[:12] in IMAGES:
+        origin = IMAGES[sha256[:12]]
+    elif name in FOLDERS:
+        origin = "official"
+    else:
+        origin = "unverified" if name in ("digits", "cifar10", "cifar100", "imagenet16-120") else "external"
+    return {"name": name, "origin": origin, "sha256": sha256, "part": part}
+
+
+def _split(asked: Mapping[str, Any]) -> dict[str, Any]:
+    has_lists = asked["dataset"] in ("cifar10", "cifar100", "imagenet16-120")
+    return {**asked["split"], "substitute": has_lists and "class-balanced halves" in asked["split"]["name"]}
+
+
+def _without_numerics(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in NUMERICS}
+
+
+def _numerics(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in NUMERICS}
+
+
+def _overrides(changed: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    of_protocol = {name: value for name, value in changed.items() if name not in settings}
+    return {
+        "settings": {name: value for name, value in changed.items() if name in settings},
+        "protocol": _without_numerics(of_protocol),
+        "numerics": _numerics(of_protocol),
+    }
+
+
+def _paper(config: Config) -> str:
+    method = config["method"]
+    return "" if method["origin"] == "external" else registry.built_in()[method["name"]].paper

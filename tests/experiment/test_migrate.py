@@ -1,0 +1,53 @@
+"""Records of the first format become records of the present one, and replanning finds them."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.arguments import parser
+from harness.benchmarks.nasbench201.table import open_table
+from harness.benchmarks.nasbench201.table.convert import main as convert
+from harness.evaluate.retraining import retrainings
+from harness.experiment.plan import plan
+from harness.experiment.registry import select
+from harness.experiment.store import Store
+from methods import FAMILIES, METHODS
+
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+SMALL = (
+    "--profile controlled --set protocol.channels=8 --set protocol.cells=1 --set protocol.epochs=25 --dataset cifar10"
+)
+SEVEN = "gaea,darts,darts-erm,gd-simplex,gdas,random-search-ws"
+NINE = "random-search-ws,darts,darts-2nd,pc-darts,gdas,gaea-darts-erm,gaea-darts-bilevel,gaea-pc-darts,random-cell"
+COMMANDS = [
+    "--methods weight-sharing,gd-simplex,darts-erm,random-cell --seeds 8",
+    "--methods gd-simplex --set gd-simplex.lr=0.025 --seeds 8",
+    "--methods gd-simplex --set gd-simplex.lr=0.1 --seeds 8",
+    f"--methods {SEVEN} --seeds 4 {SMALL}",
+    f"--methods gd-simplex --set gd-simplex.lr=0.025 --seeds 4 {SMALL}",
+    f"--methods gaea-darts-bilevel,darts --seeds 3 --set protocol.precision=bf16 {SMALL}",
+    f"--space darts --methods {NINE} --seeds 8",
+    "--methods black-box --seeds 500",
+]
+"""Those of results/README.md."""
+
+
+@pytest.fixture(scope="module")
+def table(test_data, tmp_path_factory):
+    path = tmp_path_factory.mktemp("table") / "table.npz"
+    assert convert([str(test_data / "nasbench201" / "nasbench201.csv.gz"), str(path)]) == 0
+    return open_table(path)
+
+
+def planned(command, table, data):
+    options = parser().parse_args(command.split())
+    entries = select(options.methods, options.space, METHODS, FAMILIES).entries
+    datasets = options.dataset or ["digits"]
+    return plan(entries, options.space, options.profile, datasets, options.seeds, options.set, data, table)
+
+
+def test_replanning_the_commands_of_the_reference_results_yields_their_keys(table, test_data):
+    keys = {run.key for command in COMMANDS for run in planned(command, table, test_data / "cifar")}
+    records = Store(REFERENCE).records()
+    keys |= {training.key for training in retrainings(records, test_data)}
+    assert keys == {record["key"] for record in records}

@@ -1,0 +1,67 @@
+"""A problem to try methods and primitives on: a supernet, fixed batches, no files."""
+
+from dataclasses import replace
+from itertools import repeat
+
+import torch
+
+from harness.data.streams import Streams
+from harness.profiles import budget
+from harness.search.loop import build_supernet
+from harness.search.problem import Parts, SupernetProblem
+
+
+class FixedBatch:
+    """The `Stream` of one batch."""
+
+    def __init__(self, batch):
+        self.batch, self.size = batch, len(batch[1])
+
+    def __len__(self):
+        return 1
+
+    def one_pass(self, generator):
+        return iter([self.batch])
+
+    def forever(self, generator):
+        return repeat(self.batch)
+
+    def plain(self):
+        return iter([self.batch])
+
+
+class FixedData:
+    holds_out, classes = True, 10
+
+    def __init__(self, train, held_out):
+        self.batches = train, held_out
+
+    def streams(self, *_):
+        train, held_out = map(FixedBatch, self.batches)
+        return Streams(train, held_out, held_out)
+
+
+def random_batch(seed, images=6, side=8):
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randn(images, 3, side, side, generator=generator, dtype=torch.float64)
+    return pixels, torch.randint(10, (images,), generator=generator)
+
+
+def problem_of(method, supernet=None, train=None, held_out=None, dtype=torch.float64, epoch=0, **changes):
+    """A problem within its first iteration, in double precision; `changes` of the quick protocol."""
+    space = method.space
+    small = {"channels": 4, "cells": 1 if space.name == "nasbench201" else 3, "epochs": 2}
+    protocol = replace(budget("quick", space.name, "digits", "darts", small).protocol, **changes)
+    if supernet is None:
+        torch.manual_seed(0)
+        supernet = build_supernet(space, protocol, 10, method.supernet)
+    batches = [
+        tuple(x.to(dtype) if x.is_floating_point() else x for x in b)
+        for b in (train or random_batch(1), held_out or random_batch(2))
+    ]
+    parts = Parts(method.to(dtype), supernet.to(dtype), FixedData(*batches), protocol, 0, torch.device("cpu"))
+    supernet.train()
+    problem = SupernetProblem(parts, epoch)
+    problem.iterating = problem.pairs()  # kept, or the iteration would end
+    next(problem.iterating)
+    return problem
