@@ -1,4 +1,4 @@
-"""Local search: ask for all neighbours of a cell, move to the best of them while it is better, else start anew.
+"""Local search: ask for all neighbours of a cell, move to the best of them while it is better, else restart.
 
 White, Nolen, Savani, "Exploring the Loss Landscape in Neural Architecture Search" (UAI 2021), Algorithm 1; neighbours
 differ in the operation of one edge. An accuracy that is known is not asked for again.

@@ -143,14 +143,17 @@ def _external(source: Mapping[str, Any]) -> str:
     return str(source["name"])
 
 
-def _changed(config: Mapping[str, Any]) -> list[str]:
-    """What the user changed. A field of the protocol that is also a setting of the method carries its scope."""
+def overridden(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the user set to another value than the default, by name. A field of the protocol that is also a setting of
+    the method carries its scope."""
     overrides, settings = config["overrides"], config.get("settings") or {}
-    of_protocol = {
-        f"protocol.{name}" if name in settings else name: value for name, value in overrides["protocol"].items()
-    }
-    values = {**overrides["settings"], **of_protocol, **overrides["numerics"]}
-    changed = [f"{name}={shown(value)}" for name, value in sorted(values.items())]
+    of_protocol = {**overrides["protocol"], **overrides["numerics"]}
+    scoped = {f"protocol.{name}" if name in settings else name: value for name, value in of_protocol.items()}
+    return dict(sorted({**overrides["settings"], **scoped}.items()))
+
+
+def _changed(config: Mapping[str, Any]) -> list[str]:
+    changed = [f"{name}={shown(value)}" for name, value in overridden(config).items()]
     if config.get("optimizer"):
         changed.append(f"optimizer={config['optimizer']['name']}@{config['optimizer']['sha256'][:SHOWN_DIGITS]}")
     return changed

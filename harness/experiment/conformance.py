@@ -1,7 +1,7 @@
 """What every method must satisfy, runnable on anyone's class.
 
 `problems` takes a moment and is asked of every outside method before it runs; `examine` also searches for real.
-Each answers with lines that say what is wrong and how to mend it; an empty list means that nothing is.
+Each answers with lines that say what is wrong and how to fix it; an empty list means that nothing is.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import io
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -20,7 +20,7 @@ from harness.benchmarks import SPACES, SearchSpace
 from harness.benchmarks.nasbench201.simulation import Simulated, signal, simulate
 from harness.benchmarks.nasbench201.table import Table
 from harness.data import SearchData
-from harness.profiles import FolderProtocol, Protocol, Simulation
+from harness.profiles import Protocol
 from harness.search.loop import Epoch, Search, build_supernet
 
 TOLERANCE = 1e-4
@@ -46,10 +46,6 @@ def problems(
             return found
         if reason := cls.unsupported(space):
             return [f"{name} does not run on space {space.name}: {reason}"]
-    protocol = Simulation if issubclass(cls, BlackBox) else FolderProtocol
-    taken = sorted({field.name for field in fields(protocol)} & set(inspect.signature(cls).parameters))
-    if taken:
-        return [f"{name}: a setting called {', '.join(taken)} would be taken for the protocol's: call it otherwise"]
     try:
         inspect.signature(cls).bind(space)
     except TypeError as error:

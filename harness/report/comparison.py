@@ -72,7 +72,7 @@ class Comparison:
     improvement: float
     """Probability that a search of the first beats one of the second, ties half."""
     noise: Noise | None
-    """None where no table knows it."""
+    """None where no tabular benchmark covers the cells."""
 
     @property
     def significant(self) -> bool:

@@ -35,7 +35,7 @@ UNITS = {"search_gpu_seconds": "GPU s", "search_gpu_days": "GPU days"}
 READING = (
     "search cost: median of our searches, in seconds of wall time on the device named, for black boxes in simulated"
     " GPU seconds of the trainings that they ask the table for. Published: as printed, a budget called so."
-    " comparable: simulated seconds beside a published budget, under the paper profile and on the same search dataset;"
+    " comparable: simulated seconds next to a published budget, under the paper profile and on the same search dataset;"
     " not comparable: all else, since published times are of other or unnamed machines."
 )
 

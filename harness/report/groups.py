@@ -43,7 +43,7 @@ class Group(NamedTuple):
     @property
     def sentence(self) -> str:
         """What the numbers of this group are."""
-        trained = "then trained from scratch" if self.space == "darts" else ""  # no table knows such cells
+        trained = "then trained from scratch" if self.space == "darts" else ""  # not covered by a tabular benchmark
         if self.searched_on == "digits":
             return f"digits proxy: cells found on 8x8 digits, {trained or 'looked up on the real datasets'}"
         if self.profile == "quick":

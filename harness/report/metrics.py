@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 DATASET_OF_PROXY = {"digits": "cifar10"}
-"""Digits stand in for CIFAR-10 where it is not at hand: what is published of it stands beside them, named as such."""
+"""Digits are a proxy for CIFAR-10: its published values are shown next to them, named as such."""
 
 
 class Metric(NamedTuple):

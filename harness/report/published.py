@@ -1,4 +1,4 @@
-"""Published results, and which of them stands beside a result of ours."""
+"""Published results, and which of them is shown next to a result of ours."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def _pairs(cell: str) -> tuple[tuple[str, int], ...]:
 
 
 def published_cell(name: str) -> PublishedCell:
-    """By its name or one of its aliases. ValueError if nobody published such a cell."""
+    """By its name or one of its aliases. ValueError if there is no such published cell."""
     for cell in PUBLISHED_CELLS:
         if name in (cell.name, *cell.aliases):
             return cell

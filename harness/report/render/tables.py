@@ -111,7 +111,7 @@ def costs_csv(report: Report) -> str:
 
 
 def darts_space_csv(report: Report) -> str:
-    """Errors of trained cells of the DARTS space beside all published numbers."""
+    """Errors of retrained cells of the DARTS space next to all published numbers."""
     return report.trained.to_csv(index=False, lineterminator="\n")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.experiment.config import overridden
 from harness.experiment.store import REPORTED_EPOCHS, Record
 from harness.report import leaderboard, regret, retrained
 from harness.report.content import Report
@@ -296,9 +297,9 @@ def _trained_by(record: Record, name: str) -> dict[str, Any]:
 
 def _changed(config: Mapping[str, Any]) -> dict[str, Any]:
     """What the user set to another value than the default, and where a dataset is not all of the official images."""
-    overrides, optimizer, part = config["overrides"], config["optimizer"], config["dataset"].get("part")
+    optimizer, part = config["optimizer"], config["dataset"].get("part")
     return {
-        **{name: value for scope in ("settings", "protocol", "numerics") for name, value in overrides[scope].items()},
+        **overridden(config),
         **({"optimizer": optimizer["name"]} if optimizer else {}),
         **({"images": part} if part else {}),
     }
