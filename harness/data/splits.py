@@ -94,19 +94,15 @@ def search_split(dataset: Dataset, bilevel: bool) -> Split:
 
 def _halves(dataset: Dataset, images: Images) -> tuple[Tensor, Tensor, str, bool]:
     """Two halves, their name, and whether they are the benchmark's."""
-    reason = None
-    if dataset.lists:
-        reordered = dataset.origin == "reordered"
-        reason = "the images are in another order" if reordered else misfit(dataset.lists, len(images))
-        if not reason:
-            return *dataset.lists, f"the benchmark's {dataset.halves.file}", True
-    name = f"{BALANCED_HALVES} ({dataset.halves.file} does not fit: {reason})" if reason else BALANCED_HALVES
-    return *balanced_halves(images.labels), name, False
+    # Lists are of positions in the official files: of other images they say nothing.
+    if dataset.lists and dataset.origin == "official" and not misfit(dataset.lists, len(images)):
+        return *dataset.lists, f"the benchmark's {dataset.halves.file}", True
+    return *balanced_halves(images.labels), BALANCED_HALVES, False
 
 
-def search_data(dataset: Dataset, bilevel: bool) -> SearchData:
-    """The images of `search_split`."""
-    split = search_split(dataset, bilevel)
+def search_data(dataset: Dataset, bilevel: bool, split: Split | None = None) -> SearchData:
+    """The images of a split, by default of `search_split`."""
+    split = split or search_split(dataset, bilevel)
     architecture = _chosen(dataset.test if split.architecture_of == "test" else dataset.train, split.architecture)
     return SearchData(
         weights=_chosen(dataset.train, split.weights),

@@ -16,10 +16,20 @@ from harness.files import write_atomically
 from harness.search.loop import Search
 
 
-def save(store: Store, key: str, epochs: int, threads: int, work: Search | Training, logs: list[Arrays]) -> None:
-    """`epochs`: how many the run has in all; `logs`: one of each that is done. WriteError if it cannot be written."""
+def save(
+    store: Store,
+    key: str,
+    epochs: int,
+    threads: int,
+    work: Search | Training,
+    logs: list[Arrays],
+    dirty: bool | None = None,
+) -> None:
+    """`epochs`: how many the run has in all; `logs`: one of each that is done; `dirty`: whether modified code did any.
+    WriteError if it cannot be written."""
     content = io.BytesIO()
-    torch.save({"threads": threads, "search": work.state_dict(), "logs": [_as_plain(log) for log in logs]}, content)
+    state = {"threads": threads, "dirty": dirty, "search": work.state_dict()}
+    torch.save({**state, "logs": [_as_plain(log) for log in logs]}, content)
     store.write_checkpoint(key, content.getvalue())
     loss = float(logs[-1]["loss"][0])
     progress = {

@@ -34,8 +34,11 @@ from typing import Any
 
 SCHEMA = 2
 RETRAINING = "retraining"
+IN_SIZE = ("cells", "channels", "epochs")
+"""Fields of a recipe that the label of a retraining begins with."""
 SHOWN_DIGITS = 8
 """Of a SHA-256, in labels."""
+BUILT_IN = "built-in"
 COMPARABLE_ORIGINS = ("official", "reordered")
 """Of images, the whole of a published dataset."""
 
@@ -76,7 +79,7 @@ def recipe_label(record: Mapping[str, Any]) -> Label:
     config = record["config"]
     values = config["protocol"]["values"]
     size = f"{values['cells']} cells, C={values['channels']}, {values['epochs']} epochs"
-    changed = [part for part in _changed(config) if part.partition("=")[0] not in ("cells", "channels", "epochs")]
+    changed = [f"{name}={shown(value)}" for name, value in overridden(config).items() if name not in IN_SIZE]
     processes = [f"{config['processes']} processes"] if config["processes"] > 1 else []
     return Label(size, (*changed, *processes, *_inputs(config), *_code(record)))
 
@@ -109,17 +112,19 @@ def deviations(record: Mapping[str, Any]) -> tuple[str, ...]:
     config = record["config"]
     dataset, overrides = config["dataset"], config["overrides"]
     changed = [*overrides["protocol"], *overrides["settings"], *(["optimizer"] if config["optimizer"] else [])]
+    images = {"external": "external dataset", "subset": "subset of the images"}.get(
+        dataset["origin"], "unverified images"
+    )
+    table = config.get("table")
     found = [
-        ("external benchmark", config["benchmark"]["origin"] == "external"),
-        ("external method", config["method"]["origin"] == "external"),
-        ("external dataset", dataset["origin"] == "external"),
-        ("subset of the images", dataset["origin"] == "subset"),
-        ("unverified images", dataset["origin"] == "unverified"),
+        ("external benchmark", config["benchmark"]["origin"] != BUILT_IN),
+        ("external method", config["method"]["origin"] != BUILT_IN),
+        (images, dataset["origin"] not in COMPARABLE_ORIGINS),
         (f"overrides: {', '.join(changed)}", bool(changed)),
         (f"{config['profile']} profile", config["profile"] != "paper"),
         ("may have seen test images", bool((dataset.get("split") or {}).get("may_have_seen_test"))),
         ("substitute for the queried accuracy", _substitute(config) is not None),
-        ("unverified table", bool(config.get("table")) and not config["table"]["verified"]),
+        ("unverified table", bool(table) and table["verified"] is not True),
         ("modified code", bool(record["provenance"].get("dirty"))),
     ]
     return tuple(reason for reason, holds in found if holds)
@@ -191,5 +196,39 @@ def _substitute(config: Mapping[str, Any]) -> int | None:
 
 
 def shown(value: Any) -> str:
-    """A value as it is written on the command line."""
-    return value if isinstance(value, str) else json.dumps(value)
+    """A value as it is written on the command line; in quotes if it could be taken for more than one."""
+    return value if isinstance(value, str) and not set(value) & set(',[]="') else json.dumps(value)
+
+
+def check(config: Any) -> None:
+    """ValueError, in one line, if a config lacks what every function here reads."""
+    if not isinstance(config, dict) or config.get("schema") != SCHEMA:
+        raise ValueError(f"its config is not of schema {SCHEMA}")
+    _check_fields("config", config, _FIELDS | (_OF_RETRAINING if config.get("kind") == RETRAINING else _OF_SEARCH))
+    _check_fields("benchmark", config["benchmark"], {"name": str, "version": int, "origin": str})
+    _check_fields("protocol", config["protocol"], {"id": str, "version": int, "values": dict})
+    _check_fields("dataset", config["dataset"], {"name": str, "origin": str})
+    _check_fields("overrides", config["overrides"], {"settings": dict, "protocol": dict, "numerics": dict})
+    parts = [config["benchmark"], config["dataset"]]
+    if config["kind"] != RETRAINING:
+        _check_fields("method", config["method"], {"name": str, "version": int, "origin": str})
+        parts.append(config["method"])
+    for part in parts:
+        if part["origin"] == "external":
+            _check_fields(part["name"], part, {"sha256": str})
+    if config.get("table"):
+        _check_fields("table", config["table"], {"sha256": str, "epochs": int, "substitute": bool, "verified": bool})
+    if config.get("optimizer"):
+        _check_fields("optimizer", config["optimizer"], {"name": str, "sha256": str})
+
+
+_FIELDS = {"kind": str, "benchmark": dict, "protocol": dict, "numerics": dict, "dataset": dict, "seed": int}
+_FIELDS |= {"overrides": dict}
+_OF_SEARCH = {"profile": str, "method": dict, "settings": dict}
+_OF_RETRAINING = {"architecture": str, "processes": int}
+
+
+def _check_fields(name: str, part: dict[str, Any], fields: Mapping[str, type]) -> None:
+    for field, kind in fields.items():
+        if not isinstance(part.get(field), kind):
+            raise ValueError(f"the field {field!r} of its {name} is missing or no {kind.__name__}")

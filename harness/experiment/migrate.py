@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.benchmarks.nasbench201.simulation import QUERY_EPOCHS
 from harness.benchmarks.nasbench201.table.known import NAMES
+from harness.data.datasets import DATASETS
 from harness.experiment import registry
 from harness.experiment.config import RETRAINING, SCHEMA, Config, run_key
 from harness.experiment.store import Record, Store
@@ -37,17 +38,33 @@ def migrate(folder: Path) -> dict[str, str]:
     Raises:
         ValueError, OSError: a record cannot be mapped or read. Then no file has been changed.
     """
+    if not (folder / "runs").is_dir():
+        raise ValueError(f"{folder} is no results folder: it has no folder runs")
     paths = sorted((folder / "runs").glob("*.json"))
     converted = {path: _converted(path, content) for path, content in _of_first_format(paths).items()}
+    keys = [record["key"] for record in converted.values()]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"{folder}: two records would get one key")
+    for path, record in converted.items():
+        _check_arrays(path.with_suffix(".npz"), record)
     store = Store(folder)
     for path, record in converted.items():
         arrays = path.with_suffix(".npz")
-        if "arrays_sha256" in record:
+        if "arrays_sha256" in record and arrays.is_file():
             write_atomically(arrays.with_stem(record["key"]), arrays.read_bytes())
         store.write(record)
-        path.unlink()
         arrays.unlink(missing_ok=True)
+        path.unlink()  # last: while it is there, a call that was killed can be repeated
     return {path.stem: record["key"] for path, record in converted.items()}
+
+
+def _check_arrays(path: Path, record: Record) -> None:
+    expected = record.get("arrays_sha256")
+    # Of a call that was killed, the arrays may have their new name already.
+    places = [path, path.with_stem(record["key"])]
+    found = [hashlib.sha256(place.read_bytes()).hexdigest() for place in places if expected and place.is_file()]
+    if expected and expected not in found:
+        raise ValueError(f"{path}: the arrays of a record are missing or damaged")
 
 
 def _of_first_format(paths: list[Path]) -> dict[Path, Record]:
@@ -67,16 +84,17 @@ def _of_first_format(paths: list[Path]) -> dict[Path, Record]:
 def _converted(path: Path, old: Record) -> Record:
     try:
         config = _retraining(old) if old["kind"] == "retrain" else _search(old)
-    except (KeyError, TypeError, ValueError) as error:
+        paper = {"paper": _paper(config)} if config["kind"] != RETRAINING else {}
+        provenance = {name: value for name, value in old["provenance"].items() if name != "precision"}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} cannot be converted: {type(error).__name__}: {error}") from error
     kept = {name: value for name, value in old.items() if name not in ("asked", "changed", "kind", "proxy")}
-    provenance = {name: value for name, value in old["provenance"].items() if name != "precision"}
     return {
         **kept,
         "schema": SCHEMA,
         "key": run_key(config),
         "config": config,
-        **({"paper": _paper(config)} if config["kind"] != RETRAINING else {}),
+        **paper,
         "provenance": {**provenance, "first_key": path.stem},
     }
 
@@ -106,7 +124,7 @@ def _search(old: Record) -> Config:
     part = _part(changed)
     if black_box:
         changed.pop("signal_epochs", None)
-        config |= _queries(asked, part)
+        config |= _queries(asked)
     else:
         config["dataset"] = {**_dataset(asked, part), "split": _split(asked)}
     config["overrides"] = _overrides(changed, config["settings"])
@@ -139,10 +157,10 @@ def _check_defaults(config: Config, protocol: Mapping[str, Any], settings: Mappi
         raise ValueError("its settings have neither the published values nor overrides that are named")
 
 
-def _queries(asked: Mapping[str, Any], part: str | None) -> Config:
+def _queries(asked: Mapping[str, Any]) -> Config:
     """Dataset and table of a black box."""
     if asked["table"] is None:
-        return {"dataset": _control_dataset(asked["dataset"], part), "table": None}
+        return {"dataset": _control_dataset(asked["dataset"]), "table": None}
     table, epochs = asked["table"], asked["signal_epochs"]
     known = NAMES.get(table)
     return {
@@ -157,9 +175,11 @@ def _queries(asked: Mapping[str, Any], part: str | None) -> Config:
     }
 
 
-def _control_dataset(name: str, part: str | None) -> dict[str, Any]:
-    """Of a control that sees no images: the digits are known, all others are not."""
-    return {"name": name, "origin": "subset" if part else "official" if name == "digits" else "unverified"}
+def _control_dataset(name: str) -> dict[str, Any]:
+    """Of a control, which sees no images: only its name counts."""
+    if name not in DATASETS:
+        raise ValueError(f"a control on images of the user's own, {name}: their digest is not recorded; run it again")
+    return {"name": name, "origin": "official"}
 
 
 def _retraining(old: Record) -> Config:
@@ -204,7 +224,7 @@ def _dataset(asked: Mapping[str, Any], part: str | None) -> dict[str, Any]:
     elif name in FOLDERS:
         origin = "official"
     else:
-        origin = "unverified" if name in ("digits", "cifar10", "cifar100", "imagenet16-120") else "external"
+        origin = "unverified" if name in DATASETS else "external"
     return {"name": name, "origin": origin, "sha256": sha256, "part": part}
 
 

@@ -267,13 +267,19 @@ def _inputs(
         identity = dataset_config(dataset, images)
         for name in others:
             if name in black_boxes:  # a control that queries nothing: what it is compared with searches on the images
-                said = ("name", "origin", "sha256") if identity["origin"] == "external" else ("name", "origin")
-                config: Config = {"dataset": {key: identity[key] for key in said}, "table": None}
+                config: Config = {"dataset": _unseen(identity), "table": None}
             else:
                 split = _split(images, classes[name].bilevel, choices[name].budget.protocol)
                 config = {"dataset": {**identity, "split": split}}
             found[name].append(Inputs(dataset, config))
     return found
+
+
+def _unseen(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """The dataset of a control, which sees no images: only its name counts."""
+    if dataset["origin"] == "external":
+        return {name: dataset[name] for name in ("name", "origin", "sha256")}
+    return {"name": dataset["name"], "origin": "official"}
 
 
 def _queried(space: str, table: Table) -> dict[str, Any] | None:
@@ -437,7 +443,7 @@ def _parsed(text: str, value: str, default: Any) -> Any:
         if isinstance(default, bool):
             return {"true": True, "false": False, "1": True, "0": False}[value.lower()]
         if isinstance(default, int | float):
-            return type(default)(value)
+            return type(default)(value) + type(default)(0)  # -0.0 is 0.0
     except (KeyError, ValueError):
         raise ValueError(f"--set {text}: {value!r} is not of type {type(default).__name__}") from None
     return value

@@ -69,26 +69,28 @@ def select(text: str, space: str, methods: Mapping[str, Entry], families: Mappin
                 raise ValueError(
                     f"method {word} does not run on space {space}, only on {', '.join(methods[word].spaces)}"
                 )
-            entries[word] = methods[word]
+            _add(entries, word, methods[word])
         elif word in families:
             for name in members(families[word], space):
                 if runs_on(methods[name], space):
-                    entries[name] = methods[name]
+                    _add(entries, name, methods[name])
                 else:
                     skipped.append(f"{name} (family {word}) does not run on space {space}: skipped")
         elif ":" not in word and word in (found := discovered()):
-            entries[word] = found[word]
+            _add(entries, word, found[word])
         elif ":" in word:
             entry = outside(word)
-            name = entry.target.rpartition(":")[2]
-            if name in entries and entries[name] != entry:
-                raise ValueError(f"two methods are called {name}")
-            entries[name] = entry
+            _add(entries, entry.target.rpartition(":")[2], entry)
         else:
             raise ValueError(_unknown(word, [*methods, *families, *discovered()]))
     if not entries:
         raise ValueError("--methods names no method to run")
     return Selection(entries, tuple(skipped))
+
+
+def _add(entries: dict[str, Entry], name: str, entry: Entry) -> None:
+    if entries.setdefault(name, entry) != entry:
+        raise ValueError(f"two methods are called {name}")
 
 
 def built_in() -> Mapping[str, Entry]:
@@ -128,7 +130,7 @@ def _named(target: str) -> Any:
     where, _, name = target.rpartition(":")
     try:
         module = _module_of_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
-    except Exception as error:  # whatever the code of an outside module raises while it is imported
+    except (Exception, SystemExit) as error:  # whatever the code of an outside module raises while it is imported
         raise ValueError(f"cannot import {where}: {type(error).__name__}: {_first_line(error)}") from error
     return getattr(module, name, None)
 
@@ -196,5 +198,5 @@ def _unknown(word: str, names: list[str]) -> str:
     return f"unknown method {word!r}; {hint}"
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0]

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +22,7 @@ import torch
 from harness.api import OneShot
 from harness.benchmarks.nasbench201.simulation import Signal, signal, simulate
 from harness.benchmarks.nasbench201.table import open_table
-from harness.data import SearchData, load, search_data
+from harness.data import SearchData, load, search_data, search_split
 from harness.data.folders import FolderShares, class_folders, folder_shares
 from harness.evaluate import distributed
 from harness.evaluate.retraining import SPACE, Retraining, outcome
@@ -75,14 +75,13 @@ def execute(run: AnyRun, machine: Machine) -> Record:
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     begin = time.perf_counter()
     arrays: Arrays | None = None
-    threads = machine.threads
     short = False
     try:
         with deadline(machine.time_limit):
             if isinstance(run, Run) and run.black_box:
                 result = _search_table(run, machine)
             else:
-                result, arrays, threads = _epochs(run, machine, store)
+                result, arrays, machine = _epochs(run, machine, store)
     except WriteError:
         raise
     except (Exception, SystemExit) as error:  # a failed run is data; the other runs go on
@@ -90,7 +89,7 @@ def execute(run: AnyRun, machine: Machine) -> Record:
         short = _is_short_of_resources(error)
     seconds = time.perf_counter() - begin if arrays is None else float(arrays["seconds"].sum())
     spent = None if result["status"] == "failed" else seconds
-    record = as_record(run, machine, result, threads, started, spent, store.warnings)
+    record = as_record(run, machine, result, machine.threads, started, spent, store.warnings)
     store.write(record, arrays)
     if not short:
         store.discard_checkpoint(run.key)
@@ -210,10 +209,19 @@ def _images(run: Run, machine: Machine, bilevel: bool) -> SearchData | FolderSha
         shares = (protocol.weights_share, protocol.architecture_share)
         folders = class_folders(machine.data / dataset["name"])
         _check_images(dataset, folders.sha256)
-        return folder_shares(folders, bilevel, *shares, protocol.image_size, machine.workers)
+        of_folders = folder_shares(folders, bilevel, *shares, protocol.image_size, machine.workers)
+        _check_split(dataset, of_folders.sha256)
+        return of_folders
     images = load(run.images or dataset["name"], machine.data)
     _check_images(dataset, images.sha256)
-    return search_data(images, bilevel)
+    split = search_split(images, bilevel)
+    _check_split(dataset, split.sha256)
+    return search_data(images, bilevel, split)
+
+
+def _check_split(planned: Mapping[str, Any], sha256: str) -> None:
+    if sha256 != planned["split"]["sha256"]:
+        raise ValueError(f"the split of {planned['name']} is not the planned one, {planned['split']['name']}")
 
 
 def _check_images(planned: Mapping[str, Any], sha256: str) -> None:
@@ -253,11 +261,14 @@ def release() -> None:
     distributed.current().from_leader(None)
 
 
-def _epochs(run: AnyRun, machine: Machine, store: Store) -> tuple[dict[str, Any], Arrays, int]:
-    """Returns the result part of the record, the arrays, and the number of threads."""
+def _epochs(run: AnyRun, machine: Machine, store: Store) -> tuple[dict[str, Any], Arrays, Machine]:
+    """Returns the result part of the record, the arrays, and the machine with the number of threads that the run began
+    with, and whether any of its epochs was done by modified code."""
     checkpoint = checkpoints.load(store, run.key)
-    threads = checkpoint["threads"] if checkpoint else machine.threads
-    torch.set_num_threads(threads)
+    if checkpoint:
+        dirty = machine.dirty or checkpoint.get("dirty")
+        machine = replace(machine, threads=checkpoint["threads"], dirty=dirty)
+    torch.set_num_threads(machine.threads)
     keep_freed()
     forget_peak(machine.device)
     work, logs = _continued(run, machine, store, checkpoint)
@@ -265,10 +276,10 @@ def _epochs(run: AnyRun, machine: Machine, store: Store) -> tuple[dict[str, Any]
     with written if isinstance(run, Retraining) else ignored() as add:
         for epoch in work.epochs():
             logs.append(_log(run, epoch))
-            checkpoints.save(store, run.key, run.epochs, threads, work, logs)
+            checkpoints.save(store, run.key, run.epochs, machine.threads, work, logs, machine.dirty)
             add(len(logs), logs[-1])
     arrays = {name: np.concatenate([log[name] for log in logs]) for name in logs[0]}
-    return {"status": "done", "failure": None, **_found(work, arrays)}, arrays, threads
+    return {"status": "done", "failure": None, **_found(work, arrays)}, arrays, machine
 
 
 def _log(run: AnyRun, epoch: Epoch | TrainedEpoch) -> Arrays:

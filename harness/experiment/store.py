@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.experiment.config import run_key
+from harness.experiment.config import check, run_key
 from harness.files import UNFINISHED, is_abandoned, read_array, sync_folder, write_atomically
 
 LOOKUP_COLUMNS = ["cell", "dataset", "split", "epochs", "value", "trials"]
@@ -117,10 +117,13 @@ class Store:
         if "asked" in record:
             convert = f"python -m harness migrate {self.folder}"
             raise EarlierFormatError(f"{self.folder} holds records of an earlier format; to convert them: {convert}")
+        check(record.get("config"))
         if record["key"] != key or run_key(record["config"]) != key:
             raise ValueError("its key is not that of its content")
         if record["status"] not in ("done", "failed"):
             raise ValueError(f"unknown status {record['status']!r}")
+        if not isinstance(record.get("provenance"), dict):
+            raise ValueError("it has no provenance")
         expected = record.get("arrays_sha256")
         if expected and hashlib.sha256(self._arrays_path(key).read_bytes()).hexdigest() != expected:
             raise ValueError("its arrays have another checksum")
@@ -223,10 +226,14 @@ class Store:
                 frame = pd.read_csv(io.StringIO(body), dtype=str)
                 if not source.startswith("# ") or list(frame.columns) != LOOKUP_COLUMNS:
                     raise ValueError("not a look-up file")
+                if frame.isna().any(axis=None) or frame.duplicated(LOOKUP_COLUMNS[:4]).any():
+                    raise ValueError("values are missing or given twice")
                 # Python's own float(): exact, whatever the version of pandas.
                 frame = frame.assign(
                     epochs=frame["epochs"].map(int), value=frame["value"].map(float), trials=frame["trials"].map(int)
                 )
+                if not frame["value"].between(0, 100).all():
+                    raise ValueError("accuracies are not between 0 and 100 %")
             except FileNotFoundError:
                 continue
             except DAMAGE as error:

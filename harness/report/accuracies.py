@@ -24,11 +24,13 @@ METRIC_OF_SPLIT = {
 def one_table_per_number(lookups: Sequence[Lookups]) -> pd.DataFrame:
     """Columns `COLUMNS`: accuracies (%) after `REPORTED_EPOCHS`; a table is named by 12 digits of its SHA-256.
 
-    All numbers of one dataset and split come from one table: of those that have it, the one with the most
-    (dataset, split) pairs; among equals the one with the smallest SHA-256.
+    All numbers of one dataset and split come from one table: of those that have it a verified one, then the one with
+    the most (dataset, split) pairs; among equals the one with the smallest SHA-256.
     """
+    unknown = unverified(lookups)
     parts: dict[Hashable, pd.DataFrame] = {}
-    for frame in sorted(map(_reported, sorted(lookups, key=lambda table: table.sha256)), key=_pairs, reverse=True):
+    ordered = sorted(lookups, key=lambda table: (table.sha256[:12] in unknown, -_pairs(_reported(table)), table.sha256))
+    for frame in map(_reported, ordered):
         for pair, rows in frame.groupby(["dataset", "split"]):
             parts.setdefault(pair, rows)
     return pd.concat(parts.values()) if parts else pd.DataFrame(columns=COLUMNS)

@@ -336,7 +336,8 @@ def _resolved(report: Report, method: str) -> str:
     if there is none."""
     if method in report.methods:
         return method
-    candidates = [known for known in report.methods if known.startswith(f"{method}@")]
+    bare = {known: label.name for known, label in report.labels.items() if not label.details}
+    candidates = [known for known, name in bare.items() if name.partition("@")[0] == method]
     if len(candidates) != 1:
         there = ", ".join(report.methods) or "no methods"
         raise ValueError(printable(f"no runs of {method} in these results; there are: {there}"))

@@ -33,6 +33,10 @@ COLUMNS = [
 ]
 
 
+PROCESSES = 8
+"""Of the papers' trainings on ImageNet: one per GPU."""
+
+
 class Headline(NamedTuple):
     task: str
     method: str
@@ -122,21 +126,24 @@ def _searched(headline: Headline, leaderboard: pd.DataFrame) -> Ours | None:
 
 
 def _as_published(record: Record, dataset: str) -> bool:
-    """Whether a retraining is that of the papers on all of the official images; numerics do not count."""
+    """Whether a retraining is by the papers' recipe on all of the official images."""
     trained, overrides = record["config"], record["config"]["overrides"]
     official = trained["dataset"]["origin"] in config.COMPARABLE_ORIGINS and not record["provenance"].get("dirty")
-    return official and config.dataset_name(trained) == dataset and not overrides["protocol"]
+    return official and config.dataset_name(trained) == dataset and not any(overrides.values())
 
 
 def _trained(headline: Headline, value: PublishedValue | None, trainings: Mapping[str, Record]) -> Ours | None:
     cell = DARTS().to_string(published_cell(headline.cell).arch)
-    records = [
+    found = [
         record
         for record in trainings.values()
         if record["config"]["architecture"] == cell and _as_published(record, headline.dataset)
     ]
-    if not records:
+    if not found:
         return None
+    # Trainings by different numbers of processes are different configurations: those of the paper's first.
+    first = min((record["config"]["processes"] != PROCESSES, config.row_key(record)) for record in found)[1]
+    records = [record for record in found if config.row_key(record) == first]
     if headline.metric == "params_millions":
         size = records[0]["parameters"] / 1e6
         same = value is not None and abs(size - value.mean) <= value.rounding

@@ -88,7 +88,7 @@ def _compared(row: dict[Any, Any], published: PublishedValue | None, unverified:
     same = (published.dataset, published.metric, published.split) == (ours["dataset"], ours["metric"], ours["split"])
     keys = ("deviations", "searched_on", "selection", "dataset", "metric", "split")
     found = obstacles(published, **{key: ours[key] for key in keys})
-    if unverified:
+    if unverified and not any(reason == "unverified table" for _, reason in found):
         found += (Obstacle("source", "unverified table"),)
     return {
         **ours,

@@ -48,7 +48,7 @@ def unambiguous(records: Sequence[Record], labels: Sequence[Label]) -> list[Labe
     """
     rows: dict[tuple[Any, ...], set[str]] = defaultdict(set)
     keys = [config.row_key(record) for record in records]
-    owners = [(*_group(record), label) for record, label in zip(records, labels, strict=True)]
+    owners = [(*_group(record), str(label)) for record, label in zip(records, labels, strict=True)]
     for owner, key in zip(owners, keys, strict=True):
         rows[owner].add(key)
     return [

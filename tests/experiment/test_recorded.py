@@ -1,15 +1,18 @@
 """What a record names is what ran: executors compare every input with the one that was planned."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from harness.benchmarks.nasbench201.table import open_table
-from harness.data import load
+from harness.data import load, search_split
+from harness.experiment import checkpoint
 from harness.experiment.plan import plan
 from harness.experiment.registry import select
-from harness.experiment.runner import Machine, execute
+from harness.experiment.runner import Machine, _log, execute, prepare
 from harness.experiment.store import Store
 from methods import FAMILIES, METHODS
 
@@ -75,3 +78,26 @@ def test_images_that_are_others_at_every_call_are_not_searched(tmp_path):
     record = executed(run, tmp_path / "results")
     assert record["status"] == "failed"
     assert "the images of cifar10 are not those that the run was planned with" in record["failure"]
+
+
+def test_a_split_other_than_the_planned_one_is_not_searched(tmp_path, monkeypatch):
+    run = planned()
+    other = replace(search_split(load("digits", Path()), bilevel=True), name="another", weights=torch.arange(100))
+    monkeypatch.setattr("harness.experiment.runner.search_split", lambda *_: other)
+    record = executed(run, tmp_path / "results")
+    assert record["status"] == "failed"
+    assert "the split of digits is not the planned one" in record["failure"]
+
+
+def test_a_run_that_modified_code_began_stays_one_of_modified_code(tmp_path):
+    run = planned("darts", "digits", "nasbench201", "protocol.epochs=2")
+    results = tmp_path / "results"
+    store = Store(results)
+    store.prepare()
+    machine = Machine(results, Path("nowhere"), None, "cpu", 1, "c" * 40, dirty=True)
+    work, logs = prepare(run, machine), []
+    logs.append(_log(run, next(work.epochs())))
+    checkpoint.save(store, run.key, run.epochs, 1, work, logs, dirty=True)
+    record = execute(run, replace(machine, dirty=False))
+    assert record["status"] == "done"
+    assert record["provenance"]["dirty"] is True

@@ -44,7 +44,21 @@ from tests.test_run_all import ROOT
 
 pytestmark = pytest.mark.faults
 fuzz = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-KEY = run_key({"schema": 2})
+CONFIG = {
+    "schema": 2,
+    "kind": "one-shot",
+    "benchmark": {"name": "nasbench201", "version": 1, "origin": "built-in"},
+    "profile": "quick",
+    "method": {"name": "darts", "version": 1, "origin": "built-in"},
+    "settings": {},
+    "optimizer": None,
+    "protocol": {"id": "nasbench201/quick", "version": 1, "values": {}},
+    "numerics": {},
+    "dataset": {"name": "digits", "origin": "official"},
+    "seed": 0,
+    "overrides": {"settings": {}, "protocol": {}, "numerics": {}},
+}
+KEY = run_key(CONFIG)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -84,7 +98,7 @@ def store(tmp_path_factory):
 
 
 def record():
-    return {"key": KEY, "config": {"schema": 2}, "status": "done", "failure": None, "cells": {"last": "x"}}
+    return {"key": KEY, "config": CONFIG, "status": "done", "failure": None, "cells": {"last": "x"}, "provenance": {}}
 
 
 @cache

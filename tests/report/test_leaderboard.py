@@ -171,3 +171,24 @@ def test_a_search_counts_once_however_many_trainings_of_its_cell_there_are(resul
     board = results.report().leaderboard
     assert board["n"].tolist() == [2, 2]
     assert sorted(board["mean"]) == [2.5, 5.0]
+
+
+def test_an_unverified_table_that_is_added_replaces_no_number_of_a_verified_one(results):
+    for seed in range(2):
+        results.run("gaea-darts-erm", seed, cells=(CELLS[0],))
+    results.look_up({(CELLS[0], "cifar10", "test"): 94.1})
+    before = results.report().leaderboard
+    results.look_up(
+        {(CELLS[0], *pair): 50.0 for pair in (("cifar10", "test"), ("cifar100", "x-test"))}, sha256="0" * 64
+    )
+    after = results.report().leaderboard
+    assert after[after["dataset"] == "cifar10"].to_dict("records") == before.to_dict("records")
+
+
+@pytest.mark.parametrize("value", [float("nan"), 100.5, -1.0])
+def test_a_look_up_file_with_impossible_values_is_set_aside(results, value):
+    results.run("gaea-darts-erm", cells=(CELLS[0],))
+    results.look_up({(CELLS[0], "cifar10", "test"): value})
+    report = results.report()
+    assert report.leaderboard.empty
+    assert len(report.warnings) == 1

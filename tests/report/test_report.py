@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from harness import report
+from harness.experiment.config import run_key
 from harness.experiment.store import Store
 from harness.report.figures import gallery
 from tests.report.conftest import CELLS, PUBLISHED
@@ -135,3 +136,18 @@ def test_figures_show_as_many_methods_as_fit_and_say_so(results):
     )
     (axes,) = drawn["final-nasbench201-paper-cifar10"].axes
     assert len(axes.get_yticklabels()) == gallery.MOST
+
+
+@pytest.mark.parametrize(
+    "part", ["benchmark", "method", "protocol", "dataset", "seed", "overrides", "settings", "kind"]
+)
+@pytest.mark.parametrize("value", [None, "missing"])
+def test_one_record_without_a_field_does_not_stop_the_report(results, part, value):
+    results.runs_with("darts", [50.0, 51.0])
+    record = results.store.read(results.run("gdas", seed=7))
+    config = {name: content for name, content in record["config"].items() if name != part or value != "missing"}
+    config |= {part: None} if value is None else {}
+    results.store.write({**record, "config": config, "key": run_key(config)})
+    report = results.report()
+    assert report.leaderboard["n"].tolist() == [2]
+    assert any("set aside" in warning for warning in report.warnings)

@@ -155,3 +155,9 @@ def test_a_subset_is_called_a_proxy_once():
     short, shared = without_shared({**labels, "enas": Label("enas")}, labels)
     assert short["darts [images=9 of 50000]"] == "darts [images=9 of 50000] (subset proxy)"
     assert (short["enas"], shared) == ("enas", "")
+
+
+def test_settings_whose_texts_could_be_taken_for_each_other_are_told_apart(results):
+    for settings in ({"x": "a, y=b", "y": "c"}, {"x": "a", "y": "b, y=c"}):
+        results.run(settings=settings, changed=settings)
+    assert len(set(_methods(results))) == 2

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import joblib
 import matplotlib
+from joblib.externals.loky import get_reusable_executor
 
 from harness.report.figures.gallery import Drawing
 from harness.report.figures.saving import save
@@ -52,7 +53,10 @@ def draw(
         return [_draw(drawing, folder, formats) for drawing in everything]
     # All at once, so that workers draw what is described while the next is being gathered.
     parallel = joblib.Parallel(processes, batch_size=1, pre_dispatch="all")
-    return list(parallel(joblib.delayed(_draw)(drawing, folder, formats) for drawing in everything))
+    try:
+        return list(parallel(joblib.delayed(_draw)(drawing, folder, formats) for drawing in everything))
+    finally:
+        get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)  # they would idle for minutes
 
 
 @contextmanager

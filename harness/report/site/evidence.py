@@ -146,7 +146,6 @@ class _Searches:
                 "settings": config["settings"],
                 "protocol": {**config["protocol"]["values"], **config["numerics"]},
                 "changed": _changed(config),
-                "versions": {part: config[part]["version"] for part in ("method", "protocol", "benchmark")},
                 "source": config["method"].get("sha256"),
                 "optimizer": (config["optimizer"] or {}).get("sha256"),
                 "data": config["dataset"].get("sha256"),
