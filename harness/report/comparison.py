@@ -10,6 +10,7 @@ from math import isclose
 import pandas as pd
 
 from harness.benchmarks.nasbench201.table import Table
+from harness.experiment.config import Label
 from harness.report import statistics
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
@@ -336,8 +337,11 @@ def _resolved(report: Report, method: str) -> str:
     if there is none."""
     if method in report.methods:
         return method
-    bare = {known: label.name for known, label in report.labels.items() if not label.details}
-    candidates = [known for known, name in bare.items() if name.partition("@")[0] == method]
+    candidates = [
+        known
+        for known, label in report.labels.items()
+        if str(Label(label.name.partition("@")[0], label.details)) == method
+    ]
     if len(candidates) != 1:
         there = ", ".join(report.methods) or "no methods"
         raise ValueError(printable(f"no runs of {method} in these results; there are: {there}"))
