@@ -1,7 +1,9 @@
 """THE CONTRACT: everything that the author of a method reads.
 
-Shapes: R rows, one per edge of the cell (both cell types together), and K candidate operations; `space.shape` is
-(R, K), `space.operations` names the K columns, `space.target` (R,) says which node each edge enters.
+Shapes: R rows, one per choice of the space (in a cell space one per edge, both cell types together), and K options, the
+candidate operations; `space.shape` is (R, K), `space.options` names the columns of each row, `space.edge_target` (R,)
+says which node each edge enters. Where choices have fewer than K options, `space.mask` (R, K) says which entries are
+options; what a method gives the other entries must be zero.
 Names: `theta` on the simplex, `alpha` logits, `w` the network's weights. Accuracies are in %, losses in nats.
 
 The harness owns loops, budgets, clocks, devices and files. A method owns the mathematics: it never sees a test
@@ -93,12 +95,13 @@ class Problem(Protocol):
         """The supernet's loss, with gradients into `w`, `weights` and `edge_weights`.
 
         Args:
-            weights: (R, K) with which the operations are mixed, in all cells of a type alike.
+            weights: (R, K) with which the operations are mixed, in all cells of a type alike; or (L, R, K) with those
+                of each of the L cells of the supernet, which reads its rows of `cells`.
             edge_weights: (R,) factor of every edge; None: 1.
             training: whether batch norms take the batch's statistics and update the running ones.
-            sampled: rows of `weights` are one-hot, or zero where an edge is left out. Only the chosen operations run;
-                the other weights, zero in value, are added to their edge as numbers, so that they have gradients
-                (straight-through), as in the code of GDAS. ValueError if rows are anything else.
+            sampled: rows of `weights` are one-hot (or have `space.keep` ones), or zero where an edge is left out. Only
+                the chosen operations run; the other weights, zero in value, are added to their edge as numbers, so that
+                they have gradients (straight-through), as in the code of GDAS. ValueError if rows are anything else.
             fp32: in single precision whatever the protocol says: for passes whose difference is taken.
         """
 
@@ -147,9 +150,16 @@ class BlackBox(ABC):
     family: ClassVar[str] = ""
     version: ClassVar[int] = 1
     """Another number whenever results change."""
+    queries: ClassVar[bool] = True
+    """Whether it asks for accuracies at all."""
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
+
+    @classmethod
+    def unsupported(cls, space: SearchSpace) -> str | None:
+        """The mathematical reason why the method does not run on a space; None if it does."""
+        return None
 
     @abstractmethod
     def search(self, rng: np.random.Generator) -> Generator[Arch, float, Arch | None]:
@@ -179,9 +189,13 @@ class OneShot(nn.Module, ABC):
     warmup: float = 0.0
     """Share of the epochs, from the first on, without architecture steps."""
 
+    mask: Tensor | None
+    """(R, K) which entries are options; None where all are."""
+
     def __init__(self, space: SearchSpace) -> None:
         super().__init__()
         self.space = space
+        self.register_buffer("mask", None if space.mask is None else torch.from_numpy(space.mask), persistent=False)
 
     @classmethod
     def unsupported(cls, space: SearchSpace) -> str | None:

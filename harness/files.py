@@ -1,5 +1,5 @@
-"""Files that are written whole or not at all, and what killed processes leave of them; arrays read without trust in the
-file. Needs no torch."""
+"""Atomic writes, clean-up of the partial files of killed processes, and arrays read from untrusted files. Needs no
+torch."""
 
 from __future__ import annotations
 
@@ -16,71 +16,75 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNFINISHED = ".unfinished"
-"""How the name of a file ends until all of it is written."""
+"""Suffix of a partial file, whose content is not complete yet."""
 ABANDONED_SECONDS = 24 * 3600.0
-"""Age at which the unfinished file of another machine is taken for a dead process's."""
+"""Age after which a partial file of another machine counts as left by a dead process."""
+
+
+class EarlierFormatError(LookupError):
+    """A results folder was written by an earlier version of the harness."""
 
 
 class WriteError(OSError):
-    """A file cannot be written: a full disk, a mount that became read-only. No fault of what it was to hold."""
+    """A file cannot be written (full disk, read-only mount). The data to be written are not at fault."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that, whatever happens, its name stands for all of the new content or all of the old.
+    """Replace a file atomically: whatever happens, its name refers to the complete new content or the complete old one.
 
     WriteError if it cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}{UNFINISHED}")
+    partial = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}{UNFINISHED}")
     try:
-        with unfinished.open("wb") as file:
+        with partial.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        unfinished.replace(path)
+        partial.replace(path)
     except BaseException as error:
         with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None:  # the alarm of a time limit has no number
+            partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:  # the TimeoutError of a time limit has no errno
             raise WriteError(error.errno, error.strerror, str(path)) from error
         raise
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk, where the system can."""
+    """Flush the entries of a folder to the disk, where the system supports it."""
     with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            os.fsync(descriptor)
         finally:
-            os.close(handle)
+            os.close(descriptor)
 
 
-def process_lives(pid: int) -> bool:
-    """Whether a process of this machine is there, and not only its exit status."""
+def process_is_alive(pid: int) -> bool:
+    """Whether a process of this machine exists and is not a zombie, of which only the exit status is left."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
-    with suppress(OSError):  # a zombie, where nobody reaps the dead; only Linux tells
+    with suppress(OSError):  # zombies remain where no parent reaps them; only Linux has /proc
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True
 
 
 def is_abandoned(path: Path) -> bool:
-    """Whether an unfinished file is a dead process's."""
+    """Whether a partial file was left by a dead process."""
     host, _, pid = path.name.removesuffix(UNFINISHED).rpartition(".")
-    if host.endswith(f".{socket.gethostname()}") and pid.isdecimal() and not process_lives(int(pid)):
-        return True  # one that lives may be another of the same number: then its age tells
+    if host.endswith(f".{socket.gethostname()}") and pid.isdecimal() and not process_is_alive(int(pid)):
+        return True  # a live process may have reused the number: then the age of the file decides
     with suppress(OSError):
         return time.time() - path.stat().st_mtime > ABANDONED_SECONDS
     return False
 
 
 def read_array(member: bytes) -> NDArray[Any]:
-    """The array of a `.npy` file, as a view of its bytes. ValueError if it promises more than it has."""
-    # Not np.load: it takes the memory that a header asks for before it looks whether the data are there.
+    """The array in the bytes of a `.npy` file, as a view. ValueError if the header promises more data than it has."""
+    # Not np.load: it allocates what the header says before it checks that the data are there.
     stream = io.BytesIO(member)
     np.lib.format.read_magic(stream)
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)

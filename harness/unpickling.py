@@ -1,7 +1,7 @@
-"""A restricted unpickler, for data sets and benchmark tables that are distributed as pickles. Needs no torch.
+"""A restricted unpickler for datasets and benchmark tables that are distributed as pickles. Needs no torch.
 
-A pickle is a program that can call any function. This reader builds containers, numbers, strings and uninterpreted
-arrays and nothing else: every other pickle is refused.
+A pickle is a program that can call any function. This reader builds only containers, numbers, strings and uninterpreted
+arrays; it rejects every other pickle.
 """
 
 from __future__ import annotations
@@ -17,41 +17,41 @@ from numpy.typing import NDArray
 
 
 def unpickle_plain(pickled: bytes, *, verified: bool = False) -> Any:
-    """The object in a pickle of Python 2 or 3; strings of Python 2 become bytes, arrays become `PickledArray`.
+    """Load a pickle of Python 2 or 3 that holds plain data; Python 2 strings become bytes, arrays `PickledArray`.
 
     Args:
-        pickled: the content of a file.
-        verified: the checksum is known to be right. Skips the check that no corrupt pickle asks for much more memory
+        pickled: content of a file.
+        verified: the checksum has been verified. Skips the check that a corrupt pickle cannot allocate much more memory
             than its size, which takes several times as long as reading it.
 
     Raises:
-        ValueError: in one line, if the pickle is corrupt or asks for anything that is not plain data.
+        ValueError: one line; the pickle is corrupt or refers to anything but plain data.
     """
     try:
         if not verified:
             _check_sizes(pickled)
         return _PlainUnpickler(io.BytesIO(pickled), encoding="bytes").load()
-    except Exception as error:  # a corrupt pickle can raise nearly anything
+    except Exception as error:  # a corrupt pickle can raise almost anything
         raise ValueError(one_line(error)) from error
 
 
 def one_line(error: Exception) -> str:
-    """What an error says, short enough for a line of a message."""
+    """An error's message on one line of at most 200 characters."""
     return textwrap.shorten(str(error) or type(error).__name__, 200, placeholder="...")
 
 
 def _check_sizes(pickled: bytes) -> None:
-    """Refuse an object that is longer than the file, and an index that no memo of this file can have.
+    """Reject objects that are longer than the file, and memo indices that are larger than the number of operations.
 
     One flipped bit can make an index 2^31, for which CPython's unpickler allocates 32 GiB.
     """
     for count, (operation, argument, _) in enumerate(pickletools.genops(pickled)):
         if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= cast(int, argument) <= count:
-            raise ValueError(f"it stores an object as number {argument}, after {count} operations")
+            raise ValueError(f"it stores an object under memo index {argument}, after {count} operations")
 
 
 class PickledArray:
-    """An array as pickled: its shape, the code of its type and its bytes. No unpickling code of numpy is run."""
+    """An array as pickled: shape, type code and bytes. Runs none of numpy's unpickling code."""
 
     def __init__(self, *_: object) -> None:
         self.code: object = None
@@ -61,7 +61,7 @@ class PickledArray:
         self.code = dtype.code
 
     def as_bytes(self) -> NDArray[np.uint8]:
-        """The array as a read-only view of the pickle's bytes. ValueError if it is no array of uint8."""
+        """The array as a read-only view of the pickle's bytes. ValueError if its type is not uint8."""
         if self.code not in ("u1", b"u1"):
             raise ValueError(f"its data are of type {self.code!r}, not u1 (bytes)")
         return np.frombuffer(self.raw, np.uint8).reshape(self.shape, order="F" if self.column_major else "C")
@@ -72,23 +72,23 @@ class _Type:
         self.code = code
 
     def __setstate__(self, state: object) -> None:
-        """Byte order and alignment, which bytes have not."""
+        """Ignore byte order and alignment, which do not matter for bytes."""
 
 
 class _Encoded:
-    """The bytes of an array, as Python 3 writes them in protocol 2."""
+    """The bytes of an array, which Python 3 writes as latin-1 text in protocol 2."""
 
     def __new__(cls, text: str, encoding: object) -> bytes:  # type: ignore[misc]
         if encoding not in ("latin1", b"latin1"):
-            raise ValueError(f"it has text in encoding {encoding!r}")
+            raise ValueError(f"its text is encoded in {encoding!r}, not latin1")
         return text.encode("latin1")
 
     def __setstate__(self, state: object) -> None:
-        """Defined so that no pickle can set attributes of the class."""
+        """Ignore the state, so that no pickle can set attributes of the class."""
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Refuses every global; those that a numpy array needs become the stand-ins above."""
+    """Rejects every global except those that a numpy array needs, which become the stand-ins above."""
 
     STAND_INS: ClassVar = {
         ("numpy", "dtype"): _Type,
@@ -100,5 +100,5 @@ class _PlainUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> type:
         if (module, name) not in self.STAND_INS:
-            raise pickle.UnpicklingError(f"it asks for {module!r} {name!r}, which is refused")
+            raise pickle.UnpicklingError(f"it refers to {module!r} {name!r}, which is not allowed")
         return self.STAND_INS[module, name]

@@ -1,13 +1,13 @@
-"""BOHB: Hyperband whose cells are drawn where a density model expects good ones.
+"""BOHB: Hyperband with cells proposed by a density model of good and bad cells.
 
 Falkner, Klein, Hutter, "BOHB: Robust and Efficient Hyperparameter Optimization at Scale" (ICML 2018), Algorithms 1 and
 2, as the NAS-Bench-201 baseline runs it (D-X-Y/AutoDL-Projects, BOHB, with the package hpbandster): every evaluation
-trains for 12 epochs, whatever the rung of Hyperband, so a rung only decides which cells are evaluated once more.
+trains for 12 epochs regardless of the Hyperband rung, so a rung only determines which cells are evaluated again.
 
-Defaults: rungs from 3 to 108 with eta 3, 4 samples, no random share, bandwidth factor 3, smallest bandwidth 0.3.
-As in the package: the best 15 % of a rung's cells are the good ones, at least one more than the space has edges;
-bandwidths follow the rule of thumb 1.06 s n^(-1/(4+E)), s the deviation of the operations' numbers; the kernel is
-Aitchison and Aitken's. The bandwidth factor acts on continuous parameters only, of which there are none.
+Defaults: rungs from 3 to 108 with eta 3, 4 samples, random fraction 0, bandwidth factor 3, minimum bandwidth 0.3.
+As in hpbandster, the best 15 % of a rung's cells are the good ones, at least one more than the space has edges;
+bandwidths follow the rule of thumb 1.06 s n^(-1/(4+E)) with s the standard deviation of the operation indices; the
+kernel is Aitchison and Aitken's. The bandwidth factor applies only to continuous parameters, of which there are none.
 """
 
 from collections.abc import Generator, Iterator
@@ -23,6 +23,9 @@ GOOD_SHARE = 0.15
 
 @final
 class Bohb(BlackBox):
+    paper = "Falkner et al., BOHB, ICML 2018"
+    family = "black-box"
+
     def __init__(
         self,
         space: SearchSpace,
@@ -34,6 +37,7 @@ class Bohb(BlackBox):
         min_bandwidth: float = 0.3,
     ) -> None:
         super().__init__(space)
+        self.categories = list(space.categories)
         if not 0 < min_budget <= max_budget or eta < 2 or samples < 1:
             raise ValueError("BOHB needs 0 < min_budget <= max_budget, eta of at least 2, samples of at least 1")
         self.rungs = int(np.log(max_budget / min_budget) / np.log(eta)) + 1
@@ -42,49 +46,54 @@ class Bohb(BlackBox):
         self.random_fraction = random_fraction
         self.min_bandwidth = min_bandwidth
 
+    @classmethod
+    def unsupported(cls, space: SearchSpace) -> str | None:
+        return None if space.categories else "its density model takes architectures that are independent decisions"
+
     def search(self, rng: np.random.Generator) -> Generator[Arch, float, None]:
         seen: list[list[tuple[float, np.ndarray]]] = [[] for _ in range(self.rungs)]  # per rung: accuracy, cell
         for first, sizes in self.brackets():
             cells: list[np.ndarray] = []
             for rung, size in enumerate(sizes, start=first):
                 accuracies = []
-                for place in range(size):
-                    cell = cells[place] if rung > first else self.propose(seen, rng)
-                    accuracies.append((yield self.space.discretize(np.eye(self.space.shape[1])[cell])))
+                for index in range(size):
+                    cell = cells[index] if rung > first else self.propose(seen, rng)
+                    accuracies.append((yield self.space.from_categories(cell)))
                     seen[rung].append((accuracies[-1], cell))
                     if rung == first:
                         cells.append(cell)
                 order = np.argsort(-np.array(accuracies), kind="stable")
-                cells = [cells[place] for place in order]
+                cells = [cells[index] for index in order]
 
     def brackets(self) -> Iterator[tuple[int, list[int]]]:
-        """Hyperband, without end: the first rung of a bracket and how many cells each of its rungs evaluates."""
+        """Endless Hyperband brackets: the first rung of a bracket and the number of cells of each of its rungs."""
         while True:
             for last in reversed(range(self.rungs)):
                 most = self.rungs // (last + 1) * self.eta**last
                 yield self.rungs - 1 - last, [max(1, int(most * self.eta**-i)) for i in range(last + 1)]
 
     def propose(self, seen: list[list[tuple[float, np.ndarray]]], rng: np.random.Generator) -> np.ndarray:
-        """(E,) operation numbers: the best ratio of densities among samples around good cells, or a random cell."""
-        edges, operations = self.space.shape
-        enough = edges + 1
-        for known in reversed(seen):  # the model of the highest rung that has one
-            good = max(enough, int(GOOD_SHARE * len(known)))
-            if len(known) >= good + enough and rng.random() >= self.random_fraction:
-                ranked = [cell for _, cell in sorted(known, key=lambda item: -item[0])]
-                bad = max(enough, int((1 - GOOD_SHARE) * len(known)))
+        """(E,) operation indices: the best ratio of densities among samples around good cells, or a random cell."""
+        enough = len(self.categories) + 1
+        for evaluated in reversed(seen):  # the model of the highest rung with enough cells
+            good = max(enough, int(GOOD_SHARE * len(evaluated)))
+            if len(evaluated) >= good + enough and rng.random() >= self.random_fraction:
+                ranked = [cell for _, cell in sorted(evaluated, key=lambda item: -item[0])]
+                bad = max(enough, int((1 - GOOD_SHARE) * len(evaluated)))
                 return self.sample(np.array(ranked[:good]), np.array(ranked[good : good + bad]), rng)
-        return rng.integers(operations, size=edges)
+        return rng.integers(self.categories)
 
     def sample(self, good: np.ndarray, bad: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        width, operations = self.bandwidth(good), self.space.shape[1]
+        """(E,) the sample around `good` (n, E) with the lowest density ratio of `bad` (m, E) to `good`."""
+        width = self.bandwidth(good)
         centres = good[rng.integers(len(good), size=self.samples)]  # (samples, E)
         stay = rng.random(centres.shape) < 1 - width
-        cells = np.where(stay, centres, rng.integers(operations, size=centres.shape))
+        cells = np.where(stay, centres, rng.integers(self.categories, size=centres.shape))
         ratio = density(cells, bad, self.bandwidth(bad)) / density(cells, good, width)
         return np.asarray(cells[ratio.argmin()])
 
     def bandwidth(self, data: np.ndarray) -> np.ndarray:
+        """(E,) bandwidths for data (n, E)."""
         n, edges = data.shape
         return np.asarray((1.06 * data.std(axis=0) * n ** (-1 / (4 + edges))).clip(min=self.min_bandwidth))
 

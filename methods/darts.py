@@ -1,4 +1,4 @@
-"""DARTS, first order: operation weights are the softmax of logits, which Adam moves on held-out data.
+"""DARTS, first order: softmax operation weights, whose logits are trained with Adam on held-out data.
 
 Liu, Simonyan, Yang, "DARTS: Differentiable Architecture Search" (ICLR 2019), Equation 2 (the relaxation) and
 Equation 6 with xi = 0 (the first-order approximation): alpha descends the validation loss at the current w.
@@ -14,4 +14,7 @@ from harness.search.bases import SoftmaxAdam
 
 @final
 class Darts(SoftmaxAdam):
-    """Both steps as in Algorithm 1 of that paper, which are those of the contract."""
+    """The default weight and architecture steps of `OneShot`, which are those of Algorithm 1 of the paper."""
+
+    paper = "Liu et al., DARTS: Differentiable Architecture Search, ICLR 2019"
+    family = "darts"

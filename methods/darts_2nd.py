@@ -1,14 +1,14 @@
-"""DARTS, second order: the architecture's gradient looks one weight step ahead.
+"""DARTS, second order: the architecture gradient is taken after one virtual weight step.
 
 Liu, Simonyan, Yang, "DARTS: Differentiable Architecture Search" (ICLR 2019), Equations 6 to 8, with momentum and weight
-decay in the step as in the authors' code (quark0/darts). With losses L_t and L_v on the training and the held-out
-batch, xi the current learning rate of w and m its momentum buffers,
+decay in the virtual step as in the authors' code (quark0/darts). With losses L_t and L_v on the training and the
+held-out batch, xi the current learning rate of w and m its momentum buffers,
 
     w' = w - xi * (momentum * m + dL_t/dw + decay * w)
     v  = dL_v/dw at w',    R = 0.01 / ||v||
     gradient = dL_v/dalpha at w' - xi * (dL_t/dalpha at w + R v  -  dL_t/dalpha at w - R v) / (2 R)
 
-Defaults: as first order, the values of the authors' code and of the NAS-Bench-201 baseline (DARTS-V2).
+Defaults: those of `darts`, the values of the authors' code and of the NAS-Bench-201 baseline (DARTS-V2).
 """
 
 from typing import final
@@ -22,6 +22,9 @@ from harness.search.bases import SoftmaxAdam
 
 @final
 class Darts2nd(SoftmaxAdam):
+    paper = "Liu et al., DARTS: Differentiable Architecture Search, ICLR 2019"
+    family = "darts"
+
     def architecture_step(self, problem: Problem) -> None:
         def gradients(batch: Batch, inputs: list[Tensor]) -> list[Tensor]:
             return problem.gradients(problem.loss(self(), batch).loss, inputs)
@@ -39,7 +42,7 @@ class Darts2nd(SoftmaxAdam):
 
 
 def weight_step(problem: Problem, gradients: list[Tensor]) -> list[Tensor]:
-    """What one step of SGD subtracts from w, per unit of learning rate."""
+    """The update that one SGD step subtracts from w, divided by the learning rate."""
     (group,) = problem.weight_optimizer.param_groups
     steps = []
     for gradient, w in zip(gradients, problem.w, strict=True):

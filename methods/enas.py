@@ -2,10 +2,10 @@
 
 Pham, Guan, Zoph, Le, Dean, "Efficient Neural Architecture Search via Parameter Sharing" (ICML 2018), Section 2, as the
 NAS-Bench-201 baseline runs it (D-X-Y/AutoDL-Projects, ENAS): weight steps train sampled cells; after every epoch the
-controller makes 50 steps of REINFORCE, each on 20 cells scored in evaluation mode. With the reward
-R = accuracy / 100 + 1e-4 * entropy and the baseline b that the last epoch left, each cell adds 0.99 (b - R) log p / 20
+controller takes 50 REINFORCE steps, each on 20 cells scored in evaluation mode. With the reward
+R = accuracy / 100 + 1e-4 * entropy and the baseline b of the previous epoch, each cell adds 0.99 (b - R) log p / 20
 to the loss; the next baseline is b + 0.01 (R - b) of the epoch's last cell. In the first epoch there is no baseline and
-the accuracy stands in for it. The cell is the best of 10 samples, in the last epoch of 100.
+the accuracy is used instead. The derived cell is the best of 10 samples, in the last epoch of 100.
 
 Defaults: two LSTM layers of 32 units, tanh constant 2.5, temperature 5; Adam with lr 1e-3, betas (0, 0.999), eps 1e-3;
 gradients clipped to norm 5.
@@ -23,6 +23,8 @@ from harness.search.bases import SampledWeights
 
 @final
 class Enas(SampledWeights):
+    paper = "Pham et al., Efficient Neural Architecture Search via Parameter Sharing, ICML 2018"
+    family = "enas"
     baseline: Tensor
     next_baseline: Tensor
 
@@ -65,18 +67,18 @@ class Enas(SampledWeights):
 
     @classmethod
     def unsupported(cls, space: SearchSpace) -> str | None:
-        if space.keeps_every_edge:
+        if space.samples_every_choice:
             return None
-        return "the controller samples an operation for every edge, which is no cell where a cell keeps only some edges"
+        return "the controller samples one option of every choice, which is no cell of this space"
 
     def sample(self, cells: int) -> tuple[Tensor, Tensor, Tensor]:
         """One-hot operations (cells, R, K), log probabilities (cells,) and summed entropies (cells,)."""
         inputs, state = self.start.expand(cells, -1), None
         rows, log_p, entropy = [], self.start.new_zeros(cells), self.start.new_zeros(cells)
-        for _ in range(self.space.shape[0]):
+        for options in self.space.lengths:
             output, state = self.lstm(inputs[None], state)
             logits = self.tanh_constant * (self.logits(output[0]) / self.temperature).tanh()
-            policy = torch.distributions.Categorical(logits=logits)
+            policy = torch.distributions.Categorical(logits=logits[:, :options])
             operation = policy.sample()
             log_p, entropy = log_p + policy.log_prob(operation), entropy + policy.entropy()
             rows.append(nn.functional.one_hot(operation, self.space.shape[1]).to(logits))
@@ -85,22 +87,22 @@ class Enas(SampledWeights):
 
     @torch.no_grad()
     def distribution(self) -> Tensor:
-        """The share of each operation among 256 sampled cells: an estimate."""
+        """Estimate of the operation probabilities (R, K): frequencies among 256 sampled cells."""
         return self.sample(256)[0].mean(dim=0)
 
     def edge_weights(self) -> Tensor:
-        """Ones. They come with an estimate as above, whose draws are those of the recorded searches."""
+        """Ones (R,). Also calls `distribution` to consume the same random draws as the recorded searches."""
         return torch.ones_like(self.distribution()[:, 0])
 
     def evaluation_weights(self) -> None:
-        """None, after an estimate as above, whose draws are those of the recorded searches."""
+        """Returns None. Calls `distribution` to consume the same random draws as the recorded searches."""
         self.distribution()
 
     def before_epoch(self, problem: Problem) -> None:
         self.baseline.copy_(self.next_baseline)
 
     def architecture_step(self, problem: Problem) -> None:
-        """None: the controller learns after the epoch."""
+        """Does nothing: the controller is trained after the epoch."""
 
     def weights_for_training(self) -> Tensor:
         return self.sample(1)[0][0].detach()
@@ -114,7 +116,7 @@ class Enas(SampledWeights):
             self.adam.step()
 
     def reinforce(self, problem: Problem, cell: Tensor, log_p: Tensor, entropy: Tensor) -> Tensor:
-        """(b - R) log p of one cell, (R, K), scored on the next held-out batch; leaves the next baseline."""
+        """(b - R) log p of one cell (R, K), scored on the next held-out batch; also sets the next baseline."""
         with torch.no_grad():
             batch, edge_weights = problem.batch("held_out"), self.edge_weights()
             accuracy = problem.loss(cell, batch, edge_weights=edge_weights, training=False, sampled=True).accuracy

@@ -1,4 +1,4 @@
-"""GAEA DARTS, bilevel: exponentiated gradient on the operation weights, on held-out data.
+"""GAEA DARTS, bilevel: exponentiated gradient on the operation weights with held-out data.
 
 Li, Khodak, Balcan, Talwalkar, "Geometry-Aware Gradient Algorithms for Neural Architecture Search" (ICLR 2021),
 Algorithm 1 with the bilevel objective of DARTS, first order: w descends the loss on one half of the data, theta the
@@ -12,19 +12,22 @@ single_level=false); theta starts uniform, without noise.
 
 from typing import final
 
-import torch
 from torch import Tensor, nn
 
 from harness.api import OneShot
 from harness.benchmarks import SearchSpace
 from harness.search.optimizers import ExponentiatedGradient
+from harness.search.simplex import uniform
 
 
 @final
 class GaeaDartsBilevel(OneShot):
+    paper = "Li et al., Geometry-Aware Gradient Algorithms for NAS, ICLR 2021"
+    family = "gaea"
+
     def __init__(self, space: SearchSpace, lr: float = 0.1, floor: float = 1e-5) -> None:
         super().__init__(space)
-        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (R, K)
+        self.theta = nn.Parameter(uniform(space))  # (R, K)
         self.eg = ExponentiatedGradient([self.theta], lr=lr, floor=floor)
 
     def distribution(self) -> Tensor:

@@ -1,8 +1,8 @@
-"""GAEA DARTS, single level: exponentiated gradient on the operation weights, on the training loss itself.
+"""GAEA DARTS, single level: exponentiated gradient on the operation weights with the training loss.
 
 Li, Khodak, Balcan, Talwalkar, "Geometry-Aware Gradient Algorithms for Neural Architecture Search" (ICLR 2021),
-Algorithm 1 with the objective min over (w, theta) of the training loss. The softmax of DARTS is dropped: theta lives
-on a product of simplices, one per edge. Each step, with g the gradient of the loss in theta,
+Algorithm 1 with the objective min over (w, theta) of the training loss. There is no softmax as in DARTS: theta is a
+point on a product of simplices, one per edge. With g the gradient of the loss in theta, each step is
 
     theta <- theta * exp(-lr * g),  every entry raised to at least `floor`,  every row divided by its sum.
 
@@ -12,21 +12,23 @@ single_level=true); theta starts uniform, without noise.
 
 from typing import final
 
-import torch
 from torch import Tensor, nn
 
 from harness.api import OneShot
 from harness.benchmarks import SearchSpace
 from harness.search.optimizers import ExponentiatedGradient
+from harness.search.simplex import uniform
 
 
 @final
 class GaeaDartsErm(OneShot):
+    paper = "Li et al., Geometry-Aware Gradient Algorithms for NAS, ICLR 2021"
+    family = "gaea"
     bilevel = False
 
     def __init__(self, space: SearchSpace, lr: float = 0.1, floor: float = 1e-5) -> None:
         super().__init__(space)
-        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (R, K)
+        self.theta = nn.Parameter(uniform(space))  # (R, K)
         self.eg = ExponentiatedGradient([self.theta], lr=lr, floor=floor)
 
     def distribution(self) -> Tensor:

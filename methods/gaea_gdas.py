@@ -2,12 +2,12 @@
 
 Li, Khodak, Balcan, Talwalkar, "Geometry-Aware Gradient Algorithms for Neural Architecture Search" (ICLR 2021),
 Algorithm 1 with the sampled gradient of Dong and Yang (GDAS, CVPR 2019), as released (liamcli/gaea_release, `egdas`):
-bilevel; the loss has a penalty lambda * sum theta log(K theta); after the product the rows are normalised first and
-floored then, so they sum to slightly more than 1, which sampling does not see and `distribution` divides out.
+bilevel; the loss has a penalty lambda * sum theta log(K theta); after the update the rows are first normalised and then
+floored, so they sum to slightly more than 1, which does not affect sampling and which `distribution` normalises.
 
 Defaults: lr 0.01, floor 1e-5, lambda 0.01, no architecture steps in the first 50 of 250 epochs, temperature
-10 - 9.9 * (epoch - 50) / (epochs - 1) from then on, which does not reach 0.1, as in the released code. No published
-number of this method is known.
+10 - 9.9 * (epoch - 50) / (epochs - 1) afterwards, which does not reach 0.1, as in the released code. No published
+result of this method is known.
 """
 
 from typing import final
@@ -18,11 +18,20 @@ from torch import Tensor, nn
 from harness.api import Problem
 from harness.benchmarks import SearchSpace
 from harness.search.bases import SampledWeights
-from harness.search.simplex import exponentiated_gradient, gumbel_one_hot
+from harness.search.simplex import (
+    divergence_from_uniform,
+    exponentiated_gradient,
+    gumbel_one_hot,
+    log,
+    uniform,
+)
 
 
 @final
 class GaeaGdas(SampledWeights):
+    paper = "Li et al., Geometry-Aware Gradient Algorithms for NAS, ICLR 2021"
+    family = "gaea"
+
     def __init__(
         self,
         space: SearchSpace,
@@ -40,7 +49,7 @@ class GaeaGdas(SampledWeights):
         self.warmup = warmup
         self.tau_first = self.tau = tau_first
         self.tau_last = tau_last
-        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (R, K)
+        self.theta = nn.Parameter(uniform(space))  # (R, K)
 
     def distribution(self) -> Tensor:
         return self.theta / self.theta.sum(dim=-1, keepdim=True)
@@ -50,10 +59,10 @@ class GaeaGdas(SampledWeights):
         self.tau = self.tau_first + (self.tau_last - self.tau_first) * active / max(1, problem.epochs - 1)
 
     def forward(self) -> Tensor:
-        return gumbel_one_hot(self.theta.log(), self.tau)
+        return gumbel_one_hot(log(self.theta, self.mask), self.tau)
 
     def objective(self, loss: Tensor, accuracy: Tensor) -> Tensor:
-        return loss + self.entropy_weight * (self.theta * (self.theta * self.space.shape[1]).log()).sum()
+        return loss + self.entropy_weight * divergence_from_uniform(self.theta, self.mask)
 
     def architecture_step(self, problem: Problem) -> None:
         outcome = problem.loss(self(), problem.held_out_batch, sampled=True)
@@ -63,4 +72,5 @@ class GaeaGdas(SampledWeights):
     @torch.no_grad()
     def step(self) -> None:
         assert self.theta.grad is not None
-        self.theta.copy_(exponentiated_gradient(self.theta, self.theta.grad, self.lr).clamp(min=self.floor))
+        moved = exponentiated_gradient(self.theta, self.theta.grad, self.lr)
+        self.theta.copy_(moved.clamp(min=self.floor) * (self.theta > 0))

@@ -1,11 +1,12 @@
-"""GAEA PC-DARTS: exponentiated gradient on operation weights and on edge weights, with partial channels.
+"""GAEA PC-DARTS: exponentiated gradient on operation weights and edge weights, with partial channels.
 
 Li, Khodak, Balcan, Talwalkar, "Geometry-Aware Gradient Algorithms for Neural Architecture Search" (ICLR 2021),
 Algorithm 1 on the supernet of PC-DARTS (Xu et al., ICLR 2020), bilevel and first order. theta has a simplex per edge,
 as in GAEA DARTS; the weights of the edges into one node form a simplex as well and have no floor.
 
-Defaults: lr 0.1 for both, floor 1e-5, no warm-up, uniform start, of the released configuration for CIFAR-10
-(liamcli/gaea_release, `eedarts`); the search on ImageNet freezes theta for the first 35 of 50 epochs (`warmup=0.7`).
+Defaults: lr 0.1 for both, floor 1e-5, no warm-up, uniform initialisation, the values of the released configuration for
+CIFAR-10 (liamcli/gaea_release, `eedarts`); the search on ImageNet freezes theta for the first 35 of 50 epochs
+(`warmup=0.7`).
 """
 
 from typing import ClassVar, final
@@ -13,14 +14,16 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from harness.api import OneShot
 from harness.benchmarks import SearchSpace
+from harness.search.bases import WeighsEdges
 from harness.search.optimizers import ExponentiatedGradient
-from harness.search.simplex import normalised_by_node
+from harness.search.simplex import normalised_by_node, uniform
 
 
 @final
-class GaeaPcDarts(OneShot):
+class GaeaPcDarts(WeighsEdges):
+    paper = "Li et al., Geometry-Aware Gradient Algorithms for NAS, ICLR 2021"
+    family = "gaea"
     supernet: ClassVar = {"partial_channels": 4}
 
     def __init__(
@@ -28,10 +31,10 @@ class GaeaPcDarts(OneShot):
     ) -> None:
         super().__init__(space)
         self.warmup = warmup
-        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (R, K)
-        self.edges = nn.Parameter(normalised_by_node(torch.ones(space.shape[0]), space.target))  # (R,)
+        self.theta = nn.Parameter(uniform(space))  # (R, K)
+        self.edges = nn.Parameter(normalised_by_node(torch.ones(space.shape[0]), self.edge_target))  # (R,)
         self.eg = ExponentiatedGradient([self.theta], lr=lr, floor=floor)
-        self.edge_eg = ExponentiatedGradient([self.edges], lr=edge_lr, nodes=space.target)
+        self.edge_eg = ExponentiatedGradient([self.edges], lr=edge_lr, nodes=self.edge_target)
 
     def distribution(self) -> Tensor:
         return self.theta

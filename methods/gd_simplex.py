@@ -1,11 +1,11 @@
-"""A control: plain gradient descent on theta itself, in the place of `gaea-darts-bilevel`'s exponentiated gradient.
+"""A control: plain gradient descent on theta instead of the exponentiated gradient of `gaea-darts-bilevel`.
 
-The ablation whose configuration the first release of GAEA's code holds (liamcli/gaea_release, `gdarts`): bilevel, first
-order, theta <- theta - lr * g, then every entry raised to at least `floor` and every row divided by its sum.
+The ablation configured in the first release of GAEA's code (liamcli/gaea_release, `gdarts`): bilevel, first order,
+theta <- theta - lr * g, then every entry raised to at least `floor` and every row divided by its sum.
 
-Defaults: lr 3e-4 of that configuration, floor 1e-5 as in GAEA; theta starts uniform. From there a step of exponentiated
-gradient with lr 0.1 is, to first order, one of gradient descent with lr 0.1 / K: for four operations `lr=0.025`
-isolates the geometry, while the default has a smaller step as well.
+Defaults: lr 3e-4 of that configuration, floor 1e-5 as in GAEA; theta starts uniform. At the uniform theta, a step of
+exponentiated gradient with lr 0.1 equals, to first order, a gradient descent step with lr 0.1 / K: for four operations
+`lr=0.025` isolates the geometry, while the default also has a smaller step.
 """
 
 from typing import final
@@ -15,15 +15,19 @@ from torch import Tensor, nn
 
 from harness.api import OneShot
 from harness.benchmarks import SearchSpace
+from harness.search.simplex import floored, uniform
 
 
 @final
 class GdSimplex(OneShot):
+    paper = "Li et al., Geometry-Aware Gradient Algorithms for NAS, ICLR 2021"
+    family = "controls"
+
     def __init__(self, space: SearchSpace, lr: float = 3e-4, floor: float = 1e-5) -> None:
         super().__init__(space)
         self.lr = lr
         self.floor = floor
-        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))  # (R, K)
+        self.theta = nn.Parameter(uniform(space))  # (R, K)
 
     def distribution(self) -> Tensor:
         return self.theta
@@ -31,5 +35,4 @@ class GdSimplex(OneShot):
     @torch.no_grad()
     def step(self) -> None:
         assert self.theta.grad is not None
-        moved = (self.theta - self.lr * self.theta.grad).clamp(min=self.floor)
-        self.theta.copy_(moved / moved.sum(dim=-1, keepdim=True))
+        self.theta.copy_(floored(self.theta - self.lr * self.theta.grad, self.theta, self.floor))

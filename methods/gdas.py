@@ -1,7 +1,7 @@
-"""GDAS: sample one operation per edge, let the gradient pass as if it were the tempered softmax.
+"""GDAS: sample one operation per edge with a straight-through Gumbel-softmax gradient.
 
-Dong and Yang, "Searching for A Robust Neural Architecture in Four GPU Hours" (CVPR 2019), Equations 3 to 6. Both steps
-sample; only the sampled operations are computed.
+Dong and Yang, "Searching for A Robust Neural Architecture in Four GPU Hours" (CVPR 2019), Equations 3 to 6. Weight and
+architecture steps both sample; only the sampled operations are computed.
 
 Defaults: temperature from 10 to 0.1, linearly over the epochs; Adam with lr 3e-4, betas (0.5, 0.999), weight decay
 1e-3; logits drawn from N(0, 1e-3), the values of the NAS-Bench-201 baseline (D-X-Y/AutoDL-Projects, GDAS).
@@ -19,6 +19,9 @@ from harness.search.simplex import gumbel_one_hot
 
 @final
 class Gdas(SampledWeights, SoftmaxAdam):
+    paper = "Dong, Yang, Searching for A Robust Neural Architecture in Four GPU Hours, CVPR 2019"
+    family = "gdas"
+
     def __init__(
         self,
         space: SearchSpace,
@@ -38,7 +41,7 @@ class Gdas(SampledWeights, SoftmaxAdam):
         self.tau = self.tau_first + (self.tau_last - self.tau_first) * problem.epoch / max(1, problem.epochs - 1)
 
     def forward(self) -> Tensor:
-        return gumbel_one_hot(self.alpha.log_softmax(dim=-1), self.tau)
+        return gumbel_one_hot(self.logits().log_softmax(dim=-1), self.tau)
 
     def architecture_step(self, problem: Problem) -> None:
         problem.set_gradient(problem.loss(self(), problem.held_out_batch, sampled=True).loss)

@@ -1,11 +1,11 @@
-"""PC-DARTS: operations on a part of the channels, and weights of the edges, both softmax and Adam.
+"""PC-DARTS: DARTS with partial channel connections and softmax edge weights, both trained with Adam.
 
 Xu et al., "PC-DARTS: Partial Channel Connections for Memory-Efficient Architecture Search" (ICLR 2020), Equations 2 to
-4: the mixture acts on 1/4 of the channels, which are then shuffled; the edges into a node are weighted by the softmax
-of beta. A cell is derived from the product of both.
+4: the mixture is applied to 1/4 of the channels, which are then shuffled; the edges into a node are weighted by the
+softmax of beta. Cells are derived from the product of operation and edge weights.
 
 Defaults: Adam with lr 6e-4, betas (0.5, 0.999), weight decay 1e-3, no architecture steps in the first 15 of 50 epochs,
-the values of the authors' code (yuhuixu1993/PC-DARTS). The PC-DARTS runs that GAEA compares with have `warmup=0`.
+the values of the authors' code (yuhuixu1993/PC-DARTS). The PC-DARTS runs in the GAEA paper's comparison use `warmup=0`.
 """
 
 from typing import ClassVar, final
@@ -14,12 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from harness.benchmarks import SearchSpace
-from harness.search.bases import SoftmaxAdam
+from harness.search.bases import SoftmaxAdam, WeighsEdges
 from harness.search.simplex import softmax_by_node
 
 
 @final
-class PcDarts(SoftmaxAdam):
+class PcDarts(WeighsEdges, SoftmaxAdam):
+    paper = "Xu et al., PC-DARTS, ICLR 2020"
+    family = "darts"
     supernet: ClassVar = {"partial_channels": 4}
 
     def __init__(
@@ -38,4 +40,4 @@ class PcDarts(SoftmaxAdam):
         self.adam.add_param_group({"params": [self.beta]})
 
     def edge_weights(self) -> Tensor:
-        return softmax_by_node(self.beta, self.space.target)
+        return softmax_by_node(self.beta, self.edge_target)

@@ -1,4 +1,4 @@
-"""Random search: ask for cells drawn uniformly.
+"""Random search: query uniformly drawn cells.
 
 Bergstra and Bengio, "Random Search for Hyper-Parameter Optimization" (JMLR 2012); a baseline of the NAS-Bench-201 paper
 (Dong and Yang, ICLR 2020), Section 5.
@@ -15,6 +15,9 @@ from harness.benchmarks import Arch
 
 @final
 class RandomSearch(BlackBox):
+    paper = "Bergstra, Bengio, Random Search for Hyper-Parameter Optimization, JMLR 2012"
+    family = "black-box"
+
     def search(self, rng: np.random.Generator) -> Generator[Arch, float, None]:
         while True:
             yield self.space.random(rng)

@@ -1,4 +1,4 @@
-"""Regularized evolution (REA): the best of a few members has a child, the oldest member dies.
+"""Regularized evolution (REA): mutate the best of a random sample of the population, remove the oldest member.
 
 Real, Aggarwal, Huang, Le, "Regularized Evolution for Image Classifier Architecture Search" (AAAI 2019), Algorithm 1.
 
@@ -18,6 +18,9 @@ from harness.benchmarks import Arch, SearchSpace
 
 @final
 class RegularizedEvolution(BlackBox):
+    paper = "Real et al., Regularized Evolution for Image Classifier Architecture Search, AAAI 2019"
+    family = "black-box"
+
     def __init__(self, space: SearchSpace, population: int = 10, sample: int = 3) -> None:
         super().__init__(space)
         if population < 1 or sample < 1:
@@ -26,7 +29,7 @@ class RegularizedEvolution(BlackBox):
         self.sample = sample
 
     def search(self, rng: np.random.Generator) -> Generator[Arch, float, None]:
-        members: deque[tuple[float, Arch]] = deque(maxlen=self.population)  # the oldest first: it makes room
+        members: deque[tuple[float, Arch]] = deque(maxlen=self.population)  # oldest first; appending drops it
         while len(members) < self.population:
             arch = self.space.random(rng)
             members.append(((yield arch), arch))

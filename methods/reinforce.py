@@ -1,12 +1,12 @@
-"""REINFORCE: policy gradient on independent softmax policies, one per edge.
+"""REINFORCE: policy gradient with an independent softmax policy per edge.
 
 Williams, "Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning" (Machine Learning
 1992), as in the baseline of the NAS-Bench-201 paper (D-X-Y/AutoDL-Projects, reinforce): with a cell a ~ softmax(alpha)
 and its accuracy r, alpha ascends (r - b) log p(a) with Adam; b is the bias-corrected moving average of r, updated
 before it is used.
 
-Defaults: lr 0.001 and momentum 0.9, logits drawn from N(0, 1e-3), of the script that takes a time budget (other
-versions of it have lr 0.5, which cannot have made the published row). The answer is the best cell asked.
+Defaults: lr 0.001 and momentum 0.9, logits drawn from N(0, 1e-3), the values of the script with a time budget (other
+versions of it have lr 0.5, which cannot have produced the published row). The best queried cell is selected.
 """
 
 from collections.abc import Generator
@@ -22,14 +22,23 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # of Adam
 
 @final
 class Reinforce(BlackBox):
+    paper = "Williams, Simple Statistical Gradient-Following Algorithms, Machine Learning 1992"
+    family = "black-box"
+
     def __init__(self, space: SearchSpace, lr: float = 0.001, momentum: float = 0.9, init_std: float = 1e-3) -> None:
         super().__init__(space)
         self.lr = lr
         self.momentum = momentum
         self.init_std = init_std
 
+    @classmethod
+    def unsupported(cls, space: SearchSpace) -> str | None:
+        return None if space.categories else "its policy takes architectures that are independent decisions"
+
     def search(self, rng: np.random.Generator) -> Generator[Arch, float, None]:
-        alpha = self.init_std * rng.standard_normal(self.space.shape)  # (E, K)
+        choices = np.array(self.space.categories)[:, None]  # (E, 1)
+        alpha = self.init_std * rng.standard_normal((len(choices), choices.max()))  # (E, K)
+        alpha[np.arange(choices.max()) >= choices] = -np.inf  # no options
         first, second = np.zeros_like(alpha), np.zeros_like(alpha)
         average, step = 0.0, 0
         while True:
@@ -37,7 +46,7 @@ class Reinforce(BlackBox):
             policy = np.exp(alpha - alpha.max(axis=1, keepdims=True))
             policy /= policy.sum(axis=1, keepdims=True)
             chosen = one_hot(policy, rng)
-            accuracy = yield self.space.discretize(chosen)
+            accuracy = yield self.space.from_categories(chosen.argmax(axis=1))
             average = self.momentum * average + (1 - self.momentum) * accuracy
             baseline = average / (1 - self.momentum**step)
             gradient = -(accuracy - baseline) * (chosen - policy)  # of the loss -(r - b) log p(a)
@@ -48,7 +57,7 @@ class Reinforce(BlackBox):
 
 
 def one_hot(policy: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(E, K): in each row one entry, drawn with the probabilities of that row of `policy`."""
+    """(E, K) one-hot rows, drawn with the probabilities of the rows of `policy` (E, K)."""
     draws = rng.random((len(policy), 1))
     columns = (policy.cumsum(axis=1) < draws).sum(axis=1).clip(max=policy.shape[1] - 1)
     return np.asarray(np.eye(policy.shape[1])[columns])

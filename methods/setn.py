@@ -1,8 +1,8 @@
-"""SETN: train uniformly sampled cells, learn on the mixture which operations to prefer, score the most probable cells.
+"""SETN: train uniformly sampled cells, learn operation probabilities with the mixture, score the most probable cells.
 
 Dong and Yang, "One-Shot Neural Architecture Search via Self-Evaluated Template Network" (ICCV 2019), Section 3.2 and
-Algorithm 1. As the NAS-Bench-201 baseline does it (D-X-Y/AutoDL-Projects, SETN): a weight step trains one cell drawn
-uniformly, an architecture step sees the softmax mixture, and the candidates are the most probable cells, not samples.
+Algorithm 1. As in the NAS-Bench-201 baseline (D-X-Y/AutoDL-Projects, SETN), a weight step trains one uniformly drawn
+cell, an architecture step uses the softmax mixture, and the candidates are the most probable cells, not samples.
 
 Defaults: 100 candidates, one validation batch each; Adam with lr 3e-4, betas (0.5, 0.999), weight decay 1e-3; logits
 drawn from N(0, 1e-3), the values of that baseline.
@@ -21,6 +21,9 @@ from harness.search.simplex import uniform_one_hot
 
 @final
 class Setn(SampledWeights, SoftmaxAdam):
+    paper = "Dong, Yang, One-Shot NAS via Self-Evaluated Template Network, ICCV 2019"
+    family = "setn"
+
     def __init__(
         self,
         space: SearchSpace,
@@ -38,19 +41,20 @@ class Setn(SampledWeights, SoftmaxAdam):
 
     @classmethod
     def unsupported(cls, space: SearchSpace) -> str | None:
-        if space.keeps_every_edge:
+        if space.samples_every_choice:
             return None
-        return "the most probable operations of all edges are no cell where a cell keeps only some of its edges"
+        return "it scores the most probable options of all choices, one of each, which are no cell of this space"
 
     def weights_for_training(self) -> Tensor:
-        return uniform_one_hot(self.space.shape).to(self.alpha)
+        return uniform_one_hot(self.space).to(self.alpha)
 
     @torch.no_grad()
     def derive(self, problem: Problem) -> Arch:
         chosen, log_p = self.alpha.new_zeros(1, 0, dtype=torch.long), self.alpha.new_zeros(1)
-        for row in self.alpha.log_softmax(dim=-1):  # the most probable prefixes, one edge longer each time
-            total = (log_p[:, None] + row).flatten()
-            log_p, place = total.topk(min(self.candidates, len(total)))
-            chosen = torch.cat([chosen[place // len(row)], (place % len(row))[:, None]], dim=1)
+        rows = zip(self.logits().log_softmax(dim=-1), self.space.lengths, strict=True)
+        for row, options in rows:  # beam search: extend the most probable prefixes by one edge
+            total = (log_p[:, None] + row[:options]).flatten()
+            log_p, indices = total.topk(min(self.candidates, len(total)))
+            chosen = torch.cat([chosen[indices // options], (indices % options)[:, None]], dim=1)
         one_hots = nn.functional.one_hot(chosen, self.space.shape[1])  # (candidates, R, K)
         return self.best((self.space.discretize(cell) for cell in one_hots), problem)

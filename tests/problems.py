@@ -5,10 +5,24 @@ from itertools import repeat
 
 import torch
 
+from harness import plugins
+from harness.api import BlackBox
+from harness.benchmarks import BENCHMARKS
 from harness.data.streams import Streams
-from harness.profiles import budget
-from harness.search.loop import build_supernet
+from harness.experiment import registry
 from harness.search.problem import Parts, SupernetProblem
+
+ONE_SHOT = [name for name, entry in registry.built_in().items() if not issubclass(plugins.load(entry), BlackBox)]
+"""The methods that share weights."""
+
+
+def budget(profile, space, dataset, method, overrides):
+    """The protocol of a weight-sharing method."""
+    return BENCHMARKS[space].default_protocol(profile, dataset, method).with_overrides(overrides)
+
+
+def build_supernet(space, protocol, classes, options=None):
+    return BENCHMARKS[space.name].supernet(space, protocol, classes, options or {})
 
 
 class FixedBatch:
@@ -23,10 +37,10 @@ class FixedBatch:
     def one_pass(self, generator):
         return iter([self.batch])
 
-    def forever(self, generator):
+    def infinite(self, generator):
         return repeat(self.batch)
 
-    def plain(self):
+    def in_order(self):
         return iter([self.batch])
 
 

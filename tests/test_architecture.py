@@ -1,28 +1,33 @@
 """Imports point one way, and looking is cheap."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from harness.benchmarks import BENCHMARKS
+from harness.experiment.registry import built_in
+
 ROOT = Path(__file__).parents[1]
 
 MAY_IMPORT = {
     "files": set(),
     "unpickling": set(),
-    "profiles": set(),
-    "arguments": {"profiles"},
-    "benchmarks": {"files", "supernets", "unpickling"},
-    "supernets": {"benchmarks"},
+    "protocol": set(),
     "api": {"benchmarks"},
-    "data": {"experiment", "unpickling"},
-    "search": {"api", "benchmarks", "data", "profiles"},
-    "evaluate": {"arguments", "benchmarks", "data", "experiment", "profiles", "search"},
-    "experiment": {"api", "benchmarks", "data", "evaluate", "files", "profiles", "search"},
+    "benchmarks": {"evaluate", "files", "protocol", "unpickling"},
+    "plugins": set(),
+    "data": {"plugins", "unpickling"},
+    "search": {"api", "benchmarks", "data", "protocol"},
+    "evaluate": {"data", "protocol", "search"},
+    "experiment": {"api", "benchmarks", "data", "evaluate", "files", "plugins", "protocol", "search"},
     "report": {"benchmarks", "experiment", "files"},
-    "__main__": {"api", "benchmarks", "data", "experiment", "profiles"},
+    "commands": {"api", "benchmarks", "data", "evaluate", "experiment", "plugins", "protocol", "report"},
+    "cli": {"benchmarks", "commands", "files"},
+    "__main__": {"cli"},
 }
 
 
@@ -54,3 +59,40 @@ def test_imports_point_one_way(path):
 def test_needs_no_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_only_the_folder_of_a_benchmark_names_spaces_datasets_and_methods():
+    """In strings; a docstring may cite a paper. `harness/data` is where datasets come from."""
+    datasets = {name for benchmark in BENCHMARKS.values() for name in (*benchmark.datasets, *benchmark.proxies)}
+    splits = {split for benchmark in BENCHMARKS.values() for split in benchmark.split_order} - {"test"}
+    names = {*BENCHMARKS, *built_in(), "gaea", *datasets, *splits}
+    named = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, sorted(names)))})(?![\w-])")
+    elsewhere = [path for path in (ROOT / "harness").rglob("*.py") if path.parts[-2] != "data"]
+    elsewhere = [path for path in elsewhere if "benchmarks" not in path.parts]
+    assert len(elsewhere) > 80
+    found = [
+        f"{path.relative_to(ROOT)}: {text!r}"
+        for path in elsewhere
+        for text in strings(ast.parse(path.read_text()))
+        if named.search(text)
+    ]
+    assert found == []
+
+
+def strings(tree):
+    """All string constants but docstrings."""
+    documentation = {
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in documentation:
+            yield node.value
+
+
+def test_benchmarks_do_not_import_one_another():
+    for path in (ROOT / "harness" / "benchmarks").rglob("*.py"):
+        here = path.parts[path.parts.index("benchmarks") + 1]
+        if here in BENCHMARKS:
+            others = {name for name in imported(path) if name.startswith("harness.benchmarks.")}
+            folders = {name.split(".")[2] for name in others} & set(BENCHMARKS)
+            assert folders <= {here}, f"{path} imports {folders}"

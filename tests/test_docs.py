@@ -7,18 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from harness import cli
+from harness.benchmarks import BENCHMARKS
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("results/*.md"), *ROOT.glob("notebooks/*.md")]
 )
 PARSERS = {
-    "run_all.py": "harness.arguments:parser",
-    "harness": "harness.__main__:parser",
-    "harness.data": "harness.data.__main__:_parser",
-    "harness.benchmarks.nasbench201.decoder": "harness.benchmarks.nasbench201.decoder:_parser",
-    "harness.benchmarks.nasbench201.table.convert": "harness.benchmarks.nasbench201.table.convert:parser",
-    "harness.evaluate.retrain": "harness.evaluate.retrain:parser",
+    "run_all.py": "harness.commands.run:parser",
     "harness.report.render.excerpt": "harness.report.render.excerpt:parser",
+    **{f"harness {name}": f"harness.commands.{name}:parser" for name in cli.COMMANDS},
+    **{
+        f"harness {name}": f"{module}:parser"
+        for benchmark in BENCHMARKS.values()
+        for name, (module, _) in benchmark.tools.items()
+    },
 }
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -54,6 +58,8 @@ def program(words):
         words = ["python", *words[words.index("-m") :]]
     if words[:2] == ["python", "run_all.py"]:
         return words[1], words[2:]
+    if words[:3] == ["python", "-m", "harness"] and words[3:]:
+        return f"harness {words[3]}", words[4:]
     if words[:2] == ["python", "-m"] and words[2:] and words[2].startswith("harness"):
         return words[2], words[3:]
     return None

@@ -14,13 +14,15 @@ import numpy as np
 import pytest
 
 import run_all
-from harness.arguments import parser, seeds
-from harness.benchmarks.nasbench201.table import open_table
+from harness.commands import execution
+from harness.commands import run as command
+from harness.commands.run import parser
+from harness.commands.values import seeds
 from harness.experiment import devices
 from harness.experiment import scheduler as scheduling
 from harness.experiment.plan import plan
+from harness.experiment.registry import built_in
 from harness.experiment.store import Store
-from methods import METHODS
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--set", "protocol.channels=2", "--set", "protocol.batch_size=64", "--figures", "none"]
@@ -95,26 +97,31 @@ def test_parallel_runs_equal_serial_ones(finished, tmp_path):
 def test_a_gpu_takes_as_many_runs_as_it_is_given_however_many_cores_there_are(device, jobs, places, monkeypatch):
     monkeypatch.setattr(devices, "usable", lambda _asked: [device])
     options = parser().parse_args(["--jobs", "16", "--jobs-per-device", "2"])
-    machines = run_all._machines(options)
-    with run_all._cluster(options, machines) as at_a_time:
-        assert at_a_time == jobs
+    machines = command._machines(options)
+    assert execution.at_a_time(options.jobs, machines) == jobs
     assert [machine.device for machine in machines] == [device] * places
 
 
 def test_a_clusters_workers_look_for_their_own_devices(monkeypatch):
     options = parser().parse_args(["--backend", "dask", "--scheduler", "tcp://nowhere:1"])
-    (machine,) = run_all._machines(options)
+    (machine,) = command._machines(options)
     monkeypatch.setattr(scheduling, "usable", lambda _asked: ["cuda:0", "cuda:1"])
-    with scheduling._free_machine([machine], None) as found:
+    with scheduling._acquire_machine([machine], None) as found:
         assert found.device == "cuda:0"
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nothing stops."""
+    results = tmp_path_factory.mktemp("whole")
+    assert run(results, methods="darts", epochs=8) == 0
+    return results
+
+
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_run_continues_and_ends_the_same(tmp_path, stop):
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    arguments = {"methods": "darts", "epochs": 20}
-    assert run(whole, **arguments) == 0
-    words = ["--methods", "darts", "--seeds", "1", "--jobs", "1", "--set", "protocol.epochs=20", *SMALL]
+def test_a_stopped_run_continues_and_ends_the_same(whole, tmp_path, stop):
+    stopped = tmp_path / "stopped"
+    words = ["--methods", "darts", "--seeds", "1", "--jobs", "1", "--set", "protocol.epochs=8", *SMALL]
     command = [sys.executable, str(ROOT / "run_all.py"), *words, "--results", str(stopped)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
@@ -125,18 +132,19 @@ def test_a_stopped_run_continues_and_ends_the_same(tmp_path, stop):
     assert list(stopped.glob("checkpoints/*.pt")), "stopped before its first or after its last epoch"
     assert process.returncode == (-signal.SIGKILL if stop == signal.SIGKILL else 130)
     assert "Traceback" not in errors
-    assert run(stopped, **arguments) == 0
+    assert run(stopped, methods="darts", epochs=8) == 0
     assert contents(stopped) == contents(whole)
 
 
 def test_a_damaged_checkpoint_is_set_aside(finished, tmp_path):
-    store = Store(tmp_path)
-    store.prepare()
-    for record in Store(finished).records():
-        store.checkpoint_path(record["key"]).write_bytes(b"no checkpoint")
-    assert run(tmp_path, seeds="2") == 0
-    assert contents(tmp_path) == contents(finished)
-    assert list((tmp_path / "damaged").iterdir())
+    results = shutil.copytree(finished, tmp_path / "copy")
+    key = Store(results).records()[0]["key"]
+    for path in (results / "runs").glob(f"{key}.*"):
+        path.unlink()
+    Store(results).checkpoint_path(key).write_bytes(b"no checkpoint")
+    assert run(results, seeds="2") == 0
+    assert contents(results) == contents(finished)
+    assert list((results / "damaged").iterdir())
 
 
 @pytest.mark.parametrize("damage", ["record", "arrays"])
@@ -168,12 +176,25 @@ def test_what_was_set_is_recorded_and_names_the_row(finished):
     assert "darts [batch_size=64, channels=2, epochs=2]" in {row["method"] for row in rows(finished)}
 
 
+def test_a_setting_of_a_users_optimizer_is_a_row_of_its_own(tmp_path):
+    swap = ["--set", f"darts.optimizer={ROOT / 'tests' / 'optimizers.py'}:SignDescent"]
+    assert run(tmp_path, *swap, methods="darts", epochs=1) == 0
+    assert run(tmp_path, *swap, "--set", "darts.optimizer.lr=0.5", methods="darts", epochs=1) == 0
+    records = {
+        json.dumps(record["config"]["optimizer"].get("settings")): record for record in Store(tmp_path).records()
+    }
+    assert records.keys() == {"null", '{"lr": 0.5}'}
+    default, other = (Store(tmp_path).arrays(record["key"])["theta"] for record in records.values())
+    assert not np.allclose(default, other)
+    assert any("optimizer.lr=0.5" in row["method"] for row in rows(tmp_path))
+
+
 def test_a_users_optimizer_takes_the_place_of_a_methods_own(tmp_path):
     optimizers = ROOT / "tests" / "optimizers.py"
     swap = ["--set", f"gaea-darts-bilevel.optimizer={optimizers}:MultiplicativeSign"]
     swap += ["--set", f"darts.optimizer={optimizers}:SignDescent"]
-    assert run(tmp_path, *swap) == 0
-    assert run(tmp_path) == 0
+    assert run(tmp_path, *swap, epochs=1) == 0
+    assert run(tmp_path, epochs=1) == 0
     store = Store(tmp_path)
     thetas = {
         (record["config"]["method"]["name"], (record["config"]["optimizer"] or {}).get("name")): store.arrays(
@@ -185,22 +206,26 @@ def test_a_users_optimizer_takes_the_place_of_a_methods_own(tmp_path):
     for method, optimizer in (("gaea-darts-bilevel", "MultiplicativeSign"), ("darts", "SignDescent")):
         assert not np.allclose(thetas[method, None], thetas[method, optimizer])
     names = {row["method"] for row in rows(tmp_path)}
-    assert any(name.startswith("darts [batch_size=64, channels=2, epochs=2, optimizer=SignDescent@") for name in names)
+    assert any(name.startswith("darts [batch_size=64, channels=2, epochs=1, optimizer=SignDescent@") for name in names)
 
 
 def test_a_users_own_space_is_searched_and_reported(tmp_path):
     space = f"{ROOT / 'tests' / 'two_edges.py'}:TwoEdges"
     methods = "darts,gdas,random-search-ws,gaea-darts-erm,random-cell"
-    assert run(tmp_path, "--space", space, methods=methods) == 0
+    assert run(tmp_path, "--space", space, methods=methods, epochs=1) == 0
     records = Store(tmp_path).records()
     assert {record["config"]["benchmark"]["name"] for record in records} == {"two-edges"}
-    assert len(records) == 5
-    assert all(set(record["cells"]["last"].split("-")) <= {"skip", "conv", "pool"} for record in records)
+    searches = [record for record in records if record["config"]["kind"] != "retraining"]
+    assert len(searches) == 5
+    ends = {record["cells"]["last"] for record in searches}
+    assert all(set(cell.split("-")) <= {"skip", "conv", "pool"} for cell in ends)
+    assert {record["config"]["architecture"] for record in records if record not in searches} == ends
+    assert {row["metric"] for row in rows(tmp_path)} == {"test_error"}
 
 
 def test_a_space_without_accuracies_is_said_before_the_start(tmp_path, capsys):
     space = f"{ROOT / 'tests' / 'two_edges.py'}:TwoEdges"
-    assert run(tmp_path, "--space", space, methods="darts") == 0
+    assert run(tmp_path, "--space", space, "--retrain", "none", methods="darts") == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "get no accuracies" in printed
     assert printed.index("get no accuracies") < printed.index("runs asked")
@@ -221,9 +246,7 @@ def test_another_file_of_the_same_space_is_another_search(tmp_path):
     other.write_text(file.read_text().replace("relu", "tanh"))
     keys = set()
     for path in (file, file, other):
-        (run,) = plan(
-            {"darts": METHODS["darts"]}, f"{path}:TwoEdges", "quick", ["digits"], [0], [], Path(), open_table()
-        )
+        (run,) = plan({"darts": built_in()["darts"]}, f"{path}:TwoEdges", "quick", ["digits"], [0], [], Path(), None)
         keys.add(run.key)
     assert len(keys) == 2
 
@@ -243,8 +266,7 @@ def test_a_later_table_adds_test_accuracies_and_searches_nothing(finished, tmp_p
     assert "4 done, 0 to do" in capsys.readouterr().out
     splits = {(row["dataset"], row["split"]) for row in rows(results)}
     assert {("cifar10", "test"), ("cifar100", "x-test"), ("cifar100", "ori-test")} <= splits
-    assert {int(epochs) for found in Store(results).lookups() for epochs in found.frame["epochs"]} == {200}
-    assert run_all.main(["--report-only", "--results", str(results)]) == 0
+    assert run_all.main(["--report-only", "--figures", "none", "--results", str(results)]) == 0
     assert {(row["dataset"], row["split"]) for row in rows(results)} == splits
 
 
@@ -268,7 +290,9 @@ BAD = {
     "--space nowhere": "unknown space",
     "--space nowhere.py:X": "no such file",
     "--space tests/faulty.py:NoMethod": "must derive from harness.benchmarks.SearchSpace",
-    "--dataset mnist": "unknown dataset",
+    "--set darts.optimizer.lr=1": "needs an optimizer, darts.optimizer=FILE.py:CLASS",
+    "--set darts.optimizer=tests/optimizers.py:SignDescent --set darts.optimizer.x=1": "has no setting 'x'; known: lr",
+    "--dataset mnist": "is not searched on mnist",
     "--profile slow": "invalid choice",
     "--seeds 0": "at least one seed",
     "--seeds -3": "--seeds",
@@ -340,13 +364,13 @@ def test_only_found_cells_are_looked_up_where_that_is_asked(tmp_path):
     words = ["--methods", "regularized-evolution", "--seeds", "1", "--figures", "none", "--results", str(tmp_path)]
     assert run_all.main([*words, "--look-up", "found"]) == 0
     (record,) = Store(tmp_path).records()
-    (few,) = Store(tmp_path).lookups()
-    assert record["cells"]["last"] in set(few.frame["cell"])
+    (few,) = Store(tmp_path).scores()
+    assert record["cells"]["last"] in set(few.frame["architecture"])
     stood = {cell for _, _, cell, _ in record["improvements"]}
-    assert not stood <= set(few.frame["cell"])
+    assert not stood <= set(few.frame["architecture"])
     assert run_all.main(words) == 0
-    (every,) = Store(tmp_path).lookups()
-    assert stood < set(every.frame["cell"])
+    (every,) = Store(tmp_path).scores()
+    assert stood < set(every.frame["architecture"])
 
 
 def test_dry_run_counts_the_trainings_of_the_cells_to_be_found(tmp_path, capsys, monkeypatch):

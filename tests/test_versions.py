@@ -1,28 +1,31 @@
 """Numbers do not change without a new version: of a method, of a protocol, or of a supernet.
 
 `versions.json` holds what every method computes in two short epochs in float64 on each space, and digests of all
-protocols and default settings. After a change that is meant, raise the version (`Entry.version`, `Budget.version`,
-`SUPERNET_VERSIONS`), note it in the CHANGELOG, and write the file again: python -m tests.test_versions
+protocols and default settings. After a change that is meant, raise the version (of the class, `Budget.version`,
+`Benchmark.version`), note it in the CHANGELOG, and write the file again: python -m tests.test_versions
 """
 
 import hashlib
 import json
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
 
+from harness import plugins
 from harness.api import BlackBox
-from harness.benchmarks import SPACES
+from harness.benchmarks import BENCHMARKS
+from harness.benchmarks.darts.recipes import RECIPES
 from harness.data import load, search_data
 from harness.data.batches import Batches
-from harness.evaluate.recipes import RECIPES
 from harness.experiment import conformance, registry
-from harness.experiment.plan import SUPERNET_VERSIONS, _defaults
-from harness.profiles import PAPER, PROFILES, SIMULATION, budget
-from harness.search.loop import Search, build_supernet
-from methods import METHODS
+from harness.experiment.overrides import default_settings
+from harness.experiment.registry import built_in
+from harness.protocol import PROFILES
+from harness.search.loop import Search
+from tests.problems import budget, build_supernet
 
 FILE = Path(__file__).with_name("versions.json")
 TOLERANCE = 1e-9
@@ -33,15 +36,15 @@ FEW |= {name: {"candidates": 5} for name in ("random-search-ws", "setn")}
 
 def searched():
     """(method, space) of every weight-sharing method."""
-    for name, entry in METHODS.items():
-        cls = registry.load(entry)
+    for name, entry in built_in().items():
+        cls = plugins.load(entry)
         if not issubclass(cls, BlackBox):
-            yield from ((name, space) for space in SPACES if not cls.unsupported(SPACES[space]()))
+            yield from ((name, space) for space, known in BENCHMARKS.items() if not registry.why_not(cls, known))
 
 
 def numbers(name, space):
     """Losses, accuracies, and projections of theta and w on fixed directions, after each of two epochs in float64."""
-    cls = registry.load(METHODS[name])
+    cls = plugins.load(built_in()[name])
     size = {"epochs": 2, "channels": 4, "batch_size": 20}
     protocol = replace(budget("quick", space, "digits", name, size).protocol, zero_operation=True)
     data = conformance.few(search_data(load("digits", Path()), cls.bilevel), 40)
@@ -50,7 +53,7 @@ def numbers(name, space):
         torch.set_default_dtype(torch.float64)
         try:
             torch.manual_seed(1)
-            method = cls(SPACES[space](), **FEW.get(name, {}))
+            method = cls(BENCHMARKS[space].full_space, **FEW.get(name, {}))
             torch.manual_seed(2)
             supernet = build_supernet(method.space, protocol, data.classes, method.supernet)
             search = Search(method, supernet, data, protocol, seed=0, device=torch.device("cpu"))
@@ -77,21 +80,19 @@ def projected(values):
 
 def protocols():
     """Digest and version of every protocol and recipe."""
-    found = {"nasbench201/queries": (1, asdict(SIMULATION))}
-    cases = [(profile, space, "cifar10", "") for profile in PROFILES for space in SPACES]
-    cases += [("paper", space, "cifar10", method) for space, method in PAPER]
-    cases += [(profile, "darts", "imagenet", "pc-darts") for profile in PROFILES]
-    for case in cases:
-        chosen = budget(*case, {})
-        found[chosen.name] = (chosen.version, asdict(chosen.protocol))
+    budgets = [benchmark.default_simulation("paper") for benchmark in BENCHMARKS.values()]
+    for benchmark in BENCHMARKS.values():
+        cases = product(PROFILES, benchmark.datasets, ["", *registry.built_in()])
+        budgets += [benchmark.default_protocol(*case) for case in cases]
+    found = {budget.name: (budget.version, asdict(budget.protocol)) for budget in budgets}
     found |= {f"darts/retraining/{dataset}": (1, asdict(recipe)) for dataset, recipe in RECIPES.items()}
     return {name: {"version": version, "sha256": digest(values)} for name, (version, values) in found.items()}
 
 
 def defaults():
     """Digest of the default settings of every method, and its version."""
-    classes = {name: registry.load(entry) for name, entry in METHODS.items()}
-    return {name: {"version": METHODS[name].version, "sha256": digest(_defaults(cls))} for name, cls in classes.items()}
+    classes = {name: plugins.load(entry) for name, entry in built_in().items()}
+    return {name: {"version": cls.version, "sha256": digest(default_settings(cls))} for name, cls in classes.items()}
 
 
 def digest(values):
@@ -99,7 +100,7 @@ def digest(values):
 
 
 def versions(name, space):
-    return {"method": METHODS[name].version, "supernet": SUPERNET_VERSIONS.get(space, 1)}
+    return {"method": plugins.load(built_in()[name]).version, "supernet": BENCHMARKS[space].version}
 
 
 def written():

@@ -13,8 +13,8 @@ from harness.benchmarks import SearchSpace
 class TwoEdges(SearchSpace):
     operations: tuple[str, ...] = ("skip", "conv", "pool")
     name: ClassVar[str] = "two-edges"
-    target: ClassVar[tuple[int, ...]] = (1, 2)
-    cell_types: ClassVar[dict[str, slice]] = {"normal": slice(0, 2)}
+    edge_target: ClassVar[tuple[int, ...]] = (1, 2)
+    groups: ClassVar[dict[str, slice]] = {"normal": slice(0, 2)}
 
     def without(self, operation):
         return replace(self, operations=tuple(name for name in self.operations if name != operation))

@@ -1,16 +1,32 @@
-"""What every cell search space provides."""
+"""What a benchmark owns: search space, supernet, protocols, and how its architectures are evaluated. No torch."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.protocol import Budget
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from harness.evaluate.network import Network
+    from harness.evaluate.recipe import Recipe
+    from harness.protocol import Protocol as SearchProtocol
+
 Arch = tuple[Any, ...]
-"""One cell. It holds operation *names*, so that spaces with and without the zero operation speak of the same cell."""
+"""One architecture. It holds operation *names*, so that spaces with and without the zero operation speak of the same
+architecture."""
+
+ZERO = "none"
+"""Name of the zero operation, in every space that has it."""
 
 
 class Matrix(Protocol):
@@ -19,53 +35,113 @@ class Matrix(Protocol):
     def tolist(self) -> Any: ...
 
 
+@dataclass(frozen=True)
+class Graph:
+    """One cell, as every picture of it is drawn."""
+
+    title: str
+    nodes: tuple[str, ...]
+    """In topological order."""
+    edges: tuple[tuple[int, int, str], ...]
+    """(source, target, operation); an empty operation is a concatenation."""
+
+
 class SearchSpace(ABC):
-    """E edges, each with the same K candidate operations; both cell types count together."""
+    """R choices. Choice r has `lengths[r]` options, of which at most `keep[r]` remain in an architecture.
+
+    In a cell space a choice is the operation on an edge; the cell types count together. Spaces whose choices all have
+    the same options define `operations` and `edge_target`, others define `options`.
+    """
 
     name: ClassVar[str]
-    target: ClassVar[tuple[int, ...]]
-    """(E,) the node that each edge enters, unique across cell types."""
-    cell_types: ClassVar[dict[str, slice]]
-    """The edges of each cell type, e.g. {"normal": slice(0, 14), "reduce": slice(14, 28)}."""
+    groups: ClassVar[dict[str, slice]]
+    """Named slices of the choices, over which entropies are averaged: e.g. {"normal": slice(0, 14), ...}."""
+    edge_target: ClassVar[tuple[int, ...] | None] = None
+    """(R,) the node that the edge of each choice enters, unique across cell types; None: the choices are not edges, and
+    there are no edge weights beside theta."""
+    competing: ClassVar[bool] = False
+    """Whether choices compete with one another, so that an architecture keeps options of some choices only."""
 
     operations: tuple[str, ...]
-    """K operation names, in the order of the columns of every (E, K) matrix."""
+    """Names of the K options, where every choice has the same, in the order of the columns of every (R, K) matrix."""
+
+    @property
+    def options(self) -> tuple[tuple[str, ...], ...]:
+        """Names of each choice's options, in the order of the columns of every (R, K) matrix."""
+        return (self.operations,) * len(self.edge_target or ())
+
+    @property
+    def keep(self) -> tuple[int, ...]:
+        """(R,) how many options of each choice remain at most."""
+        return (1,) * len(self.options)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """(R,) how many options each choice has."""
+        return tuple(map(len, self.options))
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(E, K)."""
-        return len(self.target), len(self.operations)
+        """(R, K), K the largest number of options."""
+        return len(self.lengths), max(self.lengths)
 
     @property
-    def keeps_every_edge(self) -> bool:
-        """Whether a cell has an operation on each of the E edges: then one operation for every edge is a cell."""
-        cell = self.one_hot(self.random(np.random.default_rng(0)))
-        return bool(cell.any(axis=1).all())
+    def mask(self) -> NDArray[np.bool_] | None:
+        """(R, K) which entries are options; None where all choices have K of them."""
+        real = np.arange(self.shape[1]) < np.array(self.lengths)[:, None]
+        return None if real.all() else real
 
-    @abstractmethod
-    def without(self, operation: str) -> SearchSpace:
-        """The same space with one candidate operation less. ValueError if it has no such operation."""
+    @property
+    def row_names(self) -> tuple[str, ...]:
+        """(R,) how figures call the choices."""
+        return tuple(f"choice {number}" for number in range(1, len(self.options) + 1))
+
+    @property
+    def samples_every_choice(self) -> bool:
+        """Whether one option of every choice is an architecture."""
+        return not self.competing and set(self.keep) == {1}
+
+    # Black boxes ---------------------------------------------------------------------------------------------------
+
+    @property
+    def categories(self) -> tuple[int, ...]:
+        """How many values each decision has, where every combination of values is another architecture; else empty."""
+        return self.lengths if self.samples_every_choice else ()
+
+    def from_categories(self, values: Iterable[int]) -> Arch:
+        """The architecture of one value for each of `categories`."""
+        chosen = np.zeros(self.shape)
+        chosen[np.arange(len(chosen)), list(values)] = 1.0
+        return self.discretize(chosen)
 
     @abstractmethod
     def random(self, rng: np.random.Generator) -> Arch:
-        """A cell drawn uniformly."""
+        """An architecture drawn uniformly."""
 
     @abstractmethod
     def mutate(self, arch: Arch, rng: np.random.Generator) -> Arch:
-        """A cell that differs from `arch` on exactly one edge."""
+        """An architecture that differs from `arch` in exactly one choice."""
 
     def neighbours(self, arch: Arch) -> Iterable[Arch]:
-        """All cells that differ from `arch` on exactly one edge. NotImplementedError where a space does not list them:
-        only local search asks for it."""
-        raise NotImplementedError(f"space {self.name} does not list the neighbours of a cell")
+        """All architectures that differ from `arch` in exactly one choice. NotImplementedError where a space does not
+        list them: only local search asks for it."""
+        raise NotImplementedError(f"space {self.name} does not list the neighbours of an architecture")
+
+    # Architectures -------------------------------------------------------------------------------------------------
+
+    def without(self, operation: str) -> SearchSpace:
+        """The same space with one candidate operation less. ValueError if it has no such operation."""
+        raise ValueError(
+            f"space {self.name} cannot leave out {operation!r}: define `without`, or --set protocol.zero_operation=true"
+        )
 
     @abstractmethod
     def discretize(self, strength: Matrix) -> Arch:
-        """The cell that an (E, K) matrix of operation strengths stands for, by the space's own rule."""
+        """The architecture that an (R, K) matrix of strengths stands for, by the space's own rule."""
 
     @abstractmethod
     def one_hot(self, arch: Arch) -> NDArray[np.float64]:
-        """(E, K) weights under which the supernet is this cell."""
+        """(R, K) weights under which the supernet is this architecture: ones where an option remains."""
 
     @abstractmethod
     def to_string(self, arch: Arch) -> str:
@@ -73,4 +149,194 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def from_string(self, text: str) -> Arch:
-        """Inverse of `to_string`. ValueError if `text` is not a cell of this space."""
+        """Inverse of `to_string`. ValueError if `text` is not an architecture of this space."""
+
+    def graph(self, arch: Arch) -> tuple[Graph, ...]:
+        """What a picture of the architecture shows, one graph per cell type; empty where there is none."""
+        return ()
+
+
+class Signal(NamedTuple):
+    """What a query of a black box returns."""
+
+    accuracy: float
+    """Of a validation, %."""
+    seconds: float
+    """Simulated time that it costs."""
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """What black boxes query."""
+
+    config: Mapping[str, Any]
+    """Its identity: `table` of a config (`harness.experiment.config`)."""
+    dataset: Mapping[str, Any]
+    """What its architectures were trained on: `dataset` of a config."""
+    query: Callable[[Arch], Signal]
+    """ValueError if it does not know the architecture."""
+
+
+class Noise(NamedTuple):
+    """Half-width of the region of practical equivalence."""
+
+    points: float
+    split: str
+    """Where it was measured: another split stands in where the table lacks the one that is asked for."""
+
+
+class Evaluator(ABC):
+    """A source of scores that takes no training: a table, or a user's own function."""
+
+    sha256: str
+    source: str
+    """In words."""
+
+    @abstractmethod
+    def scores(self, architectures: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
+        """Everything that is known of each architecture, as `SearchSpace.to_string` has it.
+
+        Returns:
+            Scores, columns `SCORE_COLUMNS`, and a line for every architecture whose evaluation failed.
+        """
+
+    def best(self) -> list[str]:
+        """The best architectures of every dataset and split, from which regret is counted; empty: none is."""
+        return []
+
+
+SCORE_COLUMNS = ["architecture", "dataset", "split", "metric", "value", "trials"]
+"""A score: `value` in % is the mean over `trials` trainings."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One number of a paper's own leaderboard, and the command that makes ours."""
+
+    task: str
+    method: str
+    dataset: str
+    metric: str
+    split: str
+    command: str
+    architecture: str = ""
+    """The published cell whose training from scratch the number is of; empty: of searches."""
+    processes: int = 1
+    """Of the published training."""
+
+
+class Benchmark(ABC):
+    """A search space with everything that is true of it only."""
+
+    name: str
+    full_space: SearchSpace
+    """With all candidates."""
+    version: int = 1
+    """Of the supernet: raised when its numbers change."""
+    sha256: str | None = None
+    """Of the source file and the class of a user's own; None: built in."""
+    class_name: str | None = None
+    """Of a user's own."""
+    datasets: tuple[str, ...] = ()
+    """To search on, besides a user's own."""
+    default_datasets: Mapping[str, str] = {"quick": "digits", "controlled": "cifar10", "paper": "cifar10"}
+    """By profile."""
+    proxies: Mapping[str, str] = {"digits": "cifar10"}
+    """Datasets that stand in for another one, whose published values are shown next to theirs."""
+    families: Mapping[str, tuple[str, ...]] = {}
+    """Members of method families here, where the paper's choice differs from the family's."""
+    tools: Mapping[str, tuple[str, str]] = {}
+    """Commands of its own (`python -m harness COMMAND`): name -> module with a `main(arguments)`, and what it does."""
+
+    # The space -----------------------------------------------------------------------------------------------------
+
+    def space(self, zero_operation: bool = True) -> SearchSpace:
+        """With or without the zero operation, where there is one."""
+        full = self.full_space
+        has_zero = any(ZERO in options for options in full.options)
+        return full if zero_operation or not has_zero else full.without(ZERO)
+
+    @abstractmethod
+    def supernet(
+        self, space: SearchSpace, protocol: SearchProtocol, classes: int, options: Mapping[str, Any]
+    ) -> nn.Module:
+        """At a protocol's size, with the options that a method declares (`OneShot.supernet`)."""
+
+    # Protocols -----------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def default_protocol(self, profile: str, dataset: str, method: str) -> Budget:
+        """Of a weight-sharing method, before overrides."""
+
+    def default_simulation(self, profile: str) -> Budget | None:
+        """Of a black box, before overrides; None: there is nothing to query."""
+        return None
+
+    def published_settings(self, profile: str, dataset: str, method: str) -> Mapping[str, Any]:
+        """Settings with which a method was published, where they are not the defaults of its file."""
+        return {}
+
+    def unsuited(self, datasets: Sequence[str]) -> str | None:
+        """Why one cannot search on these datasets; None if one can."""
+        return None
+
+    # Evaluation ----------------------------------------------------------------------------------------------------
+
+    def oracle(self, table: Path | None) -> Oracle | None:
+        """What black boxes query: a table in a file, or the benchmark's own. ValueError or OSError if it cannot be
+        read."""
+        return None
+
+    def evaluator(self, table: Path | None) -> Evaluator | None:
+        """The source of scores that takes no training; None: architectures are retrained. ValueError or OSError if
+        there is no use for a table, or it cannot be read."""
+        if table:
+            raise ValueError(f"--table: {self.name} is no tabular benchmark")
+        return None
+
+    def recipes(self) -> Mapping[str, Recipe]:
+        """By dataset, how architectures are retrained from scratch; empty: they are not."""
+        return {}
+
+    def network(self, arch: Arch, recipe: Recipe, classes: int, large: bool) -> Network:
+        """Of one architecture, to be trained from scratch.
+
+        large: on class folders, with images of the recipe's size.
+        """
+        raise ValueError(f"architectures of {self.name} are not retrained")
+
+    def unsuited_recipe(self, dataset: str, recipe: Recipe) -> str | None:
+        """Why architectures cannot be retrained on a dataset by this recipe; None if they can."""
+        return None
+
+    def named(self, text: str) -> tuple[str, str] | None:
+        """Name and string of a published architecture by its name or an alias; None where none is published.
+        ValueError if there is no such name."""
+        return None
+
+    # Reports -------------------------------------------------------------------------------------------------------
+
+    evaluation: str = ""
+    """How accuracies of architectures come about, e.g. "after 200 epochs of training"."""
+    dataset_order: tuple[str, ...] = ()
+    split_order: tuple[str, ...] = ()
+    """Of tables, most important first: the first split that a dataset has is the one that figures show."""
+    published_columns: tuple[tuple[str, str], ...] = ()
+    """(dataset, metric) of the published numbers that stand next to retrained architectures."""
+    published_epochs: Mapping[str, int] = {}
+    """By dataset, of the trainings behind published errors: a shorter retraining is called a short schedule."""
+    headlines: tuple[Headline, ...] = ()
+    excerpt: tuple[tuple[str, str], ...] = ()
+    """(dataset, split) of the columns of a short table."""
+
+    def equivalence_class(self, architecture: str) -> str:
+        """Equal for architectures that compute the same."""
+        return architecture
+
+    def is_verified(self, sha256: str, scores: pd.DataFrame) -> bool:
+        """Whether stored scores, all from one table, are those of the benchmark."""
+        return False
+
+    def noise(self, table: Path | None, dataset: str, split: str) -> Noise | None:
+        """Margin of practical equivalence on a dataset and split; None if it is not known."""
+        return None

@@ -1,4 +1,4 @@
-"""Image datasets in memory, search splits, batches with augmentation on the device."""
+"""Image datasets, search splits, and batches with augmentation on the device."""
 
 from harness.data.batches import Batches
 from harness.data.datasets import DATASETS, Dataset, Images, load

@@ -1,4 +1,4 @@
-"""Where the official files of a dataset lie: in a folder, or still in their .tar.gz archive."""
+"""Reads the official files of a dataset from their folder, or directly from the .tar.gz archive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.unpickling import one_line
 
 @dataclass(frozen=True)
 class Download:
-    """An official .tar.gz archive of a dataset's folder."""
+    """The official .tar.gz archive of a dataset's folder."""
 
     file: str
     url: str
@@ -25,7 +25,7 @@ class Download:
 
 @dataclass(frozen=True)
 class BatchFiles:
-    """The official files of a dataset, and how they are laid out (`read_batch`)."""
+    """The official files of a dataset and their layout (see `read_batch`)."""
 
     folder: str
     train: tuple[str, ...]
@@ -33,43 +33,43 @@ class BatchFiles:
     side: int
     """Height and width of the images, pixels."""
     labels: range
-    """In the files."""
+    """All labels in the files."""
     keep: range
-    """Labels of the dataset's images, whose classes count from 0; images of other labels are left out."""
+    """Labels that belong to the dataset and become classes 0, 1, ...; images with other labels are dropped."""
     label_key: str = "labels"
     download: Download | None = None
 
     def read(self, folder: Path) -> tuple[Pixels, Pixels]:
-        """Training and test set in the order of the files, found in the data folder `folder`.
+        """Read the training and the test set from the data folder `folder`, in the order of the files.
 
-        OSError if files are absent or cannot be read, ValueError if they are not what they should be.
+        OSError if a file is missing or cannot be read, ValueError if it is not what it should be.
         """
         batches = {
-            name: self._kept(read_batch(pickled, where, self.label_key, self.side, self.labels))
-            for name, where, pickled in self._contents(folder)
+            name: self._keep_classes(read_batch(pickled, location, self.label_key, self.side, self.labels))
+            for name, location, pickled in self._contents(folder)
         }
         return _joined([batches[name] for name in self.train]), _joined([batches[name] for name in self.test])
 
-    def absent(self, folder: Path) -> list[str]:
-        """Files that do not lie unpacked in the data folder."""
+    def missing(self, folder: Path) -> list[str]:
+        """Files that are not unpacked in the data folder."""
         return [name for name in (*self.train, *self.test) if not (folder / self.folder / name).is_file()]
 
     def present(self, folder: Path) -> bool:
-        """Whether the files lie unpacked in the data folder; FileNotFoundError if only their folder or some do."""
-        absent = self.absent(folder)
-        if absent and (folder / self.folder).exists():
-            raise FileNotFoundError(f"{folder / self.folder} has no file {absent[0]}: complete it, or remove it")
-        return not absent
+        """Whether the files are unpacked in the data folder. FileNotFoundError if their folder is incomplete."""
+        missing = self.missing(folder)
+        if missing and (folder / self.folder).exists():
+            raise FileNotFoundError(f"{folder / self.folder} has no file {missing[0]}: complete it, or remove it")
+        return not missing
 
-    def wanted(self, folder: Path) -> str:
-        """What to put where."""
+    def instructions(self, folder: Path) -> str:
+        """Which files the user has to put where."""
         if self.download:
             return f"put or unpack the official {self.download.file} (md5 {self.download.md5}) into {folder}"
         files = f"{self.train[0]} to {self.train[-1]} and {self.test[0]}"
         return f"put the folder {self.folder} with the official files {files} into {folder}"
 
     def _contents(self, folder: Path) -> Iterator[tuple[str, str, bytes]]:
-        """Name of the file, where it is for messages, and its content, file by file."""
+        """Yield the name, the location (for messages) and the content of every file."""
         names = {*self.train, *self.test}
         archive = folder / self.download.file if self.download else None
         if self.present(folder):
@@ -85,15 +85,15 @@ class BatchFiles:
                     return
             raise ValueError(f"{archive} has no file {self.folder}/{min(names)}")
         else:
-            fetch = ", or run python -m harness.data fetch" if self.download else ""
-            raise FileNotFoundError(f"no folder {self.folder} in {folder} (--data): {self.wanted(folder)}{fetch}")
+            fetch = ", or run python -m harness data fetch" if self.download else ""
+            raise FileNotFoundError(f"no folder {self.folder} in {folder} (--data): {self.instructions(folder)}{fetch}")
 
-    def _kept(self, batch: Pixels) -> Pixels:
+    def _keep_classes(self, batch: Pixels) -> Pixels:
         pixels, labels = batch
         if self.keep == self.labels:
             return pixels, labels - self.keep[0]
-        chosen = (labels >= self.keep[0]) & (labels <= self.keep[-1])
-        return pixels[chosen], labels[chosen] - self.keep[0]
+        kept = (labels >= self.keep[0]) & (labels <= self.keep[-1])
+        return pixels[kept], labels[kept] - self.keep[0]
 
 
 def _joined(batches: list[Pixels]) -> Pixels:
@@ -101,9 +101,9 @@ def _joined(batches: list[Pixels]) -> Pixels:
 
 
 def members(archive: Path, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the wanted files of a .tar.gz archive, read once from front to back.
+    """Yield names and contents of the wanted files of a .tar.gz archive, in one pass.
 
-    OSError if it cannot be opened; ValueError, in one line with its path, if it is corrupt.
+    OSError if it cannot be opened; ValueError, one line with its path, if it is corrupt.
     """
     with archive.open("rb") as packed:
         try:
@@ -111,5 +111,5 @@ def members(archive: Path, wanted: Container[str]) -> Iterator[tuple[str, bytes]
                 for member in tar:
                     if member.isreg() and member.name in wanted:
                         yield member.name, cast(IO[bytes], tar.extractfile(member)).read()
-        except Exception as error:  # a corrupt archive can raise nearly anything
+        except Exception as error:  # a corrupt archive can raise almost anything
             raise ValueError(f"{archive} cannot be unpacked: {one_line(error)}") from error

@@ -1,4 +1,4 @@
-"""Shuffled, augmented, normalised batches, made for a whole batch at once on the device where the images lie."""
+"""Shuffled, augmented and normalised batches, computed for a whole batch at once on the device of the images."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from harness.data.streams import Batch
 
 @dataclass(frozen=True)
 class Batches:
-    """The `Stream` of a set of images in memory. Grey images are shown as three equal channels."""
+    """The `Stream` of a set of images in memory. Grey images get three equal channels."""
 
     images: Images
     batch_size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
     crop_padding: int = 0
-    """Pixels of zeros on every side, out of which a random crop of the original size is taken."""
+    """Zero padding (pixels on every side) for a random crop of the original size."""
     flip: bool = False
-    """Mirror half of the images, at random."""
+    """Flip images horizontally with probability 0.5."""
     cutout: int = 0
-    """Side in pixels of the square that is cut out of every image (`cut_out`); 0: none."""
+    """Side in pixels of the square that `cut_out` zeroes in every image; 0: none."""
 
     @property
     def size(self) -> int:
@@ -36,7 +36,7 @@ class Batches:
         return -(-self.size // self.batch_size)
 
     def one_pass(self, generator: torch.Generator) -> Iterator[Batch]:
-        """Every image once, in random order. `generator` is a CPU generator, so that devices see the same batches."""
+        """Every image once, in random order. `generator`: of the CPU, so that all devices see the same."""
         n, device = len(self.images), self.images.labels.device
         order = torch.randperm(n, generator=generator).to(device)
         shifts = torch.randint(2 * self.crop_padding + 1, (n, 2), generator=generator).to(device)
@@ -44,30 +44,30 @@ class Batches:
         centres = self._centres(generator).to(device) if self.cutout else None  # drawn last, and only if needed
         for start in range(0, n, self.batch_size):
             part = slice(start, start + self.batch_size)
-            chosen = self.images[order[part]]
-            pixels = augment(chosen.pixels, self.crop_padding, shifts[part], flips[part])
+            batch = self.images[order[part]]
+            pixels = augment(batch.pixels, self.crop_padding, shifts[part], flips[part])
             images = self._normalised(pixels)
-            yield images if centres is None else cut_out(images, self.cutout, centres[part]), chosen.labels
+            yield images if centres is None else cut_out(images, self.cutout, centres[part]), batch.labels
 
-    def forever(self, generator: torch.Generator) -> Iterator[Batch]:
-        """Pass after pass, each in a new order."""
+    def infinite(self, generator: torch.Generator) -> Iterator[Batch]:
+        """Endless passes, each in a new order."""
         while True:
             yield from self.one_pass(generator)
 
-    def plain(self) -> Iterator[Batch]:
+    def in_order(self) -> Iterator[Batch]:
         """Every image once, in order, without augmentation."""
         for start in range(0, len(self.images), self.batch_size):
             part = slice(start, start + self.batch_size)
             yield self._normalised(self.images.pixels[part]), self.images.labels[part]
 
     def _centres(self, generator: torch.Generator) -> Tensor:
-        """Row and column of a pixel of each image (n, 2), uniform."""
+        """Uniformly random pixel of each image, (n, 2): row and column."""
         sides = self.images.pixels.shape[2:]
         return torch.stack([torch.randint(side, (len(self.images),), generator=generator) for side in sides], dim=1)
 
     @cached_property
     def _mean_and_std(self) -> list[Tensor]:
-        """(channels, 1, 1) each, on the images' device: to copy them for every batch would make a GPU wait."""
+        """(channels, 1, 1) each, cached on the images' device: copying them for every batch would stall a GPU."""
         device = self.images.pixels.device
         return [torch.tensor(values, device=device)[:, None, None] for values in (self.mean, self.std)]
 
@@ -77,10 +77,10 @@ class Batches:
 
 
 def augment(pixels: Tensor, padding: int, shifts: Tensor, flips: Tensor) -> Tensor:
-    """Crop and mirror each image of a batch.
+    """Crop and horizontally flip each image of a batch.
 
-    pixels: (B, channels, H, W); shifts: (B, 2), the corner of each crop (row, column) in the image padded by
-    `padding` zeros; flips: (B,) bool, which images are mirrored before the crop. Returns (B, channels, H, W).
+    pixels: (B, channels, H, W); shifts: (B, 2), the corner of each crop (row, column) in the image padded by `padding`
+    zeros; flips: (B,) bool, which images are flipped before the crop. Returns (B, channels, H, W).
     """
     height, width = pixels.shape[2:]
     padded = torch.nn.functional.pad(pixels, [padding] * 4)
@@ -92,10 +92,10 @@ def augment(pixels: Tensor, padding: int, shifts: Tensor, flips: Tensor) -> Tens
 
 
 def cut_out(images: Tensor, length: int, centres: Tensor) -> Tensor:
-    """Zero a square of each normalised image: Cutout (DeVries and Taylor 2017, arXiv:1708.04552). In place.
+    """Zero a square of each normalised image, in place: Cutout (DeVries and Taylor 2017, arXiv:1708.04552).
 
-    images: (B, channels, H, W); centres: (B, 2), row and column. The square covers `length` pixels from
-    centre - length // 2 on in each direction; what of it lies outside of the image is lost, as published.
+    The square covers `length` pixels from centre - length // 2 in each direction; as published, the part outside of the
+    image is ignored. images: (B, channels, H, W); centres: (B, 2), row and column.
     """
     rows, columns = (
         (torch.arange(side, device=images.device) - centre[:, None] + length // 2)  # (B, side), from the square's edge

@@ -1,4 +1,4 @@
-"""Datasets as whole tensors of uint8 pixels."""
+"""Datasets in memory, as tensors of uint8 pixels."""
 
 from __future__ import annotations
 
@@ -42,27 +42,27 @@ class Dataset:
     name: str
     train: Images
     test: Images
-    """For testing. A search sees none of them, unless `halves` says that it does, as published."""
+    """Test images. A search sees none of them unless `halves` says so, as published."""
     classes: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
     """Per channel, in units of raw pixel values (0 to 255; digits: 0 to 16)."""
     halves: Halves
-    """What bilevel search holds out."""
+    """Which images bilevel search holds out."""
     lists: IndexLists | None
-    """The benchmark's own division for `halves`, where its file lies in the data folder."""
+    """The benchmark's index lists for `halves`, if their file is in the data folder."""
     official: tuple[int, int] | None = None
-    """As in `Source`."""
+    """Training and test images of the official set, as in `Source`."""
     origin: Origin = "external"
 
     @property
     def part(self) -> str | None:
-        """As `share_of` says."""
-        return share_of(len(self.train), len(self.test), self.official)
+        """Size of a subset, see `subset_size`."""
+        return subset_size(len(self.train), len(self.test), self.official)
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of all pixels and labels, in order."""
+        """SHA-256 of all pixels and labels, in order."""
         digest = hashlib.sha256(self.name.encode())
         for tensor in (self.train.pixels, self.train.labels, self.test.pixels, self.test.labels):
             digest.update(str(tuple(tensor.shape)).encode())
@@ -70,8 +70,8 @@ class Dataset:
         return digest.hexdigest()
 
 
-def share_of(train: int, test: int, official: tuple[int, int] | None) -> str | None:
-    """How many of the official images there are, e.g. `10000 of 50000`; None for all, or without an official set."""
+def subset_size(train: int, test: int, official: tuple[int, int] | None) -> str | None:
+    """Size of a subset of the official images, e.g. `10000 of 50000`; None for all, or without an official set."""
     if official is None or (train, test) == official:
         return None
     return f"{train} of {official[0]}" if train != official[0] else f"{test} of {official[1]} test images"
@@ -79,20 +79,20 @@ def share_of(train: int, test: int, official: tuple[int, int] | None) -> str | N
 
 @dataclass(frozen=True)
 class Source:
-    """All that there is to say of a dataset: its files, its normalisation, its halves."""
+    """Definition of a dataset: its files, normalisation, halves and digests."""
 
     files: BatchFiles | Digits
     classes: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    """As in `Dataset`."""
+    """Per channel, as in `Dataset`."""
     halves: Halves
     official: tuple[int, int]
     """Training and test images of the official set."""
     md5: Mapping[str, str] = field(default_factory=dict)
-    """Of the official files."""
+    """File name -> MD5 of the official file."""
     content: str | None = None
-    """`origin.content_digest` of the official images, where we could compute it."""
+    """`origin.content_digest` of the official images; None where we could not compute it."""
 
 
 def _of_255(*values: float) -> tuple[float, ...]:
@@ -124,12 +124,12 @@ DATASETS = {
             ),
         ),
         10,
-        # Channel means and deviations of the 50,000 training images, as every NAS code base uses them.
+        # Channel means and standard deviations of the 50,000 training images, as in every NAS code base.
         _of_255(0.4914, 0.4822, 0.4465),
         _of_255(0.2470, 0.2435, 0.2616),
         Halves("train", "cifar-split.txt", ("train", "valid")),
         official=(50_000, 10_000),
-        # As torchvision checks them (torchvision/datasets/cifar.py).
+        # As in torchvision (torchvision/datasets/cifar.py).
         md5={
             "data_batch_1": "c99cafc152244af753f735de768cd75f",
             "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
@@ -156,7 +156,7 @@ DATASETS = {
             ),
         ),
         100,
-        # NAS-Bench-201 (D-X-Y/AutoDL-Projects, xautodl/datasets/get_dataset_with_transform.py), as for the next one.
+        # NAS-Bench-201 (D-X-Y/AutoDL-Projects, xautodl/datasets/get_dataset_with_transform.py), as imagenet16-120.
         (129.3, 124.1, 112.4),
         (68.2, 65.4, 70.4),
         Halves("test", "cifar100-test-split.txt", ("xvalid", "xtest")),
@@ -179,7 +179,7 @@ DATASETS = {
         (63.22, 61.26, 65.09),
         Halves("test", "imagenet-16-120-test-split.txt", ("xvalid", "xtest")),
         official=(151_700, 6_000),
-        # As NAS-Bench-201's own loader checks them (D-X-Y/AutoDL-Projects, DownsampledImageNet.py).
+        # As in NAS-Bench-201's loader (D-X-Y/AutoDL-Projects, DownsampledImageNet.py).
         md5={
             "train_data_batch_1": "27846dcaa50de8e21a7d1a35f30f0e91",
             "train_data_batch_2": "c7254a054e0e795c69120a5727050e3f",
@@ -199,14 +199,13 @@ DATASETS = {
 
 @lru_cache(maxsize=2)
 def load(name: str, folder: Path) -> Dataset:
-    """A dataset by name, or a user's own as `file.py:function` (harness.data.external).
+    """Load a dataset by name, or an external one as `file.py:function` (harness.data.external).
 
-    `folder` holds the official files (docs/data.md) and the benchmark's index lists; digits need none.
-
-    OSError or ValueError, in one line, if files are absent or not what they should be.
+    `folder` has the official files (docs/data.md) and the benchmark's index lists; digits need none. OSError or
+    ValueError, one line, if a file is missing or not what it should be.
     """
     if ":" in name:
-        from harness.data.external import read  # which makes what this module defines
+        from harness.data.external import read  # imports this module
 
         return read(name, folder)
     if name not in DATASETS:

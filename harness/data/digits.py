@@ -1,4 +1,4 @@
-"""The handwritten digits that scikit-learn ships."""
+"""The handwritten digits dataset that is part of scikit-learn."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from harness.data.pickles import Pixels
 
 
 class Digits:
-    """1,797 images, 8x8, grey; every fifth image of a class is for testing."""
+    """1,797 grey images of 8x8 pixels; every fifth image of a class is a test image."""
 
-    def read(self, folder: Path) -> tuple[Pixels, Pixels]:  # noqa: ARG002 - other datasets lie in the data folder
-        """Training and test set. OSError if scikit-learn is not installed."""
-        # Its file, not its load_digits(): importing scikit-learn would cost every run a second.
+    def read(self, folder: Path) -> tuple[Pixels, Pixels]:  # noqa: ARG002 - the data folder of other datasets
+        """Read the training and the test set. OSError if scikit-learn is not installed."""
+        # The file instead of load_digits(): importing scikit-learn would cost every run a second.
         package = find_spec("sklearn")
         if package is None or package.origin is None:
             raise FileNotFoundError("the digits come with scikit-learn, which is not installed")
@@ -23,7 +23,7 @@ class Digits:
             Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",", dtype=np.uint8
         )
         pixels, labels = rows[:, :-1].reshape(-1, 1, 8, 8), rows[:, -1].astype(np.int64)
-        position = np.empty_like(labels)  # of an image within its class, in file order
+        position = np.empty_like(labels)  # index of an image within its class, in file order
         for label in range(10):
             position[labels == label] = np.arange((labels == label).sum())
         is_test = position % 5 == 4

@@ -1,6 +1,6 @@
 """ImageNet as a folder of images per class, decoded and augmented by worker processes with Pillow.
 
-Random numbers of an image come from a seed of its own, so batches do not depend on the number of workers.
+Every image has its own random seed, so batches do not depend on the number of workers.
 """
 
 from __future__ import annotations
@@ -24,22 +24,24 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as Decoded
 
-from harness.data.datasets import share_of
+from harness.data.datasets import subset_size
 from harness.data.origin import Origin
 from harness.data.streams import Batch, Streams
 
+CLASS_FOLDERS = ("imagenet",)
+"""Datasets that are read so."""
 OFFICIAL = (1_281_167, 50_000)
 """Training and validation images of ImageNet (ILSVRC 2012)."""
 SUFFIXES = (".jpeg", ".jpg", ".png")
 MEAN = (255 * 0.485, 255 * 0.456, 255 * 0.406)
 STD = (255 * 0.229, 255 * 0.224, 255 * 0.225)
-"""Of ImageNet's training images, as every code base uses them; raw pixel values, 0 to 255."""
+"""Channel statistics of ImageNet's training images, as in every code base, in raw pixel values (0 to 255)."""
 TEST_RESIZE = 256 / 224
-"""The shorter side before the central crop, relative to the crop."""
+"""Shorter side before the centre crop, relative to the crop."""
 AREAS, RATIOS, TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
-"""Of random crops: share of the image, width to height; Szegedy et al. (CVPR 2015), Section 6."""
+"""Random crops: share of the area, width to height, attempts; Szegedy et al. (CVPR 2015), Section 6."""
 JITTER, HUE = 0.4, 0.2
-"""Largest relative change of brightness, contrast and saturation, and of the hue as a share of its circle: DARTS
+"""Largest relative change of brightness, contrast and saturation, and largest hue shift as a share of its circle: DARTS
 (quark0/darts cnn/train_imagenet.py)."""
 
 Box = tuple[int, int, int, int]
@@ -52,7 +54,7 @@ class ImageFiles:
 
     folder: Path
     names: NDArray[np.bytes_]
-    """(n,) class folder and file name, sorted. An array, as worker processes get copies."""
+    """(n,) class folder and file name, sorted. An array, because it is copied to the worker processes."""
     labels: Tensor
     """(n,) int64."""
 
@@ -72,24 +74,24 @@ class ClassFolders:
     test: ImageFiles
     classes: int
     sha256: str
-    """Digest of the paths and sizes of all files: to read them would take as long as to train an epoch."""
+    """SHA-256 of the paths and sizes of all files; reading their content would take as long as training an epoch."""
 
     @property
     def part(self) -> str | None:
-        """As `datasets.share_of` says of ImageNet."""
-        return share_of(len(self.train), len(self.test), OFFICIAL)
+        """Size of a subset of ImageNet, see `datasets.subset_size`."""
+        return subset_size(len(self.train), len(self.test), OFFICIAL)
 
     @property
     def origin(self) -> Origin:
-        """By the numbers of images alone."""
+        """Judged by the numbers of images alone."""
         return "subset" if self.part else "official"
 
 
 @lru_cache(maxsize=1)
 def class_folders(folder: Path) -> ClassFolders:
-    """The images of `folder`/train and `folder`/val, which hold one folder per class.
+    """List the images of `folder`/train and `folder`/val, which have one folder per class.
 
-    FileNotFoundError or ValueError, in one line, if they are not there or do not have the same classes.
+    FileNotFoundError or ValueError, one line, if they do not exist, are empty, or differ in their classes.
     """
     digest = hashlib.sha256()
     classes = _classes(folder / "train")
@@ -103,23 +105,23 @@ def class_folders(folder: Path) -> ClassFolders:
 def _classes(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise FileNotFoundError(f"no folder {folder} (--data): it should hold one folder of images per class")
-    found = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
-    if not found:
+    classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    if not classes:
         raise FileNotFoundError(f"{folder} has no class folders: sort its images into one folder per class")
-    return found
+    return classes
 
 
 def _files(folder: Path, classes: list[str], digest: Any) -> ImageFiles:
     names, labels = [], []
     for label, name in enumerate(classes):
-        found = sorted(
+        images = sorted(
             (entry.name, entry.stat().st_size)
             for entry in os.scandir(folder / name)
             if entry.name.lower().endswith(SUFFIXES)
         )
-        if not found:
+        if not images:
             raise FileNotFoundError(f"{folder / name} has no images ({', '.join(SUFFIXES)})")
-        for file, size in found:
+        for file, size in images:
             names.append(os.fsencode(f"{name}/{file}"))
             labels.append(label)
             digest.update(f"{folder.name}/{name}/{file} {size}\n".encode(errors="surrogateescape"))
@@ -128,10 +130,10 @@ def _files(folder: Path, classes: list[str], digest: Any) -> ImageFiles:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done at random to a training image."""
+    """Random augmentation of training images."""
 
     crop: bool
-    """A random part of the image instead of its centre."""
+    """Random crop instead of the centre crop."""
     flip: bool
     colour_jitter: bool
 
@@ -139,7 +141,8 @@ class Augmentation:
 class FolderBatches:
     """The `Stream` of a set of image files.
 
-    Of every batch only this process's part is decoded: `share(batch size)` says which. Whoever trains alone takes all.
+    image_size: side of the square images, pixels; workers: processes that decode images, 0: this one; shard: batch size
+    -> the part of a batch that this process decodes, by default all of it.
     """
 
     def __init__(
@@ -150,20 +153,19 @@ class FolderBatches:
         augmentation: Augmentation,
         device: torch.device,
         workers: int = 0,
-        share: Callable[[int], slice] = slice,
+        shard: Callable[[int], slice] = slice,
     ) -> None:
-        """image_size: side in pixels of the square images; workers: processes that decode, 0: this one."""
-        self.files, self.batch_size, self.device, self.share = files, batch_size, device, share
-        self.wanted: list[list[tuple[int, int]]] = []
+        self.files, self.batch_size, self.device, self.shard = files, batch_size, device, shard
+        self.pass_keys: list[list[tuple[int, int]]] = []
         self.passes = 0
         self.loader: DataLoader[tuple[Tensor, int]] = DataLoader(
             _Decoder(files, image_size, augmentation),
-            batch_sampler=_Wanted(self),
+            batch_sampler=_PassSampler(self),
             num_workers=workers,
             persistent_workers=workers > 0,
-            # Forking a process that has threads, as one that trains has, can hang.
+            # Forking a process with threads, such as one that trains, can deadlock.
             multiprocessing_context="forkserver" if workers else None,
-            generator=torch.Generator(),  # else it draws from the global one, which is the method's
+            generator=torch.Generator(),  # otherwise it draws from the global one, which belongs to the method
             pin_memory=device.type == "cuda",
         )
 
@@ -180,41 +182,41 @@ class FolderBatches:
         seeds = torch.randint(2**62, (n,), generator=generator)
         yield from self._batches(order, seeds)
 
-    def forever(self, generator: torch.Generator) -> Iterator[Batch]:
+    def infinite(self, generator: torch.Generator) -> Iterator[Batch]:
         while True:
             yield from self.one_pass(generator)
 
-    def plain(self) -> Iterator[Batch]:
+    def in_order(self) -> Iterator[Batch]:
         n = len(self.files)
-        yield from self._batches(torch.arange(n), torch.full((n,), UNCHANGED))
+        yield from self._batches(torch.arange(n), torch.full((n,), NOT_AUGMENTED))
 
     def _batches(self, order: Tensor, seeds: Tensor) -> Iterator[Batch]:
         keys = list(zip(order.tolist(), seeds.tolist(), strict=True))
         batches = (keys[start : start + self.batch_size] for start in range(0, len(keys), self.batch_size))
-        parts = (batch[self.share(len(batch))] for batch in batches)
-        self.wanted = [part for part in parts if part]  # of a small last batch there may be none for this process
+        parts = (batch[self.shard(len(batch))] for batch in batches)
+        self.pass_keys = [part for part in parts if part]  # this process's part of a small last batch may be empty
         mean, std = (torch.tensor(values, device=self.device)[:, None, None] for values in (MEAN, STD))
         self.passes += 1
         this_pass = self.passes
         for pixels, labels in self.loader:
             if self.passes != this_pass:  # the loader's workers serve one pass at a time
-                raise RuntimeError("a later pass over these images has begun")
+                raise RuntimeError("a newer pass over these images has begun: finish one pass before the next")
             images = pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float()  # channels-last
             yield (images - mean) / std, labels.to(self.device, non_blocking=True)
 
 
 @dataclass(frozen=True)
 class FolderShares:
-    """What a search sees of the training images, as `SearchData` has it of images in memory."""
+    """The images of one search in class folders; the counterpart of `SearchData`, whose images are in memory."""
 
     weights: ImageFiles
     architecture: ImageFiles
     bilevel: bool
     classes: int
     image_size: int
-    """Side to which images are brought, pixels."""
+    """Side of the square images after cropping or resizing, pixels."""
     workers: int = 0
-    """Processes that decode images, for each of the three streams; 0: the search's own."""
+    """Processes that decode images, for each of the three streams; 0: the search's process."""
 
     @property
     def holds_out(self) -> bool:
@@ -222,7 +224,7 @@ class FolderShares:
 
     @property
     def sha256(self) -> str:
-        """Digest of the names of the files that either step sees."""
+        """SHA-256 of the names of the files that the two steps see."""
         digest = hashlib.sha256()
         for part in (self.weights, self.architecture):
             digest.update(len(part).to_bytes(8, "little"))
@@ -230,7 +232,7 @@ class FolderShares:
         return digest.hexdigest()
 
     def streams(self, batch_size: int, scoring_batch: int, crop: bool, flip: bool, device: torch.device) -> Streams:
-        """crop: to a random share of the image, flip: both at random, of the batches to train on."""
+        """Build the streams on a device. crop, flip: random crops and flips of the training batches."""
         batches = partial(FolderBatches, image_size=self.image_size, device=device, workers=self.workers)
         training = partial(batches, batch_size=batch_size, augmentation=Augmentation(crop, flip, colour_jitter=False))
         return Streams(
@@ -241,50 +243,52 @@ class FolderShares:
 
 
 def folder_shares(
-    found: ClassFolders,
+    images: ClassFolders,
     bilevel: bool,
     weights_share: float,
     architecture_share: float,
     image_size: int,
     workers: int = 0,
 ) -> FolderShares:
-    """Two disjoint shares of every class's training images, drawn with seed 0, of at least one image; single-level
-    search has their union for both steps. ValueError, in one line, if a class has too few images."""
+    """Draw two disjoint random shares (seed 0) of every class's training images, of at least one image each.
+
+    Single-level search uses their union for both steps. ValueError, one line, if a class has too few images.
+    """
     generator = torch.Generator().manual_seed(0)
-    labels = found.train.labels  # in the order of the classes
+    labels = images.train.labels  # sorted by class
     parts: tuple[list[Tensor], list[Tensor]] = ([], [])
     for members in torch.arange(len(labels)).split(labels.bincount().tolist()):
         shuffled = members[torch.randperm(len(members), generator=generator)]
         counts = [max(1, round(share * len(members))) for share in (weights_share, architecture_share)]
         if sum(counts) > len(members):
-            raise ValueError(f"{found.train.path(int(members[0])).parent} has too few images for both steps")
+            raise ValueError(f"{images.train.path(int(members[0])).parent} has too few images for both steps")
         parts[0].append(shuffled[: counts[0]])
         parts[1].append(shuffled[counts[0] : sum(counts)])
     first, second = (torch.cat(part).sort().values for part in parts)
     if not bilevel:
         first = second = torch.cat([first, second]).sort().values
-    return FolderShares(found.train[first], found.train[second], bilevel, found.classes, image_size, workers)
+    return FolderShares(images.train[first], images.train[second], bilevel, images.classes, image_size, workers)
 
 
-UNCHANGED = -1
-"""In the place of an image's seed: without augmentation."""
+NOT_AUGMENTED = -1
+"""Value of an image's seed that means no augmentation."""
 
 
-class _Wanted:
-    """The batches of keys (index, seed) that the loader's next pass gives out."""
+class _PassSampler:
+    """Batch sampler of the loader's next pass: batches of keys (index, seed)."""
 
     def __init__(self, batches: FolderBatches) -> None:
         self.batches = batches
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        return iter(self.batches.wanted)
+        return iter(self.batches.pass_keys)
 
     def __len__(self) -> int:
-        return len(self.batches.wanted)
+        return len(self.batches.pass_keys)
 
 
 class _Decoder(Decoded[tuple[Tensor, int]]):
-    """What the loader's workers do: pixels (side, side, 3) uint8 and label of a key (index, seed)."""
+    """The loader's map-style dataset: key (index, seed) -> pixels (side, side, 3) uint8, label."""
 
     def __init__(self, files: ImageFiles, side: int, augmentation: Augmentation) -> None:
         self.files, self.side, self.augmentation = files, side, augmentation
@@ -294,33 +298,34 @@ class _Decoder(Decoded[tuple[Tensor, int]]):
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
         index, seed = key
-        image = _opened(self.files.path(index))
-        image = central(image, self.side) if seed == UNCHANGED else self._augmented(image, np.random.default_rng(seed))
+        image = _read_image(self.files.path(index))
+        image = centre_crop(image, self.side) if seed == NOT_AUGMENTED else self._augment(image, seed)
         return torch.from_numpy(np.array(image)), int(self.files.labels[index])
 
-    def _augmented(self, image: Picture, rng: np.random.Generator) -> Picture:
+    def _augment(self, image: Picture, seed: int) -> Picture:
+        rng = np.random.default_rng(seed)
         if self.augmentation.crop:
             (width, height), size = image.size, (self.side, self.side)
             image = image.resize(size, Image.Resampling.BILINEAR, box=random_box(width, height, rng))
         else:
-            image = central(image, self.side)
+            image = centre_crop(image, self.side)
         if self.augmentation.flip and rng.random() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return jittered(image, rng) if self.augmentation.colour_jitter else image
+        return jitter_colours(image, rng) if self.augmentation.colour_jitter else image
 
 
-def _opened(path: Path) -> Picture:
-    """ValueError, in one line, for a file that is no image."""
+def _read_image(path: Path) -> Picture:
+    """Read a file as an RGB image. ValueError, one line, if it is not an image."""
     try:
         with Image.open(path) as image:
             return image.convert("RGB")
-    except Exception as error:  # a damaged image can raise nearly anything
+    except Exception as error:  # a corrupt image can raise almost anything
         reason = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder="...")
         raise ValueError(f"{path} cannot be read as an image: {reason}") from error
 
 
 def random_box(width: int, height: int, rng: np.random.Generator) -> Box:
-    """A part of the image of random area and shape; the centre, as square as allowed, if none fits."""
+    """A crop of random area, aspect ratio and position; if none fits, the largest central crop of an allowed ratio."""
     for _ in range(TRIES):
         area = width * height * rng.uniform(*AREAS)
         ratio = math.exp(rng.uniform(*np.log(RATIOS)))
@@ -333,8 +338,8 @@ def random_box(width: int, height: int, rng: np.random.Generator) -> Box:
     return left, upper, left + w, upper + h
 
 
-def central(image: Picture, side: int) -> Picture:
-    """The central square of an image whose shorter side is brought to 8/7 of `side` first."""
+def centre_crop(image: Picture, side: int) -> Picture:
+    """Resize the shorter side to 8/7 of `side`, then crop the central square."""
     width, height = image.size
     scale = round(side * TEST_RESIZE) / min(width, height)
     resized = image.resize((max(side, int(width * scale)), max(side, int(height * scale))), Image.Resampling.BILINEAR)
@@ -342,18 +347,18 @@ def central(image: Picture, side: int) -> Picture:
     return resized.crop((left, upper, left + side, upper + side))
 
 
-def jittered(image: Picture, rng: np.random.Generator) -> Picture:
-    """Brightness, contrast, saturation and hue changed at random, in random order."""
+def jitter_colours(image: Picture, rng: np.random.Generator) -> Picture:
+    """Change brightness, contrast, saturation and hue at random, in random order."""
     enhancers = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
-    factors, turn = rng.uniform(1 - JITTER, 1 + JITTER, len(enhancers)), rng.uniform(-HUE, HUE)
-    for place in rng.permutation(len(enhancers) + 1):
-        last = place == len(enhancers)
-        image = turned(image, turn) if last else enhancers[place](image).enhance(factors[place])
+    factors, shift = rng.uniform(1 - JITTER, 1 + JITTER, len(enhancers)), rng.uniform(-HUE, HUE)
+    for index in rng.permutation(len(enhancers) + 1):
+        is_hue = index == len(enhancers)
+        image = shift_hue(image, shift) if is_hue else enhancers[index](image).enhance(factors[index])
     return image
 
 
-def turned(image: Picture, turn: float) -> Picture:
-    """The hue moved by a share of its circle."""
+def shift_hue(image: Picture, shift: float) -> Picture:
+    """Shift the hue by a share of its circle."""
     hue, saturation, value = image.convert("HSV").split()
-    moved = hue.point([(level + round(256 * turn)) % 256 for level in range(256)])
-    return Image.merge("HSV", (moved, saturation, value)).convert("RGB")
+    shifted = hue.point([(level + round(256 * shift)) % 256 for level in range(256)])
+    return Image.merge("HSV", (shifted, saturation, value)).convert("RGB")

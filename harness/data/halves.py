@@ -1,7 +1,7 @@
-"""Two halves of a set of images: by the benchmark's index lists, or drawn class by class.
+"""Splits a set of images in two halves: by the benchmark's index lists, or at random within each class.
 
 NAS-Bench-201 publishes its lists as JSON (D-X-Y/AutoDL-Projects, configs/nas-benchmark): `{"train": ["int", ["1", "3",
-...]], "valid": ["int", [...]]}`, positions in the order of the official files.
+...]], "valid": ["int", [...]]}`, indices in the order of the official files.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ import torch
 from torch import Tensor
 
 LARGEST_FILE = 4_000_000
-"""Bytes; the benchmark's longest list has 1,405,970."""
+"""Bytes; the benchmark's largest file has 1,405,970."""
 
 IndexLists = tuple[Tensor, Tensor]
-"""Positions (int64) of the images of two parts, each in ascending order."""
+"""Indices (int64, ascending) of the images of two parts."""
 
 
 @dataclass(frozen=True)
 class Halves:
-    """Which images of a dataset bilevel search halves, and by which list of the benchmark."""
+    """Which images of a dataset are halved for bilevel search, and the benchmark's index lists for that."""
 
     of: Literal["train", "test"] = "train"
     """train: the first half is for the weights, the second for the architecture. test: all training images are for the
     weights, the first half of the test images (x-valid) for the architecture; the second (x-test) remains unseen."""
     file: str | None = None
-    """In the data folder. None: the benchmark does not know the dataset."""
+    """Name of the index lists' file in the data folder. None: the benchmark does not cover the dataset."""
     keys: tuple[str, str] = ("train", "valid")
-    """Of the two lists in the file."""
+    """Keys of the two lists in the file."""
 
 
 def read_lists(path: Path, keys: tuple[str, str]) -> IndexLists | None:
-    """The two lists of a file of the benchmark; None if there is no such file.
+    """Read the two index lists of a benchmark file; None if there is no such file.
 
-    ValueError, in one line, if it is malformed; whether it fits a set of images is `misfit`'s business.
+    ValueError, one line, if it is malformed; `mismatch` checks whether it fits a set of images.
     """
     if not path.exists():
         return None
@@ -63,21 +63,21 @@ def _is_index(text: object) -> bool:
     return isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10
 
 
-def misfit(lists: IndexLists, images: int) -> str | None:
-    """Why the lists do not divide so many images; None if every image is in exactly one list."""
-    positions = torch.cat(lists).sort().values
-    if len(positions) != images:
-        return f"it divides {len(positions)} images, not {images}"
-    if not torch.equal(positions, torch.arange(images)):
-        return "it does not have every image once"
+def mismatch(lists: IndexLists, images: int) -> str | None:
+    """Why the lists are not a split of this number of images; None if every image is in exactly one list."""
+    indices = torch.cat(lists).sort().values
+    if len(indices) != images:
+        return f"it splits {len(indices)} images, not {images}"
+    if not torch.equal(indices, torch.arange(images)):
+        return "it does not list every image exactly once"
     return None
 
 
 def balanced_halves(labels: Tensor) -> IndexLists:
-    """Two halves, drawn with seed 0, with the same number of images of every class (to within one)."""
+    """Two random halves (seed 0) with the same number of images of every class, to within one."""
     generator = torch.Generator().manual_seed(0)
     in_first = torch.zeros(len(labels), dtype=torch.bool)
-    spare = 0  # classes with an odd number give their extra image to the halves in turn
+    spare = 0  # the extra images of classes with an odd number go to the halves in turn
     for label in labels.unique():
         members = (labels == label).nonzero()[:, 0]
         count = (len(members) + spare) // 2

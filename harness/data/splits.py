@@ -1,4 +1,4 @@
-"""What each step of a search may see. Fixed by the dataset and its data folder, not by the run's seed."""
+"""Search splits: the images of the weight and of the architecture steps. They do not depend on the run's seed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from harness.data.batches import Batches
 from harness.data.datasets import Dataset, Images
-from harness.data.halves import balanced_halves, misfit
+from harness.data.halves import balanced_halves, mismatch
 from harness.data.streams import Streams
 
 BALANCED_HALVES = "class-balanced halves, seed 0"
@@ -20,23 +20,23 @@ BALANCED_HALVES = "class-balanced halves, seed 0"
 
 @dataclass(frozen=True)
 class Split:
-    """The images of one search, as positions (int64, ascending) in the dataset."""
+    """The images of one search, as indices (int64, ascending) in the dataset."""
 
     weights: Tensor
-    """Of the training images, for the weight steps."""
+    """Indices of training images, for the weight steps."""
     architecture: Tensor
-    """Of the images named next, for the architecture steps."""
+    """Indices in the set `architecture_of`, for the architecture steps."""
     architecture_of: Literal["train", "test"]
     name: str
     may_have_seen_test: bool
-    """Whether some of `architecture` may be test images that the benchmark's lists keep for x-test: they are a half of
-    the test images, but not by these lists. Then x-valid, x-test and ori-test are not of unseen images."""
+    """Whether `architecture` may contain test images that belong to x-test by the benchmark's lists: it is a half of
+    the test images, but not by these lists. Then x-valid, x-test and ori-test do not measure unseen images."""
     substitute: bool = False
-    """Whether the benchmark has lists for this division but others were used."""
+    """Whether the benchmark publishes lists for this split but others were used."""
 
     @property
     def sha256(self) -> str:
-        """Digest of the positions: with `Dataset.sha256` it says exactly which images the steps see."""
+        """SHA-256 of the indices: together with `Dataset.sha256` it identifies the images that the steps see."""
         digest = hashlib.sha256(self.architecture_of.encode())
         for part in (self.weights, self.architecture):
             digest.update(len(part).to_bytes(8, "little"))
@@ -46,14 +46,14 @@ class Split:
 
 @dataclass(frozen=True)
 class SearchData:
-    """The images of one search and how to normalise them."""
+    """The images of one search, with their normalisation."""
 
     weights: Images
     """For the weight steps."""
     architecture: Images
     """For the architecture steps."""
     validation: Images | None
-    """For the supernet's accuracy; None in single-level search, which holds nothing out."""
+    """For the supernet's validation accuracy; None in single-level search, which holds nothing out."""
     classes: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -63,7 +63,7 @@ class SearchData:
         return self.validation is not None
 
     def streams(self, batch_size: int, scoring_batch: int, crop: bool, flip: bool, device: torch.device) -> Streams:
-        """crop: out of a padding of an eighth of the side, flip: both at random, of the batches to train on."""
+        """Build the streams on a device. crop, flip: random crops (padding: a side's eighth) and flips in training."""
         batches = partial(Batches, mean=self.mean, std=self.std)
         padding = self.weights.pixels.shape[-1] // 8 if crop else 0
         training = partial(batches, batch_size=batch_size, crop_padding=padding, flip=flip)
@@ -76,36 +76,36 @@ class SearchData:
 
 
 def search_split(dataset: Dataset, bilevel: bool) -> Split:
-    """Single level (ERM): all training images for both steps. Bilevel: as the dataset's `halves` say, by the
-    benchmark's list if there is one that fits, else by halves of our own.
+    """Single-level search (ERM): all training images for both steps. Bilevel: as in the dataset's `halves`, by the
+    benchmark's lists if they are available and fit, else by class-balanced halves.
 
     Published (NAS-Bench-201 and GAEA): CIFAR-10, halves of the training images; CIFAR-100 and ImageNet16-120, weights
     on all training images, architecture on x-valid.
     """
-    everything = torch.arange(len(dataset.train))
+    all_training = torch.arange(len(dataset.train))
     if not bilevel:
-        return Split(everything, everything, "train", "all training images for both steps", False)
+        return Split(all_training, all_training, "train", "all training images for both steps", False)
     if dataset.halves.of == "train":
         first, second, name, official = _halves(dataset, dataset.train)
         return Split(first, second, "train", name, False, bool(dataset.halves.file) and not official)
     first, _, name, official = _halves(dataset, dataset.test)
-    return Split(everything, first, "test", f"all training images, x-valid by {name}", not official, not official)
+    return Split(all_training, first, "test", f"all training images, x-valid by {name}", not official, not official)
 
 
 def _halves(dataset: Dataset, images: Images) -> tuple[Tensor, Tensor, str, bool]:
     """Two halves, their name, and whether they are the benchmark's."""
-    # Lists are of positions in the official files: of other images they say nothing.
-    if dataset.lists and dataset.origin == "official" and not misfit(dataset.lists, len(images)):
+    # The lists are indices in the official files, and meaningless for images in another order.
+    if dataset.lists and dataset.origin == "official" and not mismatch(dataset.lists, len(images)):
         return *dataset.lists, f"the benchmark's {dataset.halves.file}", True
     return *balanced_halves(images.labels), BALANCED_HALVES, False
 
 
 def search_data(dataset: Dataset, bilevel: bool, split: Split | None = None) -> SearchData:
-    """The images of a split, by default of `search_split`."""
+    """The images of a split; default: `search_split`."""
     split = split or search_split(dataset, bilevel)
-    architecture = _chosen(dataset.test if split.architecture_of == "test" else dataset.train, split.architecture)
+    architecture = _subset(dataset.test if split.architecture_of == "test" else dataset.train, split.architecture)
     return SearchData(
-        weights=_chosen(dataset.train, split.weights),
+        weights=_subset(dataset.train, split.weights),
         architecture=architecture,
         validation=architecture if bilevel else None,
         classes=dataset.classes,
@@ -114,5 +114,5 @@ def search_data(dataset: Dataset, bilevel: bool, split: Split | None = None) -> 
     )
 
 
-def _chosen(images: Images, positions: Tensor) -> Images:
-    return images if len(positions) == len(images) else images[positions]  # no copy of a whole set
+def _subset(images: Images, indices: Tensor) -> Images:
+    return images if len(indices) == len(images) else images[indices]  # avoids a copy of the whole set

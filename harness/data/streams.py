@@ -1,4 +1,4 @@
-"""What a search reads its images from, wherever they lie."""
+"""The interface through which a search reads its images, in memory or in files."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ class Stream(Protocol):
         """Number of images."""
 
     def __len__(self) -> int:
-        """Batches in one pass; the last one may be smaller."""
+        """Number of batches in one pass; the last one may be smaller."""
 
     def one_pass(self, generator: torch.Generator) -> Iterator[Batch]:
-        """Every image once, in random order, augmented. `generator` is one of the CPU, so devices see the same."""
+        """Every image once, in random order, augmented. `generator`: of the CPU, so that all devices see the same."""
 
-    def forever(self, generator: torch.Generator) -> Iterator[Batch]:
-        """Pass after pass, each in a new order."""
+    def infinite(self, generator: torch.Generator) -> Iterator[Batch]:
+        """Endless passes, each in a new order."""
 
-    def plain(self) -> Iterator[Batch]:
+    def in_order(self) -> Iterator[Batch]:
         """Every image once, in order, without augmentation."""
 
 
 class Streams(NamedTuple):
-    """The three of a search."""
+    """The three streams of a search."""
 
     weights: Stream
     """For the weight steps."""
     architecture: Stream
     """For the architecture steps."""
     scoring: Stream
-    """For the accuracy of cells and of the supernet; never augmented."""
+    """For the accuracy of architectures and of the supernet; never augmented."""

@@ -1,7 +1,7 @@
-"""The processes that train one network together: those that `torchrun` started, or this one alone.
+"""Data-parallel training: the group of processes started by `torchrun`, or of this process alone.
 
-Process 0 leads: it alone claims runs and writes files. Gradients are averaged over all (DistributedDataParallel); over
-gloo on CPUs and NCCL on GPUs, where objects and tensors of the CPU still go over gloo.
+Only the main process (rank 0) claims runs and writes files. DistributedDataParallel averages the gradients over all
+processes. The backend is gloo on CPUs and NCCL on GPUs, where objects and CPU tensors still use gloo.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-PATIENCE = timedelta(days=7)
-"""While the leader waits for a run that another call has claimed, the others wait for the leader."""
+TIMEOUT = timedelta(days=7)
+"""Long, because all processes wait while the main process waits for a run that another call has claimed."""
 
 
 @dataclass(frozen=True)
@@ -26,56 +26,56 @@ class Group:
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         return self.rank == 0
 
-    def share(self, count: int) -> slice:
-        """This process's part of `count` items: contiguous parts, which differ by one item at most."""
+    def shard(self, count: int) -> slice:
+        """This process's part of `count` items: contiguous parts whose sizes differ by at most one."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
-    def total(self, tensor: Tensor) -> Tensor:
-        """The sum over all processes, in place."""
+    def all_reduce(self, tensor: Tensor) -> Tensor:
+        """Sum a tensor over all processes, in place."""
         if self.size > 1:
             dist.all_reduce(tensor)
         return tensor
 
-    def from_leader(self, value: Any) -> Any:
-        """What the leader calls this with; the others' `value` does not matter."""
+    def broadcast(self, value: Any) -> Any:
+        """Return the main process's `value` in all processes; the values of the others are ignored."""
         if self.size == 1:
             return value
-        box = [value]
-        dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
-        return box[0]
+        objects = [value]
+        dist.broadcast_object_list(objects, src=0, device=torch.device("cpu"))
+        return objects[0]
 
-    def copy_from_leader(self, tensors: Iterable[Tensor]) -> None:
-        """Overwrite tensors with the leader's, in place."""
+    def broadcast_tensors(self, tensors: Iterable[Tensor]) -> None:
+        """Overwrite tensors with those of the main process, in place."""
         if self.size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, src=0)
 
 
-def current() -> Group:
+def current_group() -> Group:
     """The group that this process has joined."""
     if dist.is_available() and dist.is_initialized():
         return Group(dist.get_rank(), dist.get_world_size())
     return Group()
 
 
-def launched() -> bool:
+def launched_by_torchrun() -> bool:
     """Whether `torchrun` started this process."""
     return dist.is_available() and dist.is_torchelastic_launched()
 
 
 @contextmanager
-def joined() -> Iterator[Group]:
-    """Join the processes that `torchrun` started. ValueError if they cannot be reached."""
-    if not launched():
+def process_group() -> Iterator[Group]:
+    """Join the processes that `torchrun` started, if it did. ValueError if they cannot be reached."""
+    if not launched_by_torchrun():
         yield Group()
         return
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     try:
-        dist.init_process_group(backend, timeout=PATIENCE)
+        dist.init_process_group(backend, timeout=TIMEOUT)
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"torchrun's processes cannot be joined: {str(error).splitlines()[0]}") from error
-    yield current()
-    dist.destroy_process_group()  # not after an exception: the others may wait for this process for ever
+        raise ValueError(f"cannot join torchrun's processes: {str(error).splitlines()[0]}") from error
+    yield current_group()
+    dist.destroy_process_group()  # not after an exception: the other processes might never answer

@@ -1,7 +1,7 @@
-"""Trains the network of a found cell from scratch, alone or with the other processes of a group.
+"""Retrains the network of an architecture from scratch, in one process or in a group.
 
-Each epoch's randomness is a function of (seed, purpose, epoch), so the state between two epochs is nothing but the
-state of the network and its optimizer. A group sees the batches that one process alone sees, each process its part.
+The randomness of an epoch is a function of (seed, purpose, epoch), so the state between two epochs is only that of the
+network and the optimizer. A group trains on the same batches as a single process; each process takes its part of them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,35 +23,34 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from harness.benchmarks import Arch
-from harness.benchmarks.darts.network import DARTSNetwork, multiply_adds, parameter_count
 from harness.data import Batches, load
-from harness.data.folders import Augmentation, FolderBatches, class_folders
+from harness.data.folders import CLASS_FOLDERS, Augmentation, FolderBatches, class_folders
 from harness.data.streams import Batch
 from harness.evaluate.distributed import Group
-from harness.evaluate.recipes import Recipe
-from harness.profiles import FOLDERS
+from harness.evaluate.network import Network
+from harness.evaluate.recipe import Recipe
+from harness.search.estimate import STEPS, measured_seconds
 from harness.search.loop import EVALUATION_BATCH, stream
 
 SMALLEST_PART = 2
-"""Images of a process in one step, as batch norms need; an incomplete last batch that has fewer is left out."""
+"""Images per process and step that batch norms need; an incomplete last batch with fewer is dropped."""
 
 
 @dataclass(frozen=True)
 class TrainedEpoch:
-    """What is logged after an epoch."""
+    """Log of an epoch."""
 
     epoch: int
-    """Counts from 0."""
+    """Counted from 0."""
     learning_rate: float
     loss: float
-    """What was minimised, mean over the training images, nats: with label smoothing and the auxiliary's share."""
+    """Training objective, mean over the training images, nats; includes label smoothing and the auxiliary loss."""
     train_accuracy: float
-    """Of the steps, %."""
+    """During the training steps, %."""
     test_accuracy: float
-    """Of the network after the epoch, %."""
+    """After the epoch, %."""
     test_top5_accuracy: float
-    """The same, where the label among the five first counts as correct."""
+    """After the epoch, %."""
     seconds: float
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
@@ -61,26 +61,26 @@ class TrainedEpoch:
 
 @dataclass(frozen=True)
 class Feed:
-    """The batches of a dataset: of each, this process's part."""
+    """A dataset's batches, of which each process gets its part."""
 
     sha256: str
     """Digest of all images."""
     classes: int
-    stem: str
-    """Of the network: "cifar" or "imagenet"."""
+    large: bool
+    """Whether the images come from class folders, of the recipe's size."""
     side: int
     """Height and width of the images, pixels."""
     train_size: int
     test_size: int
-    """Images of all processes."""
+    """Images over all processes."""
     training: Callable[[torch.Generator], Iterator[Batch]]
-    """Batches of the recipe's size, all processes together; all in random order."""
+    """One pass in random order, in batches of the recipe's size over all processes."""
     testing: Callable[[], Iterator[Batch]]
 
 
 def feed(dataset: str, folder: Path, recipe: Recipe, device: torch.device, group: Group, workers: int = 0) -> Feed:
     """OSError or ValueError, in one line, if the dataset is not there. workers: processes that decode image files."""
-    if dataset in FOLDERS:
+    if dataset in CLASS_FOLDERS:
         return _from_folders(folder / dataset, recipe, device, group, workers)
     loaded = load(dataset, folder)
     side = loaded.train.pixels.shape[-1]
@@ -93,38 +93,39 @@ def feed(dataset: str, folder: Path, recipe: Recipe, device: torch.device, group
         flip=recipe.flip,
         cutout=recipe.cutout,
     )
-    own = torch.arange(len(loaded.test))[group.share(len(loaded.test))]
-    test = Batches(loaded.test[own].to(device), EVALUATION_BATCH, loaded.mean, loaded.std)
+    test_indices = torch.arange(len(loaded.test))[group.shard(len(loaded.test))]
+    test = Batches(loaded.test[test_indices].to(device), EVALUATION_BATCH, loaded.mean, loaded.std)
 
     def training(generator: torch.Generator) -> Iterator[Batch]:
         for images, labels in train.one_pass(generator):
-            part = group.share(len(labels))
+            part = group.shard(len(labels))
             yield images[part], labels[part]
 
-    return Feed(loaded.sha256, loaded.classes, "cifar", side, len(loaded.train), len(loaded.test), training, test.plain)
+    sizes = side, len(loaded.train), len(loaded.test)
+    return Feed(loaded.sha256, loaded.classes, False, *sizes, training, test.in_order)
 
 
 def _from_folders(folder: Path, recipe: Recipe, device: torch.device, group: Group, workers: int) -> Feed:
-    found = class_folders(folder)
+    images = class_folders(folder)
     augmentation = Augmentation(recipe.crop, recipe.flip, recipe.colour_jitter)
     train, test = (
-        FolderBatches(files, batch_size, recipe.image_size, augmentation, device, workers, group.share)
-        for files, batch_size in ((found.train, recipe.batch_size), (found.test, EVALUATION_BATCH * group.size))
+        FolderBatches(files, batch_size, recipe.image_size, augmentation, device, workers, group.shard)
+        for files, batch_size in ((images.train, recipe.batch_size), (images.test, EVALUATION_BATCH * group.size))
     )
-    sizes = recipe.image_size, len(found.train), len(found.test)
-    return Feed(found.sha256, found.classes, "imagenet", *sizes, train.one_pass, test.plain)
-
-
-def build_network(arch: Arch, recipe: Recipe, classes: int, stem: str) -> DARTSNetwork:
-    return DARTSNetwork(arch, recipe.channels, recipe.cells, classes, recipe.auxiliary_weight > 0, stem)
+    sizes = recipe.image_size, len(images.train), len(images.test)
+    return Feed(images.sha256, images.classes, True, *sizes, train.one_pass, test.in_order)
 
 
 class Training:
-    """The training of one network, which can be stopped after any epoch and continued from its `state_dict`."""
+    """The training of one network; can be stopped after any epoch and resumed from its `state_dict`.
+
+    `name` identifies it to the other processes of a group. ValueError if batch norms are to be synchronised on other
+    devices than GPUs, or if there are too few images.
+    """
 
     def __init__(
         self,
-        network: DARTSNetwork,
+        network: Network,
         feed: Feed,
         recipe: Recipe,
         seed: int,
@@ -132,10 +133,6 @@ class Training:
         group: Group,
         name: str = "",
     ) -> None:
-        """name: by which the leader of a group calls the others to this training.
-
-        ValueError if batch norms are to be synchronised on other devices than GPUs, or for want of images.
-        """
         if recipe.synchronised_batch_norm:
             if device.type != "cuda":
                 raise ValueError("synchronised_batch_norm needs GPUs")
@@ -156,11 +153,12 @@ class Training:
         )
 
     def epochs(self) -> Iterator[TrainedEpoch]:
-        """Train the epochs that are left; stop asking at any time. FloatingPointError if the loss is not finite.
+        """Train the remaining epochs, one per item; the caller may stop after any of them.
 
-        The leader of a group sends the others name and state first; they must begin there and ask for the same epochs.
+        The main process of a group first sends name and state to the others, which must load them and iterate over the
+        same epochs. FloatingPointError if the loss is not finite.
         """
-        model = self._joined()
+        model = self._parallel()
         while self.next_epoch < self.recipe.epochs:
             log = self._epoch(model, self.next_epoch)
             self.next_epoch += 1
@@ -179,20 +177,30 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
 
     def sizes(self) -> dict[str, int]:
-        """Of the network, as papers count: without the auxiliary classifier; multiply-adds of one image."""
-        return {
-            "parameters": parameter_count(self.network),
-            "multiply_adds": multiply_adds(self.network, self.feed.side),
-        }
+        """Of the network, as papers count."""
+        return self.network.sizes(self.feed.side)
 
-    def _joined(self) -> nn.Module:
-        """The network, with gradients averaged over the group, whose processes are called together first."""
+    def epoch_seconds(self) -> float:
+        """How long an epoch takes, from a few measured steps; tests are not counted."""
+        self.network.train()
+        sizes = self.batch_sizes()
+        batches = list(islice(self.feed.training(torch.Generator().manual_seed(0)), min(STEPS, len(sizes))))
+        turns = iter([*zip(sizes, batches, strict=False)] * STEPS)
+
+        def step() -> None:
+            size, batch = next(turns)
+            self.step(self.network, batch, size)
+
+        return measured_seconds(step, self.device) * len(sizes)
+
+    def _parallel(self) -> nn.Module:
+        """The network with gradients averaged over the group, after the main process has sent name and state."""
         if self.group.size == 1:
             return self.network
-        if self.group.leads:
+        if self.group.is_main:
             state = io.BytesIO()
             torch.save(self.state_dict(), state)
-            self.group.from_leader((self.name, state.getvalue()))
+            self.group.broadcast((self.name, state.getvalue()))
         return DistributedDataParallel(self.network)
 
     # One epoch -----------------------------------------------------------------------------------------------------
@@ -212,32 +220,32 @@ class Training:
         return TrainedEpoch(epoch, learning_rate, loss, train_accuracy, accuracy, top5, seconds)
 
     def _steps(self, model: nn.Module, epoch: int) -> tuple[float, float]:
-        """One pass; returns the mean loss (nats) and accuracy (%)."""
+        """Train on one pass; returns the mean loss (nats) and accuracy (%)."""
         model.train()
         generator = torch.Generator().manual_seed(stream(self.seed, "batches", epoch))
         totals = torch.zeros(3, device=self.device, dtype=torch.float64)  # loss, correct, images
         for size, batch in zip(self.batch_sizes(), self.feed.training(generator), strict=False):
             totals += self.step(model, batch, size)
-        loss, correct, images = self.group.total(totals).tolist()
+        loss, correct, images = self.group.all_reduce(totals).tolist()
         return loss / images, 100 * correct / images
 
     def batch_sizes(self) -> list[int]:
-        """Images of every step, all processes together."""
-        whole, rest = divmod(self.feed.train_size, self.recipe.batch_size)
-        sizes = [self.recipe.batch_size] * whole + [rest]
+        """Images of every step of an epoch, over all processes."""
+        full, rest = divmod(self.feed.train_size, self.recipe.batch_size)
+        sizes = [self.recipe.batch_size] * full + [rest]
         return [size for size in sizes if size >= SMALLEST_PART * self.group.size]
 
     def step(self, model: nn.Module, batch: Batch, size: int) -> Tensor:
-        """One step on this process's part of a batch of `size` images; returns the part's (3,) sum of losses, number
-        of correct answers and number of images."""
+        """One SGD step on this process's part of a batch of `size` images; returns the part's (3,) sum of losses,
+        number of correct predictions and number of images."""
         images, labels = batch
         with self._precision():
-            logits, of_auxiliary = model(images)
+            logits, auxiliary_logits = model(images)
         loss = self._loss(logits, labels)
-        if of_auxiliary is not None:
-            loss = loss + self.recipe.auxiliary_weight * self._loss(of_auxiliary, labels)
+        if auxiliary_logits is not None:
+            loss = loss + self.recipe.auxiliary_weight * self._loss(auxiliary_logits, labels)
         self.optimizer.zero_grad()
-        # Parts can differ by an image: their mean over the processes is the batch's mean only with such weights.
+        # Parts can differ by an image: the average over processes is the batch's mean only with these weights.
         (loss * (len(labels) * self.group.size / size)).backward()
         if self.recipe.gradient_clip:
             nn.utils.clip_grad_norm_(self.weights, self.recipe.gradient_clip)
@@ -250,19 +258,19 @@ class Training:
 
     @torch.no_grad()
     def _test(self) -> tuple[float, float]:
-        """Accuracy and top-5 accuracy (%) on all test images, each of which one process sees."""
-        self.group.copy_from_leader(self.network.buffers())
+        """Accuracy and top-5 accuracy (%) on all test images, which are split over the processes."""
+        self.group.broadcast_tensors(self.network.buffers())
         self.network.eval()
-        totals = torch.zeros(3, device=self.device, dtype=torch.float64)  # correct, among the first five, images
+        totals = torch.zeros(3, device=self.device, dtype=torch.float64)  # correct, correct among the top five, images
         for images, labels in self.feed.testing():
             with self._precision():
                 logits, _ = self.network(images)
-            first = logits.float().topk(min(5, logits.shape[1])).indices == labels[:, None]  # (B, 5)
-            totals += torch.stack([first[:, 0].sum(), first.sum(), torch.full_like(labels.sum(), len(labels))])
-        correct, among_five, images_seen = self.group.total(totals).tolist()
+            hits = logits.float().topk(min(5, logits.shape[1])).indices == labels[:, None]  # (B, 5)
+            totals += torch.stack([hits[:, 0].sum(), hits.sum(), torch.full_like(labels.sum(), len(labels))])
+        correct, correct_in_five, images_seen = self.group.all_reduce(totals).tolist()
         if images_seen != self.feed.test_size:
-            raise RuntimeError(f"{images_seen:.0f} test images were seen instead of {self.feed.test_size}")
-        return 100 * correct / images_seen, 100 * among_five / images_seen
+            raise RuntimeError(f"evaluated on {images_seen:.0f} test images instead of {self.feed.test_size}")
+        return 100 * correct / images_seen, 100 * correct_in_five / images_seen
 
     def _precision(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16")

@@ -1,4 +1,4 @@
-"""What a run needs to go on after its last finished epoch, and how far it is, for whoever watches."""
+"""Checkpoints: the state of a run after its last finished epoch, and its progress for the display."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.evaluate.training import Training
+from harness.experiment.jobs.base import Work
 from harness.experiment.store import Arrays, Store
 from harness.files import write_atomically
-from harness.search.loop import Search
 
 
 def save(
@@ -21,12 +20,12 @@ def save(
     key: str,
     epochs: int,
     threads: int,
-    work: Search | Training,
+    work: Work,
     logs: list[Arrays],
     dirty: bool | None = None,
 ) -> None:
-    """`epochs`: how many the run has in all; `logs`: one of each that is done; `dirty`: whether modified code did any.
-    WriteError if it cannot be written."""
+    """Write the checkpoint and the progress file of a run; WriteError if that fails. threads: those the run began with;
+    logs: one per finished epoch; dirty: whether modified code computed any of them."""
     content = io.BytesIO()
     state = {"threads": threads, "dirty": dirty, "search": work.state_dict()}
     torch.save({**state, "logs": [_as_plain(log) for log in logs]}, content)
@@ -42,7 +41,7 @@ def save(
 
 
 def load(store: Store, key: str) -> dict[str, Any] | None:
-    """The last checkpoint of a run; None where there is none, or none that can be read: that one is set aside."""
+    """The last checkpoint of a run, or None if there is none or an unreadable one, which is quarantined."""
     content = store.read_checkpoint(key)
     if content is None:
         return None
@@ -50,14 +49,14 @@ def load(store: Store, key: str) -> dict[str, Any] | None:
         checkpoint: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
         if not isinstance(checkpoint["threads"], int):
             raise TypeError("no number of threads")
-    except Exception as error:  # whatever another version of torch makes of it
-        store.set_aside(store.checkpoint_path(key), why=error)
+    except Exception as error:  # whatever another version of torch raises
+        store.quarantine(store.checkpoint_path(key), why=error)
         return None
     return checkpoint
 
 
 def _as_plain(log: Arrays) -> dict[str, Any]:
-    """Tensors and lists of strings: what `torch.load` reads without trusting the file."""
+    """The log as tensors and lists of strings, which `torch.load` reads with weights_only=True."""
     return {k: v.tolist() if v.dtype.kind == "U" else torch.from_numpy(v) for k, v in log.items()}
 
 

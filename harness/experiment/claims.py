@@ -1,14 +1,15 @@
-"""Who does which run: several processes, on one machine or many, share a results folder.
+"""Run locks: several processes, on one machine or many, share a results folder without executing a run twice.
 
-A claim is a file that only one process can create. Its owner rewrites it every few seconds with a higher count; whoever
-waits for it watches the count with its own monotonic clock, so no two clocks need to agree. A claim whose owner is gone
-(its process does not live on this machine, or its count has stood still) is taken over: of those who try, one succeeds
-in renaming the file. Only exclusive creation and atomic renames are needed, which network file systems have.
+A claim is a lock file with a lease. Only one process can create it, and its owner rewrites it every few seconds with a
+higher count (the heartbeat). A waiting process times the count with its own monotonic clock, so clocks need not agree.
+A claim is stale if its owner is a dead process of this machine or its count has not changed for `STALE_SECONDS`. Stale
+claims are broken by renaming the file, in which only one of several processes succeeds. All this needs only exclusive
+creation and atomic renames, which network file systems provide.
 
-The protocol is close to that of filelock's SoftFileLease (4.3), which lacks three things that are needed here: it never
-takes over an empty file, which a process leaves that is killed between creating and writing it; it takes a killed
-process for a living one until its parent has collected its exit status; and it does not tell that it took a claim over,
-which is how a run that kills its process is recognised.
+The protocol is close to that of filelock's SoftFileLease (4.3), which lacks three things needed here: it never breaks
+an empty lock, which a process leaves if it is killed between creating and writing the file; it takes a killed process
+for a live one until its parent has collected the exit status; and it does not report that it broke a lock, by which the
+scheduler recognises a run that kills its process.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from harness.files import UNFINISHED, process_lives, write_atomically
+from harness.files import UNFINISHED, process_is_alive, write_atomically
 
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
-"""A count that stood still for so long belongs to nobody."""
+"""A claim whose count has not changed for this time is stale."""
 
 
 class Claim:
-    """One run, claimed by this process: `with Claim(path) as mine: if mine: ...`."""
+    """Lock of one run: `with Claim(path) as acquired: if acquired: ...`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -42,16 +43,16 @@ class Claim:
         self.thread = threading.Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> bool:
-        """Whether the run is ours now. OSError if the folder cannot be written."""
-        content = _content(self.owner, 0)
+        """Try to acquire the lock, without waiting; returns whether it succeeded. OSError if it cannot be written."""
+        content = _encoded(self.owner, 0)
         try:
-            handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
             return False
         try:
-            with os.fdopen(handle, "wb") as file:
+            with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
-        except BaseException:  # a full disk: an empty claim would keep everybody waiting
+        except BaseException:  # a full disk: an empty claim would block the run for everyone
             self.path.unlink(missing_ok=True)
             raise
         self.held = True
@@ -70,80 +71,79 @@ class Claim:
         while not self.stopped.wait(HEARTBEAT_SECONDS):
             count += 1
             if read(self.path).get("id") != self.owner["id"]:
-                return  # taken over, after a pause longer than a stale claim's
-            with suppress(OSError):  # a full disk must not stop the run; its own writes will tell
-                write_atomically(self.path, _content(self.owner, count))
+                return  # broken by another process, because this one was suspended for too long
+            with suppress(OSError):  # a full disk must not stop the run here; its own writes will raise
+                write_atomically(self.path, _encoded(self.owner, count))
 
 
 class Watch:
-    """Tells which of other processes' claims are stale, from looking at them again and again."""
+    """Detects stale claims of other processes by polling them."""
 
     def __init__(self) -> None:
         self._seen: dict[Path, tuple[tuple[Any, Any], float]] = {}
 
     def release_if_stale(self, path: Path) -> bool:
-        """Whether the claim is free now: it was never there, or was stale and has been removed by us."""
-        return not path.exists() or self.takes_over(path)
+        """Break the claim if it is stale. Returns whether the run is free now: there was no claim, or it was broken."""
+        return not path.exists() or self.break_if_stale(path)
 
-    def takes_over(self, path: Path) -> bool:
-        """Whether the claim was there, stale, and has been removed by us."""
-        found = read(path)
-        if not path.exists() or not self._is_stale(path, found):
+    def break_if_stale(self, path: Path) -> bool:
+        """Break the claim if it exists and is stale. Returns whether this process has broken it."""
+        claim = read(path)
+        if not path.exists() or not self._is_stale(path, claim):
             return False
-        # Renamed first: of several watchers only one can, and nobody removes a claim that was made meanwhile. Under a
-        # name by which it is swept away if we are killed here.
-        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.{socket.gethostname()}.{os.getpid()}{UNFINISHED}")
+        # Renamed before it is removed: only one of several processes can do so, and a claim created in the meantime is
+        # detected below. The name is that of a partial file, which is cleaned up if this process is killed here.
+        broken = path.with_name(f".{path.name}.{uuid.uuid4().hex}.{socket.gethostname()}.{os.getpid()}{UNFINISHED}")
         try:
-            path.rename(aside)
+            path.rename(broken)
         except FileNotFoundError:
             return False
-        taken = read(aside)
-        if taken.get("id") != found.get("id"):
+        if read(broken).get("id") != claim.get("id"):
             with suppress(FileExistsError):
-                os.link(aside, path)  # somebody's new claim: give it back
-            aside.unlink(missing_ok=True)
+                os.link(broken, path)  # another process's new claim: restore it
+            broken.unlink(missing_ok=True)
             return False
-        aside.unlink(missing_ok=True)
+        broken.unlink(missing_ok=True)
         return True
 
-    def _is_stale(self, path: Path, found: dict[str, Any]) -> bool:
-        if owner_is_gone(found):
+    def _is_stale(self, path: Path, claim: dict[str, Any]) -> bool:
+        if owner_is_dead(claim):
             return True
-        state, now = (found.get("id"), found.get("count")), time.monotonic()
+        state, now = (claim.get("id"), claim.get("count")), time.monotonic()
         if path not in self._seen or self._seen[path][0] != state:
             self._seen[path] = (state, now)
         return now - self._seen[path][1] > STALE_SECONDS
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the claims of processes of this machine that were killed, also between a run's record and its end."""
+    """Remove the claims of dead processes of this machine, including those killed after they had written the record."""
     watch = Watch()
     for path in folder.iterdir():
-        if owner_is_gone(read(path)):
-            watch.takes_over(path)
+        if owner_is_dead(read(path)):
+            watch.break_if_stale(path)
 
 
-def owner_is_gone(found: dict[str, Any]) -> bool:
-    """Whether a claim's owner was a process of this machine that does not live any more."""
-    pid, here = found.get("pid"), (socket.gethostname(), _boot())
-    return (found.get("host"), found.get("boot")) == here and isinstance(pid, int) and not process_lives(pid)
+def owner_is_dead(claim: dict[str, Any]) -> bool:
+    """Whether the owner of a claim was a process of this machine that is dead now."""
+    pid, this_machine = claim.get("pid"), (socket.gethostname(), _boot())
+    return (claim.get("host"), claim.get("boot")) == this_machine and isinstance(pid, int) and not process_is_alive(pid)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Owner and count of a claim; empty if it is not there or half written."""
+    """Owner and count of a claim; empty if the file is missing or incomplete."""
     try:
-        found = json.loads(path.read_bytes())
-        return found if isinstance(found, dict) else {}
+        claim = json.loads(path.read_bytes())
+        return claim if isinstance(claim, dict) else {}
     except (OSError, ValueError, RecursionError):
         return {}
 
 
-def _content(owner: dict[str, Any], count: int) -> bytes:
+def _encoded(owner: dict[str, Any], count: int) -> bytes:
     return json.dumps({**owner, "count": count}).encode()
 
 
 def _boot() -> str:
-    """Tells one start of a machine from the next, whose process numbers begin anew; containers apart as well."""
+    """Identifies the boot of the machine and the PID namespace (container), within which process ids are unique."""
     with suppress(OSError):
         return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
     return ""

@@ -5,11 +5,11 @@ A config is JSON:
 
     schema      2
     kind        "one-shot", "black-box" or "retraining"
-    benchmark   {name, version, origin[, sha256]}: the search space and its supernet
+    benchmark   {name, version, origin[, class, sha256]}: the search space and its supernet
     profile     "quick", "controlled" or "paper"; of a search
     method      {name, version, origin[, sha256]}; of a search
     settings    {name: value} of the method
-    optimizer   null, or {name, sha256}: in the place of the method's own
+    optimizer   null, or {name, sha256[, settings]}: in the place of the method's own
     protocol    {id, version, values}: how it is searched or retrained (then it is a recipe)
     numerics    {precision}: how numbers are computed, which does not define the experiment
     dataset     {name, origin, sha256, part, split}: what is searched or retrained on
@@ -84,10 +84,11 @@ def recipe_label(record: Mapping[str, Any]) -> Label:
     return Label(size, (*changed, *processes, *_inputs(config), *_code(record)))
 
 
-def is_search(config: Mapping[str, Any], benchmark: str) -> bool:
-    """Whether it is a search of a built-in benchmark."""
-    searched = config["benchmark"]
-    return bool(config["kind"] != RETRAINING and (searched["name"], searched["origin"]) == (benchmark, "built-in"))
+def is_search_of(config: Mapping[str, Any], benchmark: Mapping[str, Any]) -> bool:
+    """Whether it is a search of a benchmark, given as configs have it; the version of its supernet does not matter."""
+    names = ("name", "origin", "sha256")
+    same = all(config["benchmark"].get(name) == benchmark.get(name) for name in names)
+    return same and config["kind"] != RETRAINING
 
 
 def row_key(record: Mapping[str, Any]) -> str:
@@ -160,7 +161,9 @@ def overridden(config: Mapping[str, Any]) -> dict[str, Any]:
 def _changed(config: Mapping[str, Any]) -> list[str]:
     changed = [f"{name}={shown(value)}" for name, value in overridden(config).items()]
     if config.get("optimizer"):
-        changed.append(f"optimizer={config['optimizer']['name']}@{config['optimizer']['sha256'][:SHOWN_DIGITS]}")
+        optimizer = config["optimizer"]
+        changed.append(f"optimizer={optimizer['name']}@{optimizer['sha256'][:SHOWN_DIGITS]}")
+        changed += [f"optimizer.{name}={shown(value)}" for name, value in optimizer.get("settings", {}).items()]
     return changed
 
 

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import inspect
 import io
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import torch
 
 from harness.api import BlackBox, OneShot, Problem
-from harness.benchmarks import SPACES, SearchSpace
-from harness.benchmarks.nasbench201.simulation import Simulated, signal, simulate
-from harness.benchmarks.nasbench201.table import Table
+from harness.benchmarks.base import Benchmark, SearchSpace
 from harness.data import SearchData
-from harness.profiles import Protocol
-from harness.search.loop import Epoch, Search, build_supernet
+from harness.protocol import Protocol, Simulation
+from harness.search.loop import Epoch, Search
+from harness.search.queries import Simulated, nothing, simulate
 
 TOLERANCE = 1e-4
 QUERIES = 50
@@ -32,7 +32,7 @@ def problems(
     cls: type[Any],
     space: SearchSpace,
     settings: dict[str, Any] | None = None,
-    optimizer: type[torch.optim.Optimizer] | None = None,
+    optimizer: tuple[type[Any], Mapping[str, Any]] | None = None,
 ) -> list[str]:
     """Whether a class meets the contract on a space, perhaps with another optimizer, seen without any training."""
     name = cls.__name__
@@ -41,11 +41,10 @@ def problems(
     missing = sorted(getattr(cls, "__abstractmethods__", ()))
     if missing:
         return [f"{name} must define {', '.join(missing)}"]
-    if issubclass(cls, OneShot):
-        if found := first_contract_problems(cls):
-            return found
-        if reason := cls.unsupported(space):
-            return [f"{name} does not run on space {space.name}: {reason}"]
+    if issubclass(cls, OneShot) and (found := first_contract_problems(cls)):
+        return found
+    if reason := cls.unsupported(space):
+        return [f"{name} does not run on space {space.name}: {reason}"]
     try:
         inspect.signature(cls).bind(space)
     except TypeError as error:
@@ -55,7 +54,7 @@ def problems(
     except Exception as error:  # whatever an outside constructor raises
         return [f"{name}(space) raised {type(error).__name__}: {error}"]
     if optimizer is not None:
-        found = _optimizer_problems(method, optimizer)
+        found = _optimizer_problems(method, *optimizer)
         if found:
             return found
     if not isinstance(getattr(method, "space", None), SearchSpace):
@@ -63,14 +62,14 @@ def problems(
     return _black_box_problems(method) if isinstance(method, BlackBox) else _one_shot_problems(method)
 
 
-def _optimizer_problems(method: BlackBox | OneShot, optimizer: type[Any]) -> list[str]:
+def _optimizer_problems(method: BlackBox | OneShot, optimizer: type[Any], settings: Mapping[str, Any]) -> list[str]:
     name = optimizer.__name__
     if not issubclass(optimizer, torch.optim.Optimizer):
         return [f"{name} must derive from torch.optim.Optimizer"]
     if not isinstance(method, OneShot):
         return [f"{type(method).__name__} is a black box: it has no optimizer to exchange"]
     try:
-        method.exchange_optimizers(optimizer)
+        method.exchange_optimizers(partial(optimizer, **settings))
         for parameter in method.parameters():
             parameter.grad = torch.ones_like(parameter)
         method.step()
@@ -157,7 +156,7 @@ def _one_shot_problems(method: OneShot) -> list[str]:
                 )
                 if value is not None and tuple(value.shape) != shape
             ]
-            found = found or _simplex_problems(name, method.distribution().cpu().detach().numpy())
+            found = found or _simplex_problems(name, method.distribution().cpu().detach().numpy(), space)
             return found or _derived_problems(method)
     except Exception as error:  # whatever an outside method raises
         return [f"{name} raised {type(error).__name__} before any training: {error}"]
@@ -171,11 +170,13 @@ def _derived_problems(method: OneShot) -> list[str]:
     return _cell_problems(f"{type(method).__name__}.derive() must return a cell of the space", method.space, cell)
 
 
-def _simplex_problems(name: str, theta: Any) -> list[str]:
+def _simplex_problems(name: str, theta: Any, space: SearchSpace) -> list[str]:
     if not np.isfinite(theta).all():
         return [f"{name}.distribution() is not finite"]
     if (theta < -TOLERANCE).any() or (abs(theta.sum(axis=1) - 1) > TOLERANCE).any():
         return [f"{name}.distribution() must have rows on the simplex: no entry below 0, every row's sum 1"]
+    if space.mask is not None and (abs(theta[~space.mask]) > TOLERANCE).any():
+        return [f"{name}.distribution() must be zero where a choice has no option (self.mask, harness.search.simplex)"]
     return []
 
 
@@ -194,32 +195,37 @@ def few(data: SearchData, images: int) -> SearchData:
     return replace(data, weights=data.weights[first], architecture=data.architecture[first], validation=validation)
 
 
-def examine_black_box(cls: type[BlackBox], space_name: str, table: Table, budget_seconds: float) -> list[str]:
-    """Search on a table for real: determinism, and a cell at the end."""
-    space = SPACES[space_name]()
+def examine_black_box(cls: type[BlackBox], benchmark: Benchmark) -> list[str]:
+    """Search with queries for real: determinism, and an architecture at the end."""
+    space, oracle, default = benchmark.full_space, benchmark.oracle(None), benchmark.default_simulation("quick")
     found = problems(cls, space)
-    if found:
+    if found or default is None:
         return found
+    budget_seconds = cast(Simulation, default.protocol).budget_seconds
 
     def searched(seed: int) -> Simulated:
-        return simulate(cls(space).search(np.random.default_rng(seed)), signal(table), budget_seconds)
+        query = oracle.query if oracle else nothing
+        return simulate(cls(space).search(np.random.default_rng(seed)), query, budget_seconds)
 
-    if searched(1) != searched(1):
+    try:
+        same = searched(1) == searched(1)
+    except Exception as error:  # whatever a user's method or benchmark raises
+        return [f"{cls.__name__} on {benchmark.name} raised {type(error).__name__}: {error}"]
+    if not same:
         found.append(f"two searches of {cls.__name__} with one seed differ: draw from the given rng only")
     return found
 
 
 def examine(
     cls: type[OneShot],
-    space_name: str,
+    benchmark: Benchmark,
     data: SearchData,
     protocol: Protocol,
     settings: dict[str, Any] | None = None,
 ) -> list[str]:
     """Search for real, as short as `protocol` says (two epochs or more): simplex at every epoch, determinism, exact
     resume from `state_dict()` after every epoch."""
-    full = SPACES[space_name]()
-    space = full if protocol.zero_operation else full.without("none")
+    space = benchmark.space(protocol.zero_operation)
     found = problems(cls, space, settings)
     if found:
         return found
@@ -228,15 +234,17 @@ def examine(
         torch.manual_seed(1)
         method = cls(space, **(settings or {}))
         torch.manual_seed(2)
-        supernet = build_supernet(space, protocol, data.classes, method.supernet)
+        supernet = benchmark.supernet(space, protocol, data.classes, method.supernet)
         return Search(method, supernet, data, protocol, seed=0, device=torch.device("cpu"))
 
     whole = list(start().epochs())
     for log in whole:
-        found += _simplex_problems(f"after epoch {log.epoch + 1}: {cls.__name__}", log.theta)
-    if not _same(whole, list(start().epochs())):
-        found.append(f"two searches of {cls.__name__} with one seed differ: draw from torch's global generator only")
-    if not _same(whole, list(_interrupted(start))):
+        found += _simplex_problems(f"after epoch {log.epoch + 1}: {cls.__name__}", log.theta, space)
+    if not _same(whole, list(_interrupted(start))):  # else two searches are the same too
+        if not _same(whole, list(start().epochs())):
+            found.append(
+                f"two searches of {cls.__name__} with one seed differ: draw from torch's global generator only"
+            )
         found.append(
             f"{cls.__name__} resumed from state_dict() differs from an uninterrupted search: "
             "keep what changes in parameters, buffers or torch.optim optimizers held as attributes"

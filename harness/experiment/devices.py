@@ -1,4 +1,4 @@
-"""The devices that runs are executed on."""
+"""Selection of the devices on which runs are executed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 
 
-def usable(asked: Sequence[str] | None) -> list[str]:
-    """The devices that were asked for; if none was, all GPUs, else the CPU.
+def usable(requested: Sequence[str] | None) -> list[str]:
+    """The requested devices after a check; by default all GPUs, or the CPU if there are none.
 
-    ValueError, in one line, for one that cannot be used.
+    ValueError, one line, if a device cannot be used.
     """
-    names = list(asked or [f"cuda:{number}" for number in range(torch.cuda.device_count())] or ["cpu"])
+    names = list(requested or [f"cuda:{number}" for number in range(torch.cuda.device_count())] or ["cpu"])
     for name in names:
         try:
             torch.empty(0, device=name)

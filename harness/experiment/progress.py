@@ -1,4 +1,4 @@
-"""The live display of runs under way; plain lines where the output is not a terminal."""
+"""Live progress display of the active runs; plain lines where the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from harness.experiment.store import Record, Store
 
 
 class Display:
-    """Shows finished runs and, on a terminal, the epoch and loss of each run under way.
+    """Shows finished runs and, on a terminal, the epoch and loss of each active run.
 
-    It reads the progress files that the workers write, so it works wherever they run.
+    It reads the progress files that the workers write, and so works wherever they run. `runs`: (key, label, epochs) of
+    the runs to execute.
     """
 
     INTERVAL_SECONDS = 0.5
 
     def __init__(self, console: Console, store: Store, runs: Sequence[tuple[str, str, int]]) -> None:
-        """runs: (key, label, epochs) of the runs to be done."""
         self.console = console
         self.store = store
         self.runs = runs
@@ -57,7 +57,7 @@ class Display:
         self.progress.stop()
 
     def done(self, record: Record, label: str) -> None:
-        """Announce a finished run."""
+        """Print the line of a finished run."""
         self.finished.add(record["key"])
         if record["status"] == "done":
             result = record["cells"]["last"] if "cells" in record else f"test error {record['test_error']:.2f} %"
@@ -75,17 +75,17 @@ class Display:
     def _refresh(self) -> None:
         epochs_done = 0
         for key, label, epochs in self.runs:
-            state = {} if key in self.finished else self.store.progress(key)
+            progress = {} if key in self.finished else self.store.progress(key)
             if key in self.finished:
                 epochs_done += epochs
                 if key in self.tasks:
                     self.progress.update(self.tasks[key], visible=False)
-            elif state:
-                epochs_done += state["epoch"]
+            elif progress:
+                epochs_done += progress["epoch"]
                 if key not in self.tasks:
                     self.tasks[key] = self.progress.add_task(escape(label), total=epochs, note="")
-                note = "" if state["loss"] is None else f"loss {state['loss']:.3f}"
-                self.progress.update(self.tasks[key], completed=state["epoch"], note=note)
+                note = "" if progress["loss"] is None else f"loss {progress['loss']:.3f}"
+                self.progress.update(self.tasks[key], completed=progress["epoch"], note=note)
         self.progress.update(self.overall, completed=epochs_done, note=self._count())
 
     def _count(self) -> str:

@@ -1,4 +1,4 @@
-"""Where a result comes from: code, versions, machine."""
+"""Provenance of a result: commit, versions, machine, peak memory."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from harness.experiment.memory import peak_megabytes
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("harness", "methods", "run_all.py", "pyproject.toml")
-"""What decides results."""
+"""Paths whose content determines results."""
 
 
 def version_control() -> tuple[str | None, bool | None]:
-    """Commit of this checkout, and whether the code differs from it; None outside a checkout."""
+    """Commit of this checkout, and whether `CODE` has uncommitted changes; (None, None) outside of a checkout."""
     if not (ROOT / ".git").exists():
         return None, None
     try:
@@ -32,8 +32,8 @@ def version_control() -> tuple[str | None, bool | None]:
     return commit, bool(changes)
 
 
-def circumstances(device: str) -> dict[str, Any]:
-    """Versions, machine, and the memory that was taken at most since `forget_peak`: resident, and on a GPU."""
+def environment(device: str) -> dict[str, Any]:
+    """Versions, machine, and the peak memory (MiB) since `reset_peak_memory`: resident, and allocated on a GPU."""
     return {
         "versions": {"harness": __version__, "python": platform.python_version(), "torch": torch.__version__},
         "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",

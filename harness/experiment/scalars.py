@@ -1,4 +1,4 @@
-"""The values of every epoch for TensorBoard, where it is installed."""
+"""Writes the values of every epoch for TensorBoard, if it is installed."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from harness.experiment.store import Arrays
 
 class Scalars(Protocol):
     def __call__(self, epoch: int, values: Arrays) -> None:
-        """Add the values, each an array (1,), after an epoch, which counts from 1."""
+        """Add the values, each an array (1,), of an epoch, counted from 1."""
 
 
 @contextmanager
 def ignored() -> Iterator[Scalars]:
-    """Writes nothing."""
+    """A writer that discards all values."""
     yield lambda _epoch, _values: None
 
 
 @contextmanager
 def scalars(folder: Path, first_epoch: int) -> Iterator[Scalars]:
-    """Writes to `folder`, over what a killed process wrote from `first_epoch` on; nothing without TensorBoard."""
+    """A writer to `folder` that replaces what a killed process wrote from `first_epoch` on; discards all values without
+    TensorBoard."""
     if find_spec("tensorboard") is None:
         with ignored() as add_nothing:
             yield add_nothing

@@ -1,4 +1,4 @@
-"""Executes a plan's missing runs, beside other processes on the same results folder, and loses none of them."""
+"""Executes the missing runs of a plan in worker processes; several schedulers may share a results folder."""
 
 from __future__ import annotations
 
@@ -18,98 +18,97 @@ import joblib
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from harness.experiment.claims import Claim, Watch, owner_is_gone, read
+from harness.experiment.claims import Claim, Watch, owner_is_dead, read
 from harness.experiment.devices import usable
-from harness.experiment.runner import AnyRun, Machine, as_record, execute, failure
+from harness.experiment.jobs.base import Job, Machine
+from harness.experiment.runner import as_record, execute, failure
 from harness.experiment.store import Record, Store
 
-BLACK_BOXES_PER_TASK = 25
-"""Searches on the table take milliseconds: so many go to a process at a time."""
+BRIEF_JOBS_PER_TASK = 25
+"""Black-box searches per task: one takes milliseconds."""
 POLL_SECONDS = 0.5
-LOSSES = 2
-"""A run whose process was killed so often, without an epoch done in between, has failed."""
-EARLY_LOSSES = 3
-"""Processes that are killed so often in a row before they begin a run: something is wrong with the machine."""
+MAX_KILLS = 2
+"""A run fails if its process is killed this many times without finishing an epoch in between."""
+MAX_EARLY_KILLS = 3
+"""The call fails if workers are killed this many times in a row before they begin a run."""
 
-Task = list[AnyRun]
+Task = list[Job]
 FailedBefore = dict[str, str | None]
-"""Key of a run -> when it failed before this call."""
+"""Key of a run -> start time of its failed attempt before this call; None if it had not failed."""
 
 
 class Scheduler:
-    """Executes runs, `jobs` at a time, each in a process of its own.
+    """Executes runs, `jobs` at a time, each in a separate process.
 
-    A run that another process has claimed is left to it and waited for; claims of dead processes are taken over.
+    Runs that another process has claimed are left to it and waited for; stale claims are broken. `machines` differ in
+    their devices only: with several, a run goes to a free one, so `jobs` is their number. `backend`: "loky" (processes
+    of this machine) or "dask" (the cluster of the current client).
     """
 
-    def __init__(self, runs: Sequence[AnyRun], machines: Sequence[Machine], jobs: int, backend: str = "loky") -> None:
-        """`machines` differ in their devices: with several, a run goes to one that is free, so `jobs` is their number.
-
-        `backend`: "loky" (processes of this machine) or "dask" (the cluster of the current client).
-        """
+    def __init__(self, runs: Sequence[Job], machines: Sequence[Machine], jobs: int, backend: str = "loky") -> None:
         self.machines = machines
         self.jobs = jobs
         self.backend = backend
         self.store = Store(machines[0].results)
-        self.left = {run.key: run for run in runs}
+        self.pending = {run.key: run for run in runs}
         self.failed_before = {run.key: _failed_at(self.store.read(run.key)) for run in runs}
-        self.losses: Counter[str] = Counter()
-        self.epochs_at_loss: dict[str, int] = {}
-        self.early_losses = 0
-        self._loss = _loss_of(backend)
+        self.kills: Counter[str] = Counter()
+        self.epoch_at_kill: dict[str, int] = {}
+        self.early_kills = 0
+        self._worker_lost = _worker_lost_error(backend)
         self._has_workers = False
 
     def records(self) -> Generator[Record, None, None]:
-        """The record of every run, as they are finished; closing it ends the workers.
+        """Yield the record of every run as it finishes; closing the generator ends the workers.
 
         OSError if the results cannot be written or workers cannot be started.
         """
         watch = Watch()
-        for run in self.left.values():  # of processes that were killed before this call: nobody is to blame
+        for run in self.pending.values():  # processes killed before this call do not count as kills of their runs
             watch.release_if_stale(self.store.claim_path(run.key))
         try:
-            while self.left:
+            while self.pending:
                 for record in self._round(watch):
-                    del self.left[record["key"]]
+                    del self.pending[record["key"]]
                     yield record
         finally:
             self._end_workers()
 
     def _round(self, watch: Watch) -> Iterator[Record]:
-        """Try every free run once."""
+        """Attempt every unclaimed run once."""
         free = []
-        for run in list(self.left.values()):
+        for run in list(self.pending.values()):
             path = self.store.claim_path(run.key)
-            if watch.takes_over(path) and (record := self._blamed(run)):
+            if watch.break_if_stale(path) and (record := self._count_kill(run)):
                 yield record
             elif not path.exists():
                 free.append(run)
-        if not free:  # other processes are doing all that is left
+        if not free:  # other processes execute all pending runs
             time.sleep(POLL_SECONDS)
-        yield from self._tried(free)
+        yield from self._attempt_all(free)
 
-    def _tried(self, free: Sequence[AnyRun]) -> Iterator[Record]:
-        """One that lost its process before runs alone, so that it is known who is to blame."""
-        rounds = [_tasks([run for run in free if not self.losses[run.key]])]
-        rounds += [[[run]] for run in free if self.losses[run.key]]
+    def _attempt_all(self, free: Sequence[Job]) -> Iterator[Record]:
+        """Execute runs; one whose process was killed before runs alone, so that a further kill is its own."""
+        rounds = [_tasks([run for run in free if not self.kills[run.key]])]
+        rounds += [[[run]] for run in free if self.kills[run.key]]
         for tasks in rounds:
             try:
-                yield from self._executed(tasks)
-            except self._loss as error:
-                yield from self._lost(error)
+                yield from self._execute(tasks)
+            except self._worker_lost as error:
+                yield from self._handle_lost_worker(error)
 
-    def _executed(self, tasks: list[Task]) -> Iterator[Record]:
+    def _execute(self, tasks: list[Task]) -> Iterator[Record]:
         if self.backend == "loky" and self._in_this_process(tasks):
             for task in tasks:
                 for run in task:
                     yield from _attempt([run], self.machines, None, self.failed_before)
             return
-        known = [{run.key: self.failed_before[run.key] for run in task} for task in tasks]
-        for records in self._on_cluster(tasks, known) if self.backend == "dask" else self._in_workers(tasks, known):
-            self.early_losses = 0
+        failed = [{run.key: self.failed_before[run.key] for run in task} for task in tasks]
+        for records in self._on_cluster(tasks, failed) if self.backend == "dask" else self._in_workers(tasks, failed):
+            self.early_kills = 0
             yield from records
 
-    def _in_workers(self, tasks: list[Task], known: list[FailedBefore]) -> Iterator[list[Record]]:
+    def _in_workers(self, tasks: list[Task], failed_before: list[FailedBefore]) -> Iterator[list[Record]]:
         threads = self.machines[0].threads
         self._has_workers = True
         with (
@@ -118,113 +117,114 @@ class Scheduler:
         ):
             jobs = min(self.jobs, len(tasks))
             parallel = joblib.Parallel(
-                n_jobs=max(2, jobs),  # joblib takes 1 to mean this very process
+                n_jobs=max(2, jobs),  # with 1, joblib executes in this process
                 return_as="generator_unordered",
                 pre_dispatch=jobs,
             )
             yield from parallel(
                 joblib.delayed(_attempt)(task, self.machines, Path(slots), failed)
-                for task, failed in zip(tasks, known, strict=True)
+                for task, failed in zip(tasks, failed_before, strict=True)
             )
 
     def _end_workers(self) -> None:
-        """Stop the worker processes. The next scheduler of this process starts new ones: a worker keeps the environment
-        and the modules of its start, so that it would run a method file as it was before an edit."""
+        """Stop the worker processes, so that the next scheduler of this process starts new ones: a worker keeps the
+        environment and modules of its start, and would run a method file as it was before an edit."""
         if self._has_workers:
             get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
             self._has_workers = False
 
-    def _on_cluster(self, tasks: list[Task], known: list[FailedBefore]) -> Iterator[list[Record]]:
-        """On the workers of the current Dask client; not through joblib, which takes a cluster with one thread left to
-        mean this very process."""
+    def _on_cluster(self, tasks: list[Task], failed_before: list[FailedBefore]) -> Iterator[list[Record]]:
+        """Execute on the workers of the current Dask client; not through joblib, which executes in this process when
+        the cluster has only one thread left."""
         from distributed import as_completed, default_client
 
         client, attempt = default_client(), partial(_attempt, machines=self.machines, slots=None)
         futures = [
             client.submit(attempt, task, failed_before=failed, pure=False)
-            for task, failed in zip(tasks, known, strict=True)
+            for task, failed in zip(tasks, failed_before, strict=True)
         ]
         try:
             for future in as_completed(futures):
                 yield future.result()
         finally:
-            client.cancel(futures)  # of those not begun; one that has begun goes on to its record
+            client.cancel(futures)  # only those that have not begun; the others continue until their record is written
 
     def _in_this_process(self, tasks: list[Task]) -> bool:
-        """Whether starting workers would gain nothing. Under a time limit it does: a worker can be killed."""
-        alone = len(tasks) == 1 and not self.losses[tasks[0][0].key]
-        return (self.jobs == 1 or alone) and self.machines[0].time_limit is None
+        """Whether workers would gain nothing. Under a time limit they do: a worker can be killed."""
+        single = len(tasks) == 1 and not self.kills[tasks[0][0].key]
+        return (self.jobs == 1 or single) and self.machines[0].time_limit is None
 
-    def _lost(self, error: Exception) -> Iterator[Record]:
-        """After a worker was killed: blame the runs whose process is gone. OSError if this goes on without one."""
-        gone = [run for run in self.left.values() if owner_is_gone(read(self.store.claim_path(run.key)))]
-        self.early_losses = 0 if gone else self.early_losses + 1
-        if self.early_losses >= EARLY_LOSSES:
+    def _handle_lost_worker(self, error: Exception) -> Iterator[Record]:
+        """After a worker was killed, count the kill for the pending runs whose owner is dead. OSError if workers were
+        killed `MAX_EARLY_KILLS` times in a row without a run that they had begun."""
+        killed = [run for run in self.pending.values() if owner_is_dead(read(self.store.claim_path(run.key)))]
+        self.early_kills = 0 if killed else self.early_kills + 1
+        if self.early_kills >= MAX_EARLY_KILLS:
             raise OSError(
-                f"worker processes were killed {EARLY_LOSSES} times in a row before they began a run; out of memory?"
+                f"worker processes were killed {MAX_EARLY_KILLS} times in a row before they began a run; out of memory?"
             ) from error
-        for run in gone:
+        for run in killed:
             self.store.claim_path(run.key).unlink(missing_ok=True)
-            if record := self._blamed(run):
+            if record := self._count_kill(run):
                 yield record
 
-    def _blamed(self, run: AnyRun) -> Record | None:
-        """Note that a run's process was killed; its record, that of a failed run, if that makes it `LOSSES` in a row.
+    def _count_kill(self, run: Job) -> Record | None:
+        """Count that a run's process was killed; after `MAX_KILLS` in a row, write and return the record of a failure.
 
-        Its checkpoint stays: it was not the method that raised.
+        The checkpoint stays, because it was not the method that raised.
         """
         epoch = self.store.progress(run.key).get("epoch", 0)
-        self.losses[run.key] = 1 if epoch > self.epochs_at_loss.get(run.key, 0) else self.losses[run.key] + 1
-        self.epochs_at_loss[run.key] = epoch
-        if self.losses[run.key] < LOSSES:
+        self.kills[run.key] = 1 if epoch > self.epoch_at_kill.get(run.key, 0) else self.kills[run.key] + 1
+        self.epoch_at_kill[run.key] = epoch
+        if self.kills[run.key] < MAX_KILLS:
             return None
         machine = self.machines[0]
-        late = f", or past the time limit of {machine.time_limit:g} s" if machine.time_limit else ""
-        reason = f"its process was killed {LOSSES} times in a row; out of memory{late}?"
-        record = as_record(run, machine, failure(reason), machine.threads, _now(), None, [])
+        over_time = f", or past the time limit of {machine.time_limit:g} s" if machine.time_limit else ""
+        reason = f"its process was killed {MAX_KILLS} times in a row; out of memory{over_time}?"
+        record = as_record(run, machine, failure(run, reason), _now(), None, [])
         self.store.write(record)
         return record
 
 
-def _tasks(runs: Sequence[AnyRun]) -> list[Task]:
-    black_boxes = [run for run in runs if run.black_box]
-    starts = range(0, len(black_boxes), BLACK_BOXES_PER_TASK)
+def _tasks(runs: Sequence[Job]) -> list[Task]:
+    brief = [run for run in runs if run.is_brief]
+    starts = range(0, len(brief), BRIEF_JOBS_PER_TASK)
     return [
-        *(black_boxes[start : start + BLACK_BOXES_PER_TASK] for start in starts),
-        *([run] for run in runs if not run.black_box),
+        *(brief[start : start + BRIEF_JOBS_PER_TASK] for start in starts),
+        *([run] for run in runs if not run.is_brief),
     ]
 
 
 def _attempt(task: Task, machines: Sequence[Machine], slots: Path | None, failed_before: FailedBefore) -> list[Record]:
-    """Execute the runs of a task that nobody else has claimed or finished; returns the records that are there then.
+    """Execute the runs of a task that no other process has claimed or finished; returns their records.
 
-    One task at a time in a process, whose threads share torch's global random generator.
+    A process executes one task at a time, because its threads share torch's global random generator.
     """
-    found = []
-    _end_with_runner(machines[0].parent)
-    with _ONE_TASK, _free_machine(machines, slots) as machine:
+    records = []
+    _exit_with_parent(machines[0].parent)
+    with _ONE_TASK, _acquire_machine(machines, slots) as machine:
         store = Store(machine.results)
         for run in task:
-            with Claim(store.claim_path(run.key)) as mine:
-                if not mine:
+            with Claim(store.claim_path(run.key)) as acquired:
+                if not acquired:
                     continue
                 record = store.read(run.key)
                 if record is None or _failed_at(record) == failed_before[run.key] is not None:
                     record = execute(run, machine)
-                else:  # another process finished it meanwhile
+                else:  # another process has finished it in the meantime
                     store.discard_checkpoint(run.key)
-                found.append(record)
-    return found
+                records.append(record)
+    return records
 
 
 _ONE_TASK = threading.Lock()
 _WATCHING = threading.Lock()
 
 
-def _end_with_runner(parent: int | None) -> None:
-    """Have this worker end soon after the process that started it, even in the middle of an epoch.
+def _exit_with_parent(parent: int | None) -> None:
+    """Make this worker exit soon after the process that started it, even in the middle of an epoch.
 
-    Every file is written atomically: whenever it ends, the state of the last epoch is there.
+    Every file is written atomically, so the checkpoint of the last epoch is complete at any moment.
     """
     if parent in (None, os.getpid()) or not _WATCHING.acquire(blocking=False):
         return
@@ -237,38 +237,38 @@ def _end_with_runner(parent: int | None) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _loss_of(backend: str) -> type[Exception]:
-    """What a backend raises when it lost a worker."""
+def _worker_lost_error(backend: str) -> type[Exception]:
+    """The exception that a backend raises when it has lost a worker."""
     if backend == "dask":
         from distributed.scheduler import KilledWorker
 
-        lost: type[Exception] = KilledWorker
-        return lost
+        error: type[Exception] = KilledWorker
+        return error
     return TerminatedWorkerError  # type: ignore[no-any-return]
 
 
 @contextmanager
-def _free_machine(machines: Sequence[Machine], slots: Path | None) -> Iterator[Machine]:
-    """One whose device no other process of this call uses; with as many jobs as devices there always is one."""
+def _acquire_machine(machines: Sequence[Machine], slots: Path | None) -> Iterator[Machine]:
+    """A machine whose device no other process of this call uses; there is one, as there are as many jobs as devices."""
     if slots is None or len(machines) == 1:
         yield _with_device(machines[0])
         return
     while True:
-        for place, machine in enumerate(machines):
-            with Claim(slots / str(place)) as mine:
-                if mine:
+        for index, machine in enumerate(machines):
+            with Claim(slots / str(index)) as acquired:
+                if acquired:
                     yield machine
                     return
         time.sleep(POLL_SECONDS)
 
 
 def _with_device(machine: Machine) -> Machine:
-    """With a device of the machine that this is, where the one that planned the runs left it open."""
+    """Fill in a device of the executing machine where the planning machine left it open."""
     return machine if machine.device else replace(machine, device=usable(None)[0])
 
 
 def _failed_at(record: Record | None) -> str | None:
-    """When a failed run began; None for one that is done or not there."""
+    """Start time of a failed run; None if it succeeded or there is no record."""
     return record["provenance"]["started"] if record and record["status"] == "failed" else None
 
 

@@ -1,13 +1,12 @@
-"""Records and look-ups on disk: written once, atomically, verified when read. Needs no torch.
+"""Records and scores on disk: written once, atomically, verified when read. Needs no torch.
 
-A results folder holds
     runs/<key>.json         one record per run: config, result and provenance
     runs/<key>.npz          its arrays per epoch (one-shot runs); the record holds their SHA-256
-    lookups/<sha256>.csv    accuracies of the found cells in the table with that SHA-256
+    scores/<benchmark>-<sha256>.csv   what the table or function with that SHA-256 says of architectures
     checkpoints/<key>.pt    state of a run that has not finished, and <key>.json, its progress
     claims/<key>            which process is doing a run (harness.experiment.claims)
     damaged/                files that could not be read, set aside
-Records, arrays, look-ups and checkpoints carry checksums.
+Records, arrays, scores and checkpoints carry checksums.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -27,51 +27,68 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harness.benchmarks.base import SCORE_COLUMNS
 from harness.experiment.config import check, run_key
-from harness.files import UNFINISHED, is_abandoned, read_array, sync_folder, write_atomically
-
-LOOKUP_COLUMNS = ["cell", "dataset", "split", "epochs", "value", "trials"]
-REPORTED_EPOCHS = 200
-"""Training epochs of every accuracy that is reported; those after 12 epochs are a search signal, never a result."""
+from harness.files import UNFINISHED, EarlierFormatError, is_abandoned, read_array, sync_folder, write_atomically
 
 Record = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
 
 
-class EarlierFormatError(LookupError):
-    """A results folder was written by an earlier version of the harness."""
-
-
 @dataclass(frozen=True)
-class Lookups:
-    """What one table says of the found cells."""
+class Scores:
+    """What one table or function says of architectures."""
 
+    benchmark: str
+    """As `config.benchmark_name` has it."""
     sha256: str
+    """Of the table, or of the function's source file."""
     source: str
+    """In words."""
     frame: pd.DataFrame
-    """Columns `LOOKUP_COLUMNS`: cell string, dataset, split, training epochs, accuracy (%), number of trials."""
+    """Columns `SCORE_COLUMNS`."""
+    has_best: bool = False
+    """Whether the best architectures of every dataset and split are among them."""
+
+    @property
+    def file_name(self) -> str:
+        """Names that differ in other characters only have different digests."""
+        plain = re.sub(r"[^A-Za-z0-9.]+", "-", self.benchmark)
+        if plain != self.benchmark:
+            plain = f"{plain[:60]}-{_text_digest(self.benchmark)[:8]}"
+        return f"{plain}-{self.sha256}.csv"
 
 
 class Store:
-    """A results folder. OSError if it cannot be one (a file in the way, a read-only mount)."""
+    """A results folder. OSError if it cannot be used as one (a file in its place, a read-only mount)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.warnings: list[str] = []
-        """One line for every damaged file that was set aside."""
+        """One line for every corrupt file that was quarantined."""
 
-    FOLDERS = ("runs", "lookups", "checkpoints", "claims")
+    FOLDERS = ("runs", "scores", "checkpoints", "claims")
 
     def prepare(self) -> None:
-        """Make the folders, see that they can be written, and remove what killed processes wrote half."""
+        """Create the folders, check that they are writable, and remove partial files left by killed processes.
+
+        EarlierFormatError if the folder holds results of an earlier format.
+        """
+        self._check_format()
         for name in self.FOLDERS:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=self.folder / "runs"):
             pass
         self.remove_abandoned()
 
+    def _check_format(self) -> None:
+        if any((self.folder / "lookups").glob("*.csv")):
+            raise self._earlier("look-ups")
+        if first := next((self.folder / "runs").glob("*.json"), None):
+            self.read(first.stem)
+
     def remove_abandoned(self) -> None:
-        """Remove what killed processes wrote half."""
+        """Remove partial files left by killed processes."""
         for name in (*self.FOLDERS, "tables", "figures", "."):
             for path in (self.folder / name).glob(f".*{UNFINISHED}"):
                 if is_abandoned(path):
@@ -80,7 +97,7 @@ class Store:
     # Records -------------------------------------------------------------------------------------------------------
 
     def write(self, record: Record, arrays: Arrays | None = None) -> None:
-        """Write a run's record, its arrays first, so that a record that is there is complete."""
+        """Write a run's arrays and then its record, so that a record that exists is complete."""
         key = record["key"]
         if arrays is not None:
             buffer = io.BytesIO()
@@ -89,12 +106,12 @@ class Store:
             write_atomically(self._arrays_path(key), buffer.getvalue())
         text = json.dumps({**record, "sha256": _digest(record)}, indent=1, sort_keys=True, allow_nan=False)
         write_atomically(self._record_path(key), text.encode() + b"\n")
-        sync_folder(self.folder / "runs")  # the checkpoint goes next: not even a power failure may lose both
+        sync_folder(self.folder / "runs")  # the checkpoint is deleted next: a power failure must not lose both
 
     def read(self, key: str) -> Record | None:
-        """The record of a run, or None if there is none. A damaged one is set aside, named in `warnings`: None.
+        """The record of a run, or None if there is none or a corrupt one, which is quarantined (see `warnings`).
 
-        OSError if it cannot be read now (no permission, a network that is down): that is no damage.
+        OSError if it cannot be read at the moment (permission, network), which does not mean that it is corrupt.
         """
         path = self._record_path(key)
         content: bytes | None = None
@@ -102,31 +119,30 @@ class Store:
             content = path.read_bytes()
             return self._checked(key, content)
         except (*DAMAGE, RecursionError) as error:
-            if not path.exists():  # never there, or set aside by another process
+            if not path.exists():  # never written, or quarantined by another process
                 return None
-            if path.is_file() and path.read_bytes() != content:  # replaced meanwhile
+            if path.is_file() and path.read_bytes() != content:  # replaced in the meantime
                 return self.read(key)
-            self.set_aside(path, self._arrays_path(key), why=error)
+            self.quarantine(path, self._arrays_path(key), why=error)
             return None
 
     def _checked(self, key: str, content: bytes) -> Record:
-        """The record in `content`. One of `DAMAGE` says what is wrong with it or its arrays."""
+        """Parse and verify a record and its arrays. One of `DAMAGE` if either is corrupt."""
         record = json.loads(content)
         if not isinstance(record, dict) or record.pop("sha256", None) != _digest(record):
-            raise ValueError("its checksum is not that of its content")
+            raise ValueError("its checksum does not match its content")
         if "asked" in record:
-            convert = f"python -m harness migrate {self.folder}"
-            raise EarlierFormatError(f"{self.folder} holds records of an earlier format; to convert them: {convert}")
+            raise self._earlier("records")
         check(record.get("config"))
         if record["key"] != key or run_key(record["config"]) != key:
-            raise ValueError("its key is not that of its content")
+            raise ValueError("its key does not match its file name or config")
         if record["status"] not in ("done", "failed"):
             raise ValueError(f"unknown status {record['status']!r}")
         if not isinstance(record.get("provenance"), dict):
             raise ValueError("it has no provenance")
         expected = record.get("arrays_sha256")
         if expected and hashlib.sha256(self._arrays_path(key).read_bytes()).hexdigest() != expected:
-            raise ValueError("its arrays have another checksum")
+            raise ValueError("the checksum of its arrays does not match")
         return record
 
     def records(self) -> list[Record]:
@@ -135,12 +151,12 @@ class Store:
         return [record for key in keys if (record := self.read(key)) is not None]
 
     def arrays(self, key: str) -> Arrays:
-        """The arrays of a run that `read` has verified. ValueError if the file is not one of arrays."""
+        """The arrays of a run whose record `read` has verified. ValueError if the file cannot be read as arrays."""
         path = self._arrays_path(key)
         content = path.read_bytes()
         try:
             return _arrays(content)
-        except Exception as error:  # whatever zipfile and numpy raise on bytes that are not theirs
+        except Exception as error:  # zipfile and numpy raise almost anything on other bytes
             raise ValueError(f"{path} does not hold the arrays of a run: {error}") from error
 
     def _record_path(self, key: str) -> Path:
@@ -149,34 +165,34 @@ class Store:
     def _arrays_path(self, key: str) -> Path:
         return self.folder / "runs" / f"{key}.npz"
 
-    def set_aside(self, *paths: Path, why: Exception) -> None:
-        """Move damaged files away, and say so. Another process may do the same at the same time."""
+    def quarantine(self, *paths: Path, why: Exception) -> None:
+        """Move corrupt files to `damaged/` and add a warning. Another process may do so at the same time."""
         for path in paths:
             target = self.folder / "damaged" / path.name
             target.parent.mkdir(exist_ok=True)
             with suppress(FileNotFoundError):
                 path.replace(target)
-        self.warnings.append(f"damaged file {paths[0].name} set aside in {self.folder / 'damaged'}: {why}")
+        self.warnings.append(f"corrupt file {paths[0].name} quarantined in {self.folder / 'damaged'}: {why}")
 
     # Checkpoints ---------------------------------------------------------------------------------------------------
 
     def write_checkpoint(self, key: str, content: bytes) -> None:
-        """Store the state of a run, over the one before."""
+        """Replace the checkpoint of a run."""
         write_atomically(self.checkpoint_path(key), hashlib.sha256(content).digest() + content)
 
     def read_checkpoint(self, key: str) -> bytes | None:
-        """The state of a run, or None if there is none. A damaged one is set aside, named in `warnings`: None."""
+        """The state of a run, or None if there is none or a corrupt one, which is quarantined (see `warnings`)."""
         path = self.checkpoint_path(key)
         try:
             content = path.read_bytes()
         except FileNotFoundError:
             return None
         except IsADirectoryError as error:
-            self.set_aside(path, why=error)
+            self.quarantine(path, why=error)
             return None
         digest, content = content[:32], content[32:]
         if hashlib.sha256(content).digest() != digest:
-            self.set_aside(path, why=ValueError("its checksum is not that of its content"))
+            self.quarantine(path, why=ValueError("its checksum does not match its content"))
             return None
         return content
 
@@ -190,13 +206,13 @@ class Store:
         return self.folder / "checkpoints" / f"{key}.json"
 
     def progress(self, key: str) -> dict[str, Any]:
-        """Epoch, epochs, loss and seconds of a run under way; empty if it has not begun. For display only."""
+        """Epoch, epochs, loss and seconds of an active run; empty if it has not begun. For display only."""
         try:
-            found = json.loads(self.progress_path(key).read_bytes())
+            progress = json.loads(self.progress_path(key).read_bytes())
         except (OSError, ValueError, RecursionError):
             return {}
-        whole = isinstance(found, dict) and found.keys() >= {"epoch", "epochs", "loss", "seconds"}
-        return found if whole and isinstance(found["epoch"], int) else {}
+        complete = isinstance(progress, dict) and progress.keys() >= {"epoch", "epochs", "loss", "seconds"}
+        return progress if complete and isinstance(progress["epoch"], int) else {}
 
     def checkpoints(self) -> set[str]:
         """The keys of all runs with a checkpoint."""
@@ -204,52 +220,79 @@ class Store:
 
     def discard_checkpoint(self, key: str) -> None:
         self.progress_path(key).unlink(missing_ok=True)
-        self.checkpoint_path(key).unlink(missing_ok=True)  # last: while it is there, `checkpoints` finds the run
+        self.checkpoint_path(key).unlink(missing_ok=True)  # last: as long as it exists, `checkpoints` lists the run
 
-    # Look-ups ------------------------------------------------------------------------------------------------------
+    def _earlier(self, what: str) -> EarlierFormatError:
+        convert = f"python -m harness migrate {self.folder}"
+        return EarlierFormatError(f"{self.folder} holds {what} of an earlier format; to convert them: {convert}")
 
-    def write_lookups(self, lookups: Lookups) -> None:
-        """Add rows to what is stored of the same table."""
-        known = [found.frame for found in self.lookups() if found.sha256 == lookups.sha256]
-        frame = pd.concat([*known, lookups.frame]).drop_duplicates(LOOKUP_COLUMNS[:4])
-        body = frame.sort_values(LOOKUP_COLUMNS[:4]).to_csv(index=False)
-        text = f"# {' '.join(lookups.source.split())}\n# sha256 of what follows: {_text_digest(body)}\n{body}"
-        write_atomically(self.folder / "lookups" / f"{lookups.sha256}.csv", text.encode())
+    # Scores --------------------------------------------------------------------------------------------------------
 
-    def lookups(self) -> Iterator[Lookups]:
-        """Every stored table's answers. A damaged file is set aside: it is written anew when the table is at hand."""
-        for path in sorted((self.folder / "lookups").glob("*.csv")):
+    def write_scores(self, scores: Scores) -> None:
+        """Add rows to what is stored of the same benchmark and table."""
+        path = self.folder / "scores" / scores.file_name
+        known = [stored.frame for stored in self._stored_scores() if stored.file_name == scores.file_name]
+        frame = pd.concat([*known, scores.frame]).drop_duplicates(_SCORED)
+        body = frame.sort_values(_SCORED).to_csv(index=False)
+        header = {
+            "benchmark": scores.benchmark,
+            "sha256": scores.sha256,
+            "source": " ".join(scores.source.split()),
+            "has_best": scores.has_best,
+            "content": _text_digest(body),
+        }
+        text = f"# {json.dumps(header)}\n{body}"
+        write_atomically(path, text.encode())
+
+    def scores(self) -> Iterator[Scores]:
+        """What is stored of every table. A damaged file is set aside: it is written again when the table is at hand."""
+        if any((self.folder / "lookups").glob("*.csv")):
+            raise self._earlier("look-ups")
+        yield from self._stored_scores()
+
+    def _stored_scores(self) -> Iterator[Scores]:
+        for path in sorted((self.folder / "scores").glob("*.csv")):
             try:
-                source, digest, body = path.read_text().split("\n", maxsplit=2)
-                if digest.rpartition(" ")[2] != _text_digest(body):
-                    raise ValueError("its checksum is not that of its content")
-                frame = pd.read_csv(io.StringIO(body), dtype=str)
-                if not source.startswith("# ") or list(frame.columns) != LOOKUP_COLUMNS:
-                    raise ValueError("not a look-up file")
-                if frame.isna().any(axis=None) or frame.duplicated(LOOKUP_COLUMNS[:4]).any():
-                    raise ValueError("values are missing or given twice")
-                # Python's own float(): exact, whatever the version of pandas.
-                frame = frame.assign(
-                    epochs=frame["epochs"].map(int), value=frame["value"].map(float), trials=frame["trials"].map(int)
-                )
-                if not frame["value"].between(0, 100).all():
-                    raise ValueError("accuracies are not between 0 and 100 %")
+                scores = _scores(path.read_text())
+                if scores.file_name != path.name:
+                    raise ValueError("its name is not that of its content")
             except FileNotFoundError:
                 continue
             except DAMAGE as error:
-                self.set_aside(path, why=error)
+                self.quarantine(path, why=error)
                 continue
-            yield Lookups(path.stem, source[2:], frame)
+            yield scores
 
+
+def _scores(text: str) -> Scores:
+    """The content of a file of scores. ValueError, KeyError or TypeError if it is damaged."""
+    header, _, body = text.partition("\n")
+    facts = json.loads(header.removeprefix("# "))
+    if facts.pop("content") != _text_digest(body):
+        raise ValueError("its checksum is not that of its content")
+    frame = pd.read_csv(io.StringIO(body), dtype=str, keep_default_na=False)
+    if list(frame.columns) != SCORE_COLUMNS or not isinstance(facts["has_best"], bool):
+        raise ValueError("not a file of scores")
+    if frame.isna().any(axis=None) or (frame == "").any(axis=None) or frame.duplicated(_SCORED).any():
+        raise ValueError("values are missing or given twice")
+    # Python's own float(): exact, whatever the version of pandas.
+    frame = frame.assign(value=frame["value"].map(float), trials=frame["trials"].map(int))
+    if not frame["value"].between(0, 100).all():
+        raise ValueError("scores are not between 0 and 100 %")
+    return Scores(**facts, frame=frame)
+
+
+_SCORED = SCORE_COLUMNS[:4]
+"""What a value is of: architecture, dataset, split and metric."""
 
 DAMAGE = (ValueError, KeyError, TypeError, FileNotFoundError, IsADirectoryError)
-"""What reading a damaged file raises. Any other OSError says that it cannot be read now."""
+"""What reading a corrupt file raises. Any other OSError means that the file cannot be read at the moment."""
 MAX_ARRAYS_BYTES = 500_000_000
-"""What a run's arrays may take when they are decompressed; real ones take a thousandth."""
+"""Limit on a run's decompressed arrays; real ones have a thousandth of it."""
 
 
 def _arrays(content: bytes) -> Arrays:
-    """The arrays of an `.npz` file. Whatever it promises, no more memory is taken than `MAX_ARRAYS_BYTES`."""
+    """The arrays of an `.npz` file; allocates at most `MAX_ARRAYS_BYTES`, whatever its headers say."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
         if sum(member.file_size for member in members) > MAX_ARRAYS_BYTES:

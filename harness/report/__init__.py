@@ -1,6 +1,7 @@
-"""From a results folder to tables and figures: a pure function of its records and look-ups and of published results.
+"""Tables, figures and the leaderboard page of a results folder: a pure function of its records, its stored look-ups
+and the published results.
 
-Needs no torch, and no matplotlib before a figure is drawn.
+Does not import torch, and imports matplotlib only when a figure is drawn.
 """
 
 from __future__ import annotations
@@ -21,13 +22,19 @@ __all__ = ["Report", "gather", "write"]
 
 
 def write(store: Store, order: Sequence[str], published: Path, formats: Sequence[str] = FORMATS) -> Report:
-    """Write `tables/`, `figures/` and `leaderboard.html` of a results folder, and return what they say.
+    """Write `tables/`, `figures/` and `leaderboard.html` of a results folder and return their content.
 
-    `order` lists the methods as the leaderboard is to have them; `published` is the file of published results,
-    beside which may lie one of published curves, `published_curves.csv`; `formats` are those of the figures, without
-    any of which none is drawn.
-    The same records and look-ups give the same bytes. OSError if the folder cannot be written or `published` not be
-    read, ValueError if `published` is malformed.
+    The same records and look-ups give the same bytes.
+
+    Args:
+        order: registry names of the methods in leaderboard order.
+        published: CSV file of published results; published curves are read from `published_curves.csv` in the same
+            folder if it exists.
+        formats: file formats of the figures; no figure is drawn if empty.
+
+    Raises:
+        OSError: if the folder cannot be written or `published` cannot be read.
+        ValueError: if `published` is malformed.
     """
     report = gather(store, order, published)
     _write_tables(report, store.folder / "tables")
@@ -39,27 +46,20 @@ def write(store: Store, order: Sequence[str], published: Path, formats: Sequence
 
 def _write_tables(report: Report, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for suffix, text in (
-        ("csv", tables.csv(report)),
-        ("md", markdown.render(report)),
-        ("tex", latex.render(report)),
-    ):
-        write_atomically(folder / f"leaderboard.{suffix}", text.encode())
-    write_atomically(folder / "runs.csv", tables.runs_csv(report).encode())
-    write_atomically(folder / "regret.csv", tables.regret_csv(report).encode())
-    write_atomically(folder / "headlines.csv", tables.headlines_csv(report).encode())
-    write_atomically(folder / "search_cost.csv", tables.costs_csv(report).encode())
-    write_atomically(folder / "darts_space.csv", tables.darts_space_csv(report).encode())
+    texts = {name: tables.csv(name, report) for name in tables.FILES}
+    texts |= {"leaderboard.md": markdown.render(report), "leaderboard.tex": latex.render(report)}
+    for name, text in texts.items():
+        write_atomically(folder / name, text.encode())
 
 
 def _write_figures(report: Report, store: Store, folder: Path, curves: Path, formats: Sequence[str]) -> list[Picture]:
-    """Returns the figures as they stand in the page, which draws the cells itself. Draws only what is new."""
-    if (report.runs["failure"] != "").all() and not folder.exists():  # none is done, and none was
+    """Draw the figures unless cached ones are current; return those that the page embeds (it draws cells itself)."""
+    if (report.runs["failure"] != "").all() and not folder.exists():  # no finished run, and no earlier figures
         return []
     sha256 = drawn.digest(report, curves, formats)
-    known = drawn.read(folder, sha256)
-    if known is not None:
-        return known
+    cached = drawn.read(folder, sha256)
+    if cached is not None:
+        return cached
     from harness.report import published_curves
     from harness.report.figures import drawing, gallery
 

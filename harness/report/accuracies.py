@@ -1,4 +1,4 @@
-"""Accuracies of found cells, from the look-ups: one table per number."""
+"""Accuracies of the architectures of searches, from stored scores: one table per number."""
 
 from __future__ import annotations
 
@@ -7,81 +7,81 @@ from typing import Any
 
 import pandas as pd
 
-from harness.benchmarks.nasbench201.table.known import verified_cells
-from harness.experiment.store import REPORTED_EPOCHS, Lookups
-from harness.report.groups import GROUP, SPLIT_ORDER
+from harness.benchmarks import BENCHMARKS
+from harness.experiment.store import Scores
+from harness.report.groups import GROUP, SPLIT_ORDER, in_order
 
-COLUMNS = ["cell", "dataset", "split", "value", "table"]
-
-METRIC_OF_SPLIT = {
-    "test": "test_accuracy",
-    "x-test": "test_accuracy",
-    "ori-test": "test_accuracy",
-    "x-valid": "valid_accuracy",
-}
+COLUMNS = ["space", "cell", "dataset", "split", "metric", "value", "table"]
+SHOWN_DIGITS = 12
+"""Number of leading SHA-256 digits by which reports name a table."""
 
 
-def one_table_per_number(lookups: Sequence[Lookups]) -> pd.DataFrame:
-    """Columns `COLUMNS`: accuracies (%) after `REPORTED_EPOCHS`; a table is named by 12 digits of its SHA-256.
+def one_table_per_number(scores: Sequence[Scores]) -> pd.DataFrame:
+    """Merge looked-up accuracies (%) so that each benchmark, dataset and split comes from a single table.
 
-    All numbers of one dataset and split come from one table: of those that have it a verified one, then the one with
-    the most (dataset, split) pairs; among equals the one with the smallest SHA-256.
+    Verified tables are preferred, then the table with the most (dataset, split) pairs, then the smallest SHA-256.
+    Columns `COLUMNS`; a table is named by the first 12 digits of its SHA-256.
     """
-    unknown = unverified(lookups)
+    unverified_tables = unverified(scores)
     parts: dict[Hashable, pd.DataFrame] = {}
-    ordered = sorted(lookups, key=lambda table: (table.sha256[:12] in unknown, -_pairs(_reported(table)), table.sha256))
-    for frame in map(_reported, ordered):
-        for pair, rows in frame.groupby(["dataset", "split"]):
-            parts.setdefault(pair, rows)
+    ordered = sorted(scores, key=lambda table: (_name(table) in unverified_tables, -_pairs(table.frame), table.sha256))
+    for table in ordered:
+        for pair, rows in table.frame.groupby(["dataset", "split"]):
+            parts.setdefault((table.benchmark, pair), _with_table(table, rows))
     return pd.concat(parts.values()) if parts else pd.DataFrame(columns=COLUMNS)
 
 
-def unverified(lookups: Sequence[Lookups]) -> frozenset[str]:
-    """Tables, by 12 digits of their SHA-256, whose validation accuracies are not the benchmark's, or that lack them."""
+def _with_table(table: Scores, rows: pd.DataFrame) -> pd.DataFrame:
+    renamed = rows.rename(columns={"architecture": "cell"}).assign(space=table.benchmark, table=_name(table))
+    return renamed[COLUMNS]
+
+
+def _name(table: Scores) -> str:
+    return table.sha256[:SHOWN_DIGITS]
+
+
+def unverified(scores: Sequence[Scores]) -> frozenset[str]:
+    """Names (12 digits of the SHA-256) of tables of built-in benchmarks whose validation accuracies are missing or
+    differ from the benchmark's."""
+    built_in = [table for table in scores if len(table.frame) and table.benchmark in BENCHMARKS]
     return frozenset(
-        table.sha256[:12] for table in lookups if len(table.frame) and not verified_cells(table.sha256, table.frame)
+        _name(table) for table in built_in if not BENCHMARKS[table.benchmark].is_verified(table.sha256, table.frame)
     )
 
 
 def final(runs: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
-    """One row per done run, selection, dataset and split: the columns of `runs` and of `accuracies`, selection and
-    metric."""
-    done = runs[runs["failure"] == ""]
+    """One row per finished run, selection, dataset and split: columns of `runs` and `accuracies`, plus `selection`."""
+    finished = runs[runs["failure"] == ""]
     selected = pd.concat(
         [
-            done.assign(selection="last", cell=done["last"]),
-            done.assign(selection="best-valid", cell=done["best_valid"]),
+            finished.assign(selection="last", cell=finished["last"]),
+            finished.assign(selection="best-valid", cell=finished["best_valid"]),
         ]
     )
-    found = selected.merge(accuracies, on="cell")
-    return found.assign(metric=found["split"].map(METRIC_OF_SPLIT))
+    return selected.merge(accuracies, on=["space", "cell"])
 
 
 def main_splits(accuracies: pd.DataFrame) -> dict[str, str]:
-    """For each dataset the split that figures show: the whole test set, else x-test, ori-test, x-valid."""
-    known = accuracies[["dataset", "split"]].drop_duplicates()
-    best = known.sort_values("split", key=lambda split: split.map(SPLIT_ORDER.index)).drop_duplicates("dataset")
-    return dict(zip(best["dataset"], best["split"], strict=True))
+    """For each dataset of one benchmark the split that figures show: the first in `SPLIT_ORDER`."""
+    pairs = accuracies[["dataset", "split"]].drop_duplicates()
+    return {str(dataset): in_order(rows["split"], SPLIT_ORDER)[0] for dataset, rows in pairs.groupby("dataset")}
 
 
 def uncovered(runs: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
-    """How many done runs have no accuracy of their last cell, by group and table: columns of `GROUP`, table, count.
+    """Count finished runs without an accuracy of their last cell, by group and table: columns `GROUP`, table, count.
 
-    Without any table, all of them, under an empty name.
+    Runs on a benchmark without any table are all counted, with an empty table name.
     """
-    done = runs[runs["failure"] == ""]
-    cells: dict[Any, set[str]] = {table: set(rows["cell"]) for table, rows in accuracies.groupby("table")}
-    missing = [
-        done.loc[~done["last"].isin(known), GROUP].assign(table=table)
-        for table, known in (cells or {"": set()}).items()
-    ]
+    finished = runs[runs["failure"] == ""]
+    missing = [pd.DataFrame(columns=[*GROUP, "table"])]
+    for space, space_runs in finished.groupby("space"):
+        tables = accuracies[accuracies["space"] == space].groupby("table")
+        cells_by_table: dict[Any, set[str]] = {table: set(rows["cell"]) for table, rows in tables}
+        missing += [
+            space_runs.loc[~space_runs["last"].isin(cells), GROUP].assign(table=table)
+            for table, cells in (cells_by_table or {"": set()}).items()
+        ]
     return pd.concat(missing).groupby([*GROUP, "table"]).size().reset_index(name="count")
-
-
-def _reported(lookups: Lookups) -> pd.DataFrame:
-    frame = lookups.frame
-    known = frame[(frame["epochs"] == REPORTED_EPOCHS) & frame["split"].isin(METRIC_OF_SPLIT)]
-    return known[["cell", "dataset", "split", "value"]].assign(table=lookups.sha256[:12])
 
 
 def _pairs(frame: pd.DataFrame) -> int:

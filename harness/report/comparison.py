@@ -1,4 +1,4 @@
-"""Is one method better than another? In plain language, and never with more certainty than the seeds give."""
+"""Pairwise comparison of methods: effect size, interval, test and practical relevance, as plain sentences."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isclose
+from pathlib import Path
 
 import pandas as pd
 
-from harness.benchmarks.nasbench201.table import Table
+from harness.benchmarks.base import Noise
 from harness.experiment.config import Label
 from harness.report import statistics
 from harness.report.content import Report
@@ -21,21 +22,12 @@ from harness.report.statistics import ALPHA, POWER, RELIABLE_RUNS, RESAMPLES, In
 SELECTION = "last"
 
 LEGEND = (
-    "How to read this: differences are in points of accuracy (%; of cells trained here 100 minus the test error), first"
+    "How to read this: differences are in points of accuracy (%; of retrained cells 100 minus the test error), first"
     " method minus second. The difference, its interval and the test (Wilcoxon's signed-rank, two-sided) are paired by"
     " seed; the probability that a search beats another and Cliff's delta take the same searches without their pairing."
     " A difference is relevant if its whole interval lies beyond the noise: the pooled standard deviation among"
     " isomorphic cells in the table. Datasets and splits are not corrected for: they look up the same cells."
 )
-
-
-@dataclass(frozen=True)
-class Noise:
-    """Half-width of the region of practical equivalence."""
-
-    points: float
-    split: str
-    """Where it was measured: the same dataset's x-valid where the table lacks the split itself."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +38,15 @@ class Comparison:
     dataset: str
     split: str
     label: str
-    """What every number of a proxy must carry; else empty."""
+    """Label that marks every number of a proxy; otherwise empty."""
     first: str
     second: str
-    """As shown, without what all methods that are compared have in brackets."""
+    """Labels of the methods, without the bracketed settings that all compared methods share."""
     seeds: tuple[int, ...]
     unpaired: tuple[tuple[int, ...], tuple[int, ...]]
-    """Seeds that only the first, and only the second, has an accuracy for: left out."""
+    """Seeds with an accuracy of only the first, and of only the second method; they are left out."""
     mean: float
-    """Of the paired differences, first - second, in points."""
+    """Mean of the paired differences, first - second, in points."""
     std: float
     """Sample standard deviation of the paired differences; NaN for one."""
     median: float
@@ -64,16 +56,16 @@ class Comparison:
     """95 % paired bootstrap; None for one seed."""
     better: int
     equal: int
-    """In how many seeds the first is better, and in how many neither is."""
+    """Numbers of seeds where the first is better, and where both are equal."""
     test: PairedTest
     corrected: float
-    """The p of the test after Holm's correction over `comparisons`."""
+    """p of the test after Holm's correction over `comparisons`."""
     comparisons: int
-    """How many methods the first is compared with on this dataset and split."""
+    """Number of methods compared with the first on this dataset and split."""
     improvement: float
-    """Probability that a search of the first beats one of the second, ties half."""
+    """Probability that a search with the first beats one with the second, ties counted half."""
     noise: Noise | None
-    """None where no tabular benchmark covers the cells."""
+    """Standard deviation among isomorphic cells; None where no tabular benchmark covers the cells."""
 
     @property
     def significant(self) -> bool:
@@ -81,7 +73,7 @@ class Comparison:
 
     @property
     def lines(self) -> list[str]:
-        """Plain text; the first line is the finding, the others what to make of it."""
+        """Plain text: the first line states the result, the others interpret it."""
         remarks = [self._significance(), self._relevance(self.interval), self._power()] if self.interval else []
         lines = [self._difference(), *remarks, self._size(), self._middle(), self._left_out()]
         return [printable(line) for line in lines if line]
@@ -115,26 +107,26 @@ class Comparison:
 
     def _relevance(self, interval: Interval) -> str:
         if self.noise is None:
-            return "relevance unknown: no table tells the noise between isomorphic cells here"
+            return "relevance unknown: no tabular benchmark measures the noise between isomorphic cells here"
         source = "" if self.noise.split == self.split else f" (of {self.noise.split}: the table lacks {self.split})"
         region = f"±{self.noise.points:.2f} points, the noise between isomorphic cells{source}"
-        finding = {
+        sentence = {
             "relevant": f"relevant in practice: the whole interval lies beyond {region}",
             "equivalent": f"equivalent in practice: the whole interval lies within {region}",
             "undecided": f"relevance undecided: the interval lies partly within and partly beyond {region}",
         }[statistics.relevance(interval, self.noise.points)]
         if len(self.seeds) < RELIABLE_RUNS:
-            finding += f"; tentative, as a bootstrap interval from fewer than {RELIABLE_RUNS} seeds is too narrow"
-        return finding
+            sentence += f"; tentative, as a bootstrap interval from fewer than {RELIABLE_RUNS} seeds is too narrow"
+        return sentence
 
     def _size(self) -> str:
         delta = statistics.cliffs_delta(self.improvement)
         word = statistics.magnitude(delta)
-        who = f"a search with {self.first} beats one with {self.second} with probability {self.improvement:.2f}"
-        return f"{who} (Cliff's delta {delta:+.2f}, {word})"
+        effect = f"a search with {self.first} beats one with {self.second} with probability {self.improvement:.2f}"
+        return f"{effect} (Cliff's delta {delta:+.2f}, {word})"
 
     def _middle(self) -> str:
-        """What a few collapsed searches cannot move; of fewer than four pairs nothing is cut off."""
+        """Median and interquartile mean, robust to a few collapsed searches; trimming needs at least four pairs."""
         if len(self.seeds) < 4:
             return ""
         return f"without the extremes: median of the differences {self.median:+.2f}, interquartile mean {self.iqm:+.2f}"
@@ -148,27 +140,27 @@ class Comparison:
         return f"{enough} for {100 * POWER:.0f} % power at {ALPHA}, {spread}"
 
     def _left_out(self) -> str:
-        named = [
+        parts = [
             f"{ranges(seeds)} (only {method})"
             for method, seeds in zip((self.first, self.second), self.unpaired, strict=True)
             if seeds
         ]
-        return f"left out, not paired: seeds {'; '.join(named)}" if named else ""
+        return f"left out, not paired: seeds {'; '.join(parts)}" if parts else ""
 
 
 @dataclass(frozen=True)
 class Comparisons:
-    """What a results folder says of the first of some methods against each of the others."""
+    """Comparisons of the first method with each of the others."""
 
     found: tuple[Comparison, ...]
     shared: str
-    """What all of them have in brackets."""
+    """The bracketed settings that all methods share."""
     notes: tuple[str, ...]
-    """One line for each pair of methods that cannot be compared somewhere, and why."""
+    """One line for each pair of methods that cannot be compared, with the reason."""
 
     @property
     def lines(self) -> list[str]:
-        """Plain text without markup, a paragraph to a line, empty lines between sections."""
+        """Plain text without markup: one line per paragraph, empty lines between sections."""
         return list(self._lines())
 
     def _lines(self) -> Iterator[str]:
@@ -179,10 +171,10 @@ class Comparisons:
                 yield printable(f"{group.title}; all with {self.shared}" if self.shared else group.title)
                 yield printable(f"{group.sentence}; {SELECTIONS[SELECTION]}")
                 if group.label:
-                    yield "a proxy: what holds for these small searches need not hold for full-size ones"
+                    yield "a proxy: results of these small searches may not hold for full-size ones"
                 yield ""
-            finding, *remarks = comparison.lines
-            yield finding
+            result, *remarks = comparison.lines
+            yield result
             yield from (f"- {remark}" for remark in remarks)
             yield ""
         yield from self.notes
@@ -191,30 +183,39 @@ class Comparisons:
 
 
 def names(text: str) -> list[str]:
-    """Methods as shown, between commas: `a,b [epochs=3, lr=0.1]` are two. ValueError for fewer, or one twice."""
-    found = [name.strip() for name in re.split(r",(?![^\[]*\])", text)]
-    if len(found) < 2 or not all(found):
+    """Split labels of methods at commas outside of brackets: `a,b [epochs=3, lr=0.1]` are two labels.
+
+    Raises ValueError for fewer than two labels or for duplicates.
+    """
+    labels = [name.strip() for name in re.split(r",(?![^\[]*\])", text)]
+    if len(labels) < 2 or not all(labels):
         raise ValueError(f"a comparison needs at least two methods, as in A,B; got {text!r}")
-    if len(set(found)) < len(found):
+    if len(set(labels)) < len(labels):
         raise ValueError(f"a method cannot be compared with itself: {text!r}")
-    return found
+    return labels
 
 
-def compare(report: Report, methods: Sequence[str], table: Table) -> Comparisons:
-    """The first of `methods` against each of the others, in every group, dataset and split that both have.
+def compare(report: Report, methods: Sequence[str], table: Path | None) -> Comparisons:
+    """Compare the first of `methods` with each of the others, in every group, dataset and split that both have.
 
-    The methods are named as the report shows them; the cells are those of the last epoch; `table` tells the noise. With
-    more than two methods p is corrected by Holm's rule over the comparisons of one dataset and split. ValueError if the
-    results hold no such method.
+    The compared cells are those of the last epoch. With more than two methods, p is corrected by Holm's method over
+    the comparisons on one dataset and split.
+
+    Args:
+        methods: labels of the methods in the report.
+        table: tabular benchmark from which the noise between isomorphic cells is estimated.
+
+    Raises:
+        ValueError: if the results have no runs of a method.
     """
     methods = [_resolved(report, method) for method in methods]
     first, *others = methods
     short, shared = report.short_names(methods)
-    found: list[Comparison] = []
+    comparisons: list[Comparison] = []
     notes: list[str] = []
     for (group, dataset, split), scores in _scores(report, methods):
-        noise = _noise(table, group, dataset, split)
-        here = []
+        noise = group.benchmark.noise(table, dataset, split) if group.benchmark else None
+        uncorrected = []
         for second in others:
             if not {first, second} <= set(scores.columns):
                 continue
@@ -223,26 +224,26 @@ def compare(report: Report, methods: Sequence[str], table: Table) -> Comparisons
             if comparison is None:
                 notes.append(_no_common_seeds(scores, first, second, group, dataset, split))
             else:
-                here.append(comparison)
-        corrected = statistics.holm([comparison.test.p for comparison in here])
-        found += [
+                uncorrected.append(comparison)
+        corrected = statistics.holm([comparison.test.p for comparison in uncorrected])
+        comparisons += [
             replace(
                 comparison,
                 first=short[comparison.first],
                 second=short[comparison.second],
                 corrected=p,
-                comparisons=len(here),
+                comparisons=len(uncorrected),
             )
-            for comparison, p in zip(here, corrected, strict=True)
+            for comparison, p in zip(uncorrected, corrected, strict=True)
         ]
     notes += _never_together(report, methods)
-    return Comparisons(tuple(found), shared, tuple(map(printable, notes)))
+    return Comparisons(tuple(comparisons), shared, tuple(map(printable, notes)))
 
 
 def blocks(report: Report, methods: Sequence[str], group: Group, dataset: str, split: str) -> pd.DataFrame:
-    """(seeds, methods) accuracies of the seeds that all of the methods have: the blocks of `ranks.rank`."""
-    for where, scores in _scores(report, methods):
-        if where == (group, dataset, split):
+    """(seeds, methods) accuracies of the seeds that all methods share: the blocks of `ranks.rank`."""
+    for key, scores in _scores(report, methods):
+        if key == (group, dataset, split):
             return scores.reindex(columns=list(methods)).dropna()
     return pd.DataFrame(columns=list(methods), dtype=float)
 
@@ -257,26 +258,27 @@ def _scores(report: Report, methods: Sequence[str]) -> Scores:
 
 
 def _trained(report: Report, methods: Sequence[str]) -> Scores:
-    """Of cells that were trained from scratch here, recipe by recipe."""
-    found = report.trained_finals[report.trained_finals["method"].isin(methods)]
-    for key, rows in found.groupby([*GROUP, "dataset", "table"], sort=False):
+    """Scores of retrained cells (100 minus the test error), by recipe."""
+    trained = report.trained_finals[report.trained_finals["method"].isin(methods)]
+    for key, rows in trained.groupby([*GROUP, "dataset", "table"], sort=False):
         *group, dataset, recipe = map(str, key)
         accuracies = rows.assign(accuracy=100 - rows["value"].astype(float))
         scores = accuracies.pivot(index="seed", columns="method", values="accuracy")
-        yield (Group(*group), dataset, f"test, cells trained here: {recipe}"), scores
+        yield (Group(*group), dataset, f"test, retrained cells: {recipe}"), scores
 
 
 def _looked_up(report: Report, methods: Sequence[str]) -> Scores:
-    """In leaderboard order."""
-    place = [*GROUP, "dataset", "split"]
+    """Scores from tabular benchmarks, in leaderboard order."""
+    columns = [*GROUP, "dataset", "split"]
     rows = report.leaderboard
     looked_up = rows["table"].isin(report.tables.keys())
     wanted = rows[(rows["selection"] == SELECTION) & rows["method"].isin(methods) & looked_up]
     finals = report.finals[(report.finals["selection"] == SELECTION) & report.finals["method"].isin(methods)]
-    found = dict(iter(finals.groupby(place)))
-    for key in wanted[place].drop_duplicates().itertuples(index=False, name=None):
+    finals_by_key = dict(iter(finals.groupby(columns)))
+    for key in wanted[columns].drop_duplicates().itertuples(index=False, name=None):
         *group, dataset, split = map(str, key)
-        yield (Group(*group), dataset, split), found[key].pivot(index="seed", columns="method", values="value")
+        scores = finals_by_key[key].pivot(index="seed", columns="method", values="value")
+        yield (Group(*group), dataset, split), scores
 
 
 def _compare(
@@ -289,12 +291,12 @@ def _compare(
     noise: Noise | None,
     label: str,
 ) -> Comparison | None:
-    """None without a common seed."""
+    """Compare two methods over their common seeds; None if there are none."""
     paired = scores[[first, second]].dropna().sort_index()
     if paired.empty:
         return None
     ours, theirs = paired[[first]].to_numpy(), paired[[second]].to_numpy()
-    differences = (ours - theirs).round(9)  # equal accuracies are equal in spite of rounding errors
+    differences = (ours - theirs).round(9)  # floating-point errors must not make equal accuracies differ
     spread = statistics.summary(differences)
     test = statistics.paired_test(ours, theirs)
     return Comparison(
@@ -321,53 +323,49 @@ def _compare(
     )
 
 
-def _only(scores: pd.DataFrame, one: str, other: str) -> tuple[int, ...]:
-    return tuple(sorted(map(int, scores.index[scores[one].notna() & scores[other].isna()])))
-
-
-def _noise(table: Table, group: Group, dataset: str, split: str) -> Noise | None:
-    if group.space != "nasbench201":
-        return None
-    known = [candidate for candidate in (split, "x-valid") if candidate in table.splits(dataset)]
-    return Noise(statistics.isomorphic_noise(table, dataset, known[0]), known[0]) if known else None
+def _only(scores: pd.DataFrame, method: str, other: str) -> tuple[int, ...]:
+    """Seeds with a score of `method` but none of `other`."""
+    return tuple(sorted(map(int, scores.index[scores[method].notna() & scores[other].isna()])))
 
 
 def _resolved(report: Report, method: str) -> str:
-    """A method as labelled. Without the digest, an external one is meant if there is only one of that name. ValueError
-    if there is none."""
+    """The label of a method; the digest of an external method may be omitted if its name is unique.
+
+    Raises ValueError if the results have no runs of the method.
+    """
     if method in report.methods:
         return method
     candidates = [
-        known
-        for known, label in report.labels.items()
+        candidate
+        for candidate, label in report.labels.items()
         if str(Label(label.name.partition("@")[0], label.details)) == method
     ]
     if len(candidates) != 1:
-        there = ", ".join(report.methods) or "no methods"
-        raise ValueError(printable(f"no runs of {method} in these results; there are: {there}"))
+        available = ", ".join(report.methods) or "no methods"
+        raise ValueError(printable(f"no runs of {method} in these results; available: {available}"))
     return candidates[0]
 
 
 def _no_common_seeds(scores: pd.DataFrame, first: str, second: str, group: Group, dataset: str, split: str) -> str:
-    has = "; ".join(f"{method} has {ranges(scores.index[scores[method].notna()])}" for method in (first, second))
-    where = f"{first} against {second} on {dataset} ({split}; {group.labelled_title})"
-    return f"{where}: no common seeds, so nothing is paired ({has})"
+    seeds = "; ".join(f"{method} has {ranges(scores.index[scores[method].notna()])}" for method in (first, second))
+    pair = f"{first} against {second} on {dataset} ({split}; {group.labelled_title})"
+    return f"{pair}: no common seeds, so nothing is paired ({seeds})"
 
 
 def _never_together(report: Report, methods: Sequence[str]) -> Iterator[str]:
-    """A line for every pair without a place (group, dataset and split) where both have accuracies."""
-    places = {
+    """A line for every pair of methods without a common group, dataset and split."""
+    keys = {
         method: {key for key, scores in _scores(report, [method]) if method in scores.columns} for method in methods
     }
     first, *others = methods
     for second in others:
-        if not places[first] & places[second]:
-            has = "; ".join(f"{method}: {_groups(places[method])}" for method in (first, second))
-            yield f"{first} against {second}: no group, dataset and split where both have accuracies ({has})"
+        if not keys[first] & keys[second]:
+            groups = "; ".join(f"{method}: {_groups(keys[method])}" for method in (first, second))
+            yield f"{first} against {second}: no group, dataset and split where both have accuracies ({groups})"
 
 
-def _groups(places: Iterable[tuple[Group, str, str]]) -> str:
-    return ", ".join(sorted({group.labelled_title for group, _, _ in places})) or "none anywhere"
+def _groups(keys: Iterable[tuple[Group, str, str]]) -> str:
+    return ", ".join(sorted({group.labelled_title for group, _, _ in keys})) or "none"
 
 
 def _seeds(n: int) -> str:

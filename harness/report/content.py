@@ -1,41 +1,42 @@
-"""What a report says, computed from a results folder, before it is laid out for files or the console."""
+"""The content of a report, computed from a results folder and independent of how it is rendered."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
 
+from harness.benchmarks import BENCHMARKS
+from harness.benchmarks.base import Graph
 from harness.experiment.config import Label
 from harness.experiment.store import Record, Store
 from harness.report import accuracies, costs, headline, leaderboard, regret, retrained, runs
-from harness.report.accuracies import METRIC_OF_SPLIT
 from harness.report.costs import Cost, Size
 from harness.report.groups import GROUP, Group
 from harness.report.published import Published, PublishedValue, load
 
 NO_RUNS = "No runs yet: this results folder holds no records."
 SEEN_TEST = (
-    "Bilevel searches on {0} without the benchmark's index lists: x-valid, x-test and ori-test of {0} may have been"
-    " seen in search; these rows are never judged."
+    "Bilevel searches on {0} without the benchmark's index lists: test images of {0} may have been seen in search;"
+    " these rows are never judged."
 )
 UNVERIFIED = (
     "Table {0} lacks the benchmark's validation accuracies, or has others: numbers that rest on it are never judged."
 )
 SEEN = "may have seen test images"
 NO_TEST_ACCURACIES = (
-    "No test accuracies at hand: python run_all.py --table TABLE"
-    " (made by: python -m harness.benchmarks.nasbench201.table.convert SOURCE TABLE)"
+    "No test accuracies of {0}: python run_all.py --table TABLE (made by: python -m harness table SOURCE TABLE)"
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """A pure function of records, look-ups and published results."""
+    """Content of a report: a pure function of records, look-ups and published results."""
 
     leaderboard: pd.DataFrame
     """Columns `leaderboard.COLUMNS`: one row per method, group, selection, dataset and split."""
@@ -44,45 +45,56 @@ class Report:
     records: Sequence[Record]
     """The records behind `runs`, in the same order."""
     finals: pd.DataFrame
-    """One row per done run, selection, dataset and split: the accuracies behind the leaderboard."""
+    """One row per finished run, selection, dataset and split: the accuracies (%) that the leaderboard averages."""
     headlines: pd.DataFrame
-    """Columns `headline.COLUMNS`: the numbers of the paper's own leaderboard and ours."""
+    """Columns `headline.COLUMNS`: the headline numbers of the paper's leaderboard next to ours."""
     trained: pd.DataFrame
-    """Columns `retrained.COLUMNS`: errors of cells of the DARTS space that were trained from scratch."""
+    """Columns `retrained.COLUMNS`: errors of cells retrained from scratch."""
     trained_finals: pd.DataFrame
-    """One row per done search and training of its cell, as `retrained.finals`: the errors behind the leaderboard."""
+    """One row per finished search and retraining of its cell (`retrained.finals`): the errors (%) that the leaderboard
+    averages."""
     trainings: Mapping[str, Record]
-    """The trainings behind them, by key."""
+    """Records of those retrainings, by key."""
     costs: tuple[Cost, ...]
-    """What a search of every method costs, ours and published."""
+    """Search cost of every method, ours and published."""
     sizes: tuple[Size, ...]
-    """How large the networks are that found cells were trained in, ours and published."""
+    """Sizes of the retrained networks, ours and published."""
     published: Published
-    """Everything that is published of the methods."""
+    """All published values of the methods."""
     found: pd.DataFrame
-    """Columns `regret.RUN_COLUMNS`: the same numbers with regret and isomorphism class."""
+    """Columns `regret.RUN_COLUMNS`: rows of `finals` with regret and isomorphism class."""
     accuracies: pd.DataFrame
-    """Columns `accuracies.COLUMNS`: of every cell that was looked up, each number from one table."""
+    """Columns `accuracies.COLUMNS`: accuracies of every cell that was looked up, each number from one table."""
     methods: tuple[str, ...]
-    """Every method as labelled, in leaderboard order."""
+    """Labels of all methods, in leaderboard order."""
     labels: Mapping[str, Label]
-    """By method."""
+    """Structured label of each method."""
     subsets: frozenset[str]
-    """Methods whose searches saw a part of a dataset only."""
+    """Methods that searched on a subset of a dataset."""
     tables: Mapping[str, str]
     """Source of each table in the leaderboard, by the first 12 digits of its SHA-256."""
     cited: tuple[PublishedValue, ...]
-    """The published values of those rows of the leaderboard that have one, in the same order."""
+    """The published values shown in the leaderboard, in row order; rows without one are skipped."""
     citations: tuple[str, ...]
     """One line per method and source of published values."""
     notes: tuple[str, ...]
-    """What is missing and how to get it."""
+    """Missing data and how to obtain it."""
     warnings: tuple[str, ...]
-    """One line per damaged file."""
+    """One line per corrupt file."""
 
     def short_names(self, methods: Iterable[str]) -> tuple[dict[str, str], str]:
-        """Names of some methods without the details that all of them have, by method; and those details."""
+        """Short names of the given methods, without the details that all of them share, and the shared details."""
         return runs.without_shared({method: self.labels[method] for method in methods}, self.subsets)
+
+    @cached_property
+    def graphs(self) -> Mapping[tuple[str, str], tuple[Graph, ...]]:
+        """Graphs of the architectures that the searches selected, by space and architecture."""
+        graphs: dict[tuple[str, str], tuple[Graph, ...]] = {}
+        for record, space in zip(self.records, self.runs["space"], strict=True):
+            for architecture in {*(record.get("cells") or {}).values()}:
+                if isinstance(architecture, str) and (space, architecture) not in graphs:
+                    graphs[space, architecture] = _graphs(record, space, architecture)
+        return graphs
 
     @property
     def failures(self) -> list[str]:
@@ -101,57 +113,81 @@ class Report:
 
 
 def gather(store: Store, order: Sequence[str], published: Path) -> Report:
-    """Read a results folder, each file once. `order` lists the methods as the leaderboard is to have them."""
-    known = load(published)
-    # By seed, so that sums do not depend on the keys of the records.
-    everything = sorted(store.records(), key=lambda record: (record["config"]["seed"], record["key"]))
-    records = retrained.searches(everything)
-    found = runs.tabulate(records)
-    lookups = list(store.lookups())
-    looked_up = accuracies.one_table_per_number(lookups)
-    finals = accuracies.final(found[found["space"] == "nasbench201"], looked_up)
-    methods = runs.methods_in_order(found, order)
-    trainings = retrained.trainings(everything)
-    trained = retrained.finals(found, trainings)
+    """Build the report of a results folder, reading each file once.
+
+    `order` lists registry names of the methods in leaderboard order; `published` is the file of published results.
+    """
+    published_values = load(published)
+    # Sorted by seed, so that floating-point sums do not depend on the keys of the records.
+    all_records = sorted(store.records(), key=lambda record: (record["config"]["seed"], record["key"]))
+    records = retrained.searches(all_records)
+    searches = runs.tabulate(records)
+    scores = list(store.scores())
+    looked_up = accuracies.one_table_per_number(scores)
+    finals = accuracies.final(searches, looked_up)
+    methods = runs.methods_in_order(searches, order)
+    trainings = retrained.trainings(all_records)
+    trained = retrained.finals(searches, trainings)
     numbers = [frame for frame in (finals, trained) if len(frame)] or [finals]
-    unverified = accuracies.unverified(lookups)
-    rows, cited = leaderboard.build(pd.concat(numbers), known, methods, unverified)
-    sources = {lookup.sha256[:12]: lookup.source for lookup in lookups}
+    unverified = accuracies.unverified(scores)
+    rows, cited = leaderboard.build(pd.concat(numbers), published_values, methods, unverified)
+    sources = {table.sha256[: accuracies.SHOWN_DIGITS]: table.source for table in scores}
+    with_best = [table.benchmark for table in scores if table.has_best]
     return Report(
         leaderboard=rows,
-        runs=found,
+        runs=searches,
         records=records,
         finals=finals,
-        headlines=headline.build(rows, known, trainings),
-        trained=retrained.table(trained, known, methods),
+        headlines=headline.build(rows, published_values, trainings),
+        trained=retrained.table(trained, published_values, methods),
         trained_finals=trained,
         trainings=trainings,
-        costs=costs.build(found, records, known, methods),
-        sizes=costs.sizes(trained, known),
-        published=known,
-        found=regret.of_runs(finals, looked_up),
+        costs=costs.build(searches, records, published_values, methods),
+        sizes=costs.sizes(trained, published_values),
+        published=published_values,
+        found=regret.of_runs(finals[finals["space"].isin(with_best)], looked_up),
         accuracies=looked_up,
         methods=tuple(methods),
-        labels=dict(zip(found["method"], found["label"], strict=True)),
-        subsets=frozenset(found.loc[found["subset"].astype(bool), "method"]),
+        labels=dict(zip(searches["method"], searches["label"], strict=True)),
+        subsets=frozenset(searches.loc[searches["subset"].astype(bool), "method"]),
         tables={table: sources[table] for table in sorted(set(rows["table"]) & sources.keys())},
         cited=tuple(cited),
         citations=_citations(cited),
-        notes=(*_notes(found, looked_up), *(UNVERIFIED.format(table) for table in sorted(unverified))),
+        notes=(
+            *_notes(searches, looked_up, set(trained["space"])),
+            *(UNVERIFIED.format(table) for table in sorted(unverified)),
+        ),
         warnings=tuple(store.warnings),
     )
 
 
-def _notes(found: pd.DataFrame, looked_up: pd.DataFrame) -> list[str]:
-    if found.empty:
+def _graphs(record: Record, space: str, architecture: str) -> tuple[Graph, ...]:
+    """Graphs of an architecture, for a custom space read from its record; empty if none are available."""
+    if space in BENCHMARKS:
+        full = BENCHMARKS[space].full_space
+        try:
+            return full.graph(full.from_string(architecture))
+        except ValueError:  # a hand-written record
+            return ()
+    graphs = record.get("space", {}).get("graphs", {}).get(architecture, [])
+    return tuple(
+        Graph(graph["title"], tuple(graph["nodes"]), tuple(tuple(edge) for edge in graph["edges"])) for graph in graphs
+    )
+
+
+def _notes(searches: pd.DataFrame, looked_up: pd.DataFrame, trained_spaces: set[str]) -> list[str]:
+    """Notes on missing accuracies and seen test images; `trained_spaces` are those with retrained architectures."""
+    if searches.empty:
         return [NO_RUNS]
-    of_table = found[found["space"] == "nasbench201"]
-    notes = [_uncovered(*row) for row in accuracies.uncovered(of_table, looked_up).itertuples(index=False, name=None)]
-    for searched_on in sorted(set(found.loc[found["deviations"].map(lambda reasons: SEEN in reasons), "searched_on"])):
+    retrained_spaces = {name for name, benchmark in BENCHMARKS.items() if benchmark.recipes()}
+    evaluated = searches[~searches["space"].isin(retrained_spaces | trained_spaces)]
+    notes = [_uncovered(*row) for row in accuracies.uncovered(evaluated, looked_up).itertuples(index=False, name=None)]
+    seen_test = searches["deviations"].map(lambda reasons: SEEN in reasons)
+    for searched_on in sorted(set(searches.loc[seen_test, "searched_on"])):
         notes.append(SEEN_TEST.format(searched_on))
-    if len(of_table) and not any(METRIC_OF_SPLIT[split] == "test_accuracy" for split in set(looked_up["split"])):
-        notes.append(NO_TEST_ACCURACIES)
-    return notes
+    with_tests = set(looked_up.loc[looked_up["metric"] == "test_accuracy", "space"])
+    tabular = [name for name, benchmark in BENCHMARKS.items() if "table" in benchmark.tools and name not in with_tests]
+    return notes + [NO_TEST_ACCURACIES.format(name) for name in tabular if name in set(searches["space"])]
 
 
 def _uncovered(space: str, profile: str, searched_on: str, table: str, count: int) -> str:
@@ -162,14 +198,13 @@ def _uncovered(space: str, profile: str, searched_on: str, table: str, count: in
 
 
 def _citations(cited: Sequence[PublishedValue]) -> tuple[str, ...]:
-    """Published values by method and evidence, in the order in which the leaderboard first shows them."""
-    numbers: dict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
+    """One line per method, source and evidence of published values, in order of first appearance in the leaderboard."""
+    splits: dict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
     for value in cited:
         protocol = value.protocol or "protocol not stated"
         searched_on = f"searched on {value.searched_on}" if value.searched_on else "search dataset not stated"
         evidence = f"{protocol}, {searched_on}, {value.evidence}"
-        numbers[value.registry_name, value.source, evidence][f"{value.dataset} {value.split}".strip()] = None
+        splits[value.registry_name, value.source, evidence][f"{value.dataset} {value.split}".strip()] = None
     return tuple(
-        f"{method}, {', '.join(places)}: {source} ({evidence})"
-        for (method, source, evidence), places in numbers.items()
+        f"{method}, {', '.join(names)}: {source} ({evidence})" for (method, source, evidence), names in splits.items()
     )

@@ -1,36 +1,22 @@
-"""What searches cost and how large found cells are, ours beside published ones."""
+"""Search costs and sizes of the retrained networks, ours next to published ones."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from harness.experiment.store import Record
-from harness.report.groups import GROUP, Group
-from harness.report.metrics import DATASET_OF_PROXY
+from harness.report.groups import GROUP, PROXIES, Group
 from harness.report.published import Published, PublishedValue
 from harness.report.render.wording import NOTHING
-
-COLUMNS = [
-    "method",
-    *GROUP,
-    "n",
-    "seconds",
-    "device",
-    "simulated_seconds",
-    "published",
-    "published_unit",
-    "published_status",
-    "published_source",
-    "verdict",
-]
+from harness.report.verdict import NOT_COMPARABLE
 
 UNITS = {"search_gpu_seconds": "GPU s", "search_gpu_days": "GPU days"}
-"""By metric, as printed."""
+"""Printed unit of each cost metric."""
 
 READING = (
     "search cost: median of our searches, in seconds of wall time on the device named, for black boxes in simulated"
@@ -42,23 +28,23 @@ READING = (
 
 @dataclass(frozen=True)
 class Cost:
-    """What a search of one method in one group costs."""
+    """Cost of a search with one method in one group."""
 
     method: str
     group: Group
     n: int
     seconds: float
-    """Median wall time of the searches whose time is recorded; NaN if none is."""
+    """Median wall time of the searches with a recorded time; NaN if there is none."""
     device: str
-    """Of several, all."""
+    """Devices on which the time was measured, separated by commas."""
     simulated: float
-    """Median of simulated GPU seconds; NaN for methods that train a supernet."""
+    """Median simulated GPU seconds; NaN for methods that train a supernet."""
     published: PublishedValue | None
     comparable: bool
 
     @property
     def shown_seconds(self) -> float:
-        """Those of the search itself: simulated ones where it asks a table."""
+        """Simulated seconds for searches that query a table, otherwise wall time."""
         return self.seconds if math.isnan(self.simulated) else self.simulated
 
     @property
@@ -82,23 +68,25 @@ class Cost:
     def verdict(self) -> str:
         if self.published is None:
             return NOTHING
-        return "comparable" if self.comparable else "not comparable"
+        return "comparable" if self.comparable else NOT_COMPARABLE
 
 
 def build(
     runs: pd.DataFrame, records: Sequence[Record], published: Published, methods: Sequence[str]
 ) -> tuple[Cost, ...]:
-    """The cost of every method with a done search, by group and in the order of `methods`; `records` are those behind
-    `runs`, in the same order."""
+    """Costs of all methods with a finished search, by group, then in the order of `methods`.
+
+    `records` are the records of `runs`, in the same order.
+    """
     provenances = [record["provenance"] for record in records]
     measured = runs.assign(
-        seconds=pd.Series([found.get("seconds") for found in provenances], runs.index, float),
-        device=[str(found.get("device") or "device unknown") for found in provenances],
+        seconds=pd.Series([provenance.get("seconds") for provenance in provenances], runs.index, float),
+        device=[str(provenance.get("device") or "device unknown") for provenance in provenances],
         simulated=pd.Series([record.get("search_seconds") for record in records], runs.index, float),
-        rank=runs["method"].map({method: place for place, method in enumerate(methods)}),
+        rank=runs["method"].map({method: position for position, method in enumerate(methods)}),
     )
-    done = measured[measured["failure"] == ""]
-    return tuple(_cost(searches, published) for _, searches in done.groupby([*GROUP, "rank"]))
+    finished = measured[measured["failure"] == ""]
+    return tuple(_cost(searches, published) for _, searches in finished.groupby([*GROUP, "rank"]))
 
 
 def _cost(searches: pd.DataFrame, published: Published) -> Cost:
@@ -121,30 +109,19 @@ def _cost(searches: pd.DataFrame, published: Published) -> Cost:
 
 
 def _median(seconds: pd.Series) -> float:
-    """Of those that are known; NaN if none is."""
+    """Median of the recorded values; NaN if there are none."""
     known = seconds.dropna()
     return float(known.median()) if len(known) else math.nan
 
 
 def _published(published: Published, name: str, group: Group, budget: bool) -> PublishedValue | None:
-    """The value to print beside ours: of a search on the same dataset, for digits on what they stand in for. In order
-    of preference: a budget for simulated searches, a measurement for others; a status better than recalled; the order
-    of the file."""
-    dataset = DATASET_OF_PROXY.get(group.searched_on, group.searched_on)
-    found = [value for metric in UNITS for value in published.values(name, group.space, dataset, metric)]
-    of_dataset = [value for value in found if value.searched_on in ("", dataset)]
-    return min(of_dataset, key=lambda value: (value.budget != budget, value.status == "recalled"), default=None)
-
-
-def frame(costs: Iterable[Cost]) -> pd.DataFrame:
-    """Columns `COLUMNS`, for programs."""
-    return pd.DataFrame([_row(cost) for cost in costs], columns=COLUMNS)
-
-
-def _row(cost: Cost) -> list[Any]:
-    value = cost.published
-    theirs = [None] * 4 if value is None else [value.mean, UNITS[value.metric], value.evidence, value.source]
-    return [cost.method, *cost.group, cost.n, cost.seconds, cost.device, cost.simulated, *theirs, cost.verdict]
+    """The published cost to print next to ours: of a search on the same dataset, or on the one that a proxy stands in
+    for. Preferred are, in this order: a budget for simulated searches, a measurement for others; a status better than
+    recalled; the earlier row of the file."""
+    dataset = PROXIES.get(group.searched_on, group.searched_on)
+    values = [value for metric in UNITS for value in published.values(name, group.space, dataset, metric)]
+    candidates = [value for value in values if value.searched_on in ("", dataset)]
+    return min(candidates, key=lambda value: (value.budget != budget, value.status == "recalled"), default=None)
 
 
 # Sizes ---------------------------------------------------------------------------------------------------------------
@@ -152,7 +129,7 @@ def _row(cost: Cost) -> list[Any]:
 
 @dataclass(frozen=True)
 class Size:
-    """Parameters of the networks that one method's cells were trained in."""
+    """Number of parameters of the networks in which one method's cells were retrained."""
 
     method: str
     group: Group
@@ -174,30 +151,31 @@ class Size:
 
     @property
     def verdict(self) -> str:
-        """None: what is published is of another cell."""
-        return NOTHING if self.published is None else "not comparable"
+        """Never comparable: the published size is of another cell."""
+        return NOTHING if self.published is None else NOT_COMPARABLE
 
 
 def sizes(trained: pd.DataFrame, published: Published) -> tuple[Size, ...]:
-    """One per method, group, dataset and recipe of `trained` (`retrained.finals`)."""
+    """Mean sizes per method, group, dataset and recipe of `trained` (`retrained.finals`)."""
     by = ["method", "name", "external", *GROUP, "dataset", "table"]
     means = trained.astype({"params_millions": float}).groupby(by)["params_millions"].mean()
-    found = []
+    result = []
     rows: Iterator[Any] = means.reset_index().itertuples(index=False)
     for row in rows:
         value = None if row.external else _published_size(published, row.name, row.space, row.dataset)
         group = Group(row.space, row.profile, row.searched_on)
-        found.append(Size(row.method, group, row.dataset, row.table, row.params_millions, value))
-    return tuple(found)
+        result.append(Size(row.method, group, row.dataset, row.table, row.params_millions, value))
+    return tuple(result)
 
 
 def _published_size(published: Published, name: str, space: str, dataset: str) -> PublishedValue | None:
-    """That of the network for the dataset, for digits for what they stand in for. In order of preference: the authors'
-    own cells before those of re-runs and transfers; a status better than recalled; the order of the file."""
-    found = published.values(name, space, DATASET_OF_PROXY.get(dataset, dataset), "params_millions")
-    return min(found, key=lambda value: (value.protocol not in ("", "direct"), value.recalled), default=None)
+    """The published size (millions) of the network for a dataset, or for the one that a proxy stands in for. Preferred
+    are, in this order: the authors' cells to those of re-runs and transfers; a status better than recalled; the earlier
+    row of the file."""
+    values = published.values(name, space, PROXIES.get(dataset, dataset), "params_millions")
+    return min(values, key=lambda value: (value.protocol not in ("", "direct"), value.recalled), default=None)
 
 
 def _seconds(value: float) -> str:
-    """Three digits at least, e.g. `0.0123 s`, `10,890 s`."""
+    """Seconds with at least three digits, e.g. `0.0123 s`, `10,890 s`."""
     return f"{value:,.0f} s" if value >= 100 else f"{value:.3g} s"

@@ -1,4 +1,4 @@
-"""What happened in every epoch of the runs of one group, as arrays ready to be drawn."""
+"""Per-epoch quantities of the one-shot runs of one group, stacked into arrays for the figures."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ class Curves:
 
     method: str
     name: str
-    """As registered; empty for a method of the user's."""
+    """Registry name; empty for an external method."""
     theta: Floats
     """(n, T, E, K) operation weights of the edges."""
     entropy: Floats
     """(n, T, cell types) entropy of the operation weights, nats, mean over edges."""
     supernet: Floats
-    """(n, T) validation accuracy of the supernet, %; NaN where none was measured."""
+    """(n, T) validation accuracy of the supernet, %; NaN where not measured."""
     seconds: Floats
     """(n, T) measured seconds from the start of the search to the end of the epoch."""
     accuracy: Floats
-    """(n, T, datasets) accuracy of the current cell in %, on `columns`; NaN where it was not looked up."""
+    """(n, T, datasets) accuracy of the current cell in %, for each of `columns`; NaN where not looked up."""
 
     @property
     def operations(self) -> int:
-        """K, the candidate operations of an edge."""
+        """K, the number of candidate operations of an edge."""
         return int(self.theta.shape[3])
 
 
 def columns(accuracies: pd.DataFrame) -> list[tuple[str, str]]:
-    """(dataset, split) of the accuracies that curves show, one split per dataset."""
+    """The (dataset, split) pairs that curves show, one split per dataset."""
     splits = main_splits(accuracies)
     return [(dataset, splits[dataset]) for dataset in in_order(splits, DATASET_ORDER)]
 
 
 def by_cell(accuracies: pd.DataFrame) -> pd.DataFrame:
-    """Accuracies in %: one row per cell, one column for each of `columns`."""
+    """Accuracies in % with one row per cell and one column for each of `columns`."""
     wide = accuracies.pivot(index="cell", columns=["dataset", "split"], values="value")
     return wide[columns(accuracies)]
 
 
 def read(store: Store, runs: pd.DataFrame, accuracies: pd.DataFrame, methods: Sequence[str]) -> list[Curves]:
-    """The curves of one group's one-shot runs, by method in the order of `methods`.
+    """Curves of one group's one-shot runs, in the order of `methods`.
 
-    `runs` are records that `store` has read: so their arrays are verified.
+    `runs` must come from records that `store` has read, which verifies their arrays.
     """
     values = by_cell(accuracies)
     per_epoch = dict(list(runs[runs["per_epoch"]].groupby("method")))
@@ -63,7 +63,7 @@ def read(store: Store, runs: pd.DataFrame, accuracies: pd.DataFrame, methods: Se
 
 
 def covered(curves: Sequence[Curves]) -> list[Curves]:
-    """Without the runs that miss an accuracy somewhere: a mean over seeds must be over the same seeds everywhere."""
+    """Drop runs with a missing accuracy, so that means in all epochs and columns are over the same seeds."""
     kept = []
     for method in curves:
         complete = ~np.isnan(method.accuracy).any(axis=(1, 2))

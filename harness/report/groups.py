@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from harness.benchmarks import BENCHMARKS, Benchmark
+
 GROUP = ["space", "profile", "searched_on"]
 
 PROFILE_ORDER = ("paper", "controlled", "quick")
 SELECTION_ORDER = ("last", "best-valid")
-DATASET_ORDER = ("cifar10", "cifar100", "imagenet16-120", "imagenet")
-SPLIT_ORDER = ("test", "x-test", "ori-test", "x-valid")
+DATASET_ORDER = tuple(dict.fromkeys(name for known in BENCHMARKS.values() for name in known.dataset_order))
+SPLIT_ORDER = tuple(dict.fromkeys(name for known in BENCHMARKS.values() for name in known.split_order))
+PROXIES = {proxy: name for known in BENCHMARKS.values() for proxy, name in known.proxies.items()}
+"""Datasets that stand in for another one, whose published values are shown next to theirs, named as such."""
 
 SELECTIONS = {
     "last": "cell of the last epoch",
@@ -25,14 +29,19 @@ class Group(NamedTuple):
     searched_on: str
 
     @property
+    def benchmark(self) -> Benchmark | None:
+        """None: a user's own."""
+        return BENCHMARKS.get(self.space)
+
+    @property
     def title(self) -> str:
         return f"{self.space}, {self.profile} profile, searched on {self.searched_on}"
 
     @property
     def label(self) -> str:
         """What every number of a proxy must carry; else nothing."""
-        if self.searched_on == "digits":
-            return " (digits proxy)"
+        if self.searched_on in PROXIES:
+            return f" ({self.searched_on} proxy)"
         return " (quick proxy)" if self.profile == "quick" else ""
 
     @property
@@ -43,9 +52,13 @@ class Group(NamedTuple):
     @property
     def sentence(self) -> str:
         """What the numbers of this group are."""
-        trained = "then trained from scratch" if self.space == "darts" else ""  # not covered by a tabular benchmark
-        if self.searched_on == "digits":
-            return f"digits proxy: cells found on 8x8 digits, {trained or 'looked up on the real datasets'}"
+        if self.benchmark is None:
+            trained = "then evaluated as the space does, or trained from scratch"
+        else:
+            trained = "then trained from scratch" if self.benchmark.recipes() else ""
+        if self.searched_on in PROXIES:
+            name = self.searched_on
+            return f"{name} proxy: cells found on 8x8 {name}, {trained or 'looked up on the real datasets'}"
         if self.profile == "quick":
             then = trained or "looked up on the real datasets"
             return f"quick proxy: cells found by a small search on {self.searched_on}, {then}"

@@ -1,4 +1,4 @@
-"""The leaderboard: every method's mean over searches, beside the published value and a verdict."""
+"""The leaderboard: each method's mean over searches next to the published value and a verdict."""
 
 from __future__ import annotations
 
@@ -7,34 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report.groups import DATASET_ORDER, GROUP, PROFILE_ORDER, SELECTION_ORDER, SPLIT_ORDER, in_order
-from harness.report.metrics import DATASET_OF_PROXY
+from harness.report.columns import LEADERBOARD, held
+from harness.report.groups import DATASET_ORDER, GROUP, PROFILE_ORDER, PROXIES, SELECTION_ORDER, SPLIT_ORDER, in_order
 from harness.report.published import Published, PublishedValue
 from harness.report.verdict import Obstacle, judge, obstacles
 
-COLUMNS = [
-    "method",
-    "family",
-    *GROUP,
-    "selection",
-    "dataset",
-    "metric",
-    "split",
-    "mean",
-    "std",
-    "n",
-    "published",
-    "published_std",
-    "published_n",
-    "published_split",
-    "published_status",
-    "difference",
-    "verdict",
-    "table",
-]
-"""Of the leaderboard as a file."""
+COLUMNS = held(LEADERBOARD)
+"""Columns of the leaderboard frame, besides `OBSTACLES`."""
 OBSTACLES = "obstacles"
-"""A column of the leaderboard in memory: what keeps ours from being compared with the published value (`verdict`)."""
+"""Internal column, not rendered: the reasons why ours and the published value are not comparable (`verdict`)."""
 
 _ACCURACIES = ["mean", "std", "published", "published_std", "difference"]
 _ROW = [
@@ -55,13 +36,19 @@ _ROW = [
 def build(
     finals: pd.DataFrame, published: Published, methods: Sequence[str], unverified: Collection[str] = ()
 ) -> tuple[pd.DataFrame, list[PublishedValue]]:
-    """The leaderboard, columns `COLUMNS` and `OBSTACLES`, and the published values that stand in it.
+    """Aggregate runs into the leaderboard and attach published values and verdicts.
 
-    `finals` has one row per run, selection, dataset and split (`accuracies.final`, `retrained.finals`). Accuracies,
-    errors and their sample standard deviations (ddof 1, missing for one run) are in percent; `methods` says in which
-    order methods come. `difference` is ours - published where both have the same dataset, metric and split;
-    `published_split` names the dataset too where it is another; `table` is what a number rests on: the table that was
-    looked up, or the recipe of the training; no row of an `unverified` table is judged.
+    Accuracies, errors and their sample standard deviations (ddof 1, missing for one run) are in percent.
+
+    Args:
+        finals: one row per run, selection, dataset and split (`accuracies.final`, `retrained.finals`).
+        methods: labels of the methods in leaderboard order.
+        unverified: names of unverified tables, whose rows are never judged.
+
+    Returns:
+        The frame with columns `COLUMNS` and `OBSTACLES`, and its published values. `difference` is ours - published
+        where dataset, metric and split agree; `published_split` includes the dataset if it differs from ours; `table`
+        is the source of a number: the table looked up, or the recipe of the retraining.
     """
     spread = finals.groupby(_ROW, sort=False)["value"].agg(["mean", "std", "count"]).reset_index()
     rows = _sorted(spread.rename(columns={"count": "n"}), methods).to_dict("records")
@@ -73,12 +60,13 @@ def build(
 
 
 def _published(row: dict[Any, Any], published: Published) -> PublishedValue | None:
-    if row["external"]:  # its name is the user's own and may be anyone's
+    """The published value shown in a row; for a proxy without one, that of the dataset it stands in for."""
+    if row["external"]:  # the name of an external method may coincide with a published one
         return None
-    dataset, searched_on = (DATASET_OF_PROXY.get(name, name) for name in (row["dataset"], row["searched_on"]))
-    where = (row["metric"], row["split"])
-    own = published.choose(row["name"], row["space"], row["dataset"], *where, row["searched_on"])
-    return own or published.choose(row["name"], row["space"], dataset, *where, searched_on)
+    dataset, searched_on = (PROXIES.get(name, name) for name in (row["dataset"], row["searched_on"]))
+    metric_split = (row["metric"], row["split"])
+    exact = published.choose(row["name"], row["space"], row["dataset"], *metric_split, row["searched_on"])
+    return exact or published.choose(row["name"], row["space"], dataset, *metric_split, searched_on)
 
 
 def _compared(row: dict[Any, Any], published: PublishedValue | None, unverified: bool) -> dict[str, Any]:
@@ -87,9 +75,9 @@ def _compared(row: dict[Any, Any], published: PublishedValue | None, unverified:
         return {**ours, OBSTACLES: (), "verdict": judge(row["mean"], row["std"], row["n"], None, False)}
     same = (published.dataset, published.metric, published.split) == (ours["dataset"], ours["metric"], ours["split"])
     keys = ("deviations", "searched_on", "selection", "dataset", "metric", "split")
-    found = obstacles(published, **{key: ours[key] for key in keys})
-    if unverified and not any(reason == "unverified table" for _, reason in found):
-        found += (Obstacle("source", "unverified table"),)
+    reasons = obstacles(published, **{key: ours[key] for key in keys})
+    if unverified and not any(reason == "unverified table" for _, reason in reasons):
+        reasons += (Obstacle("source", "unverified table"),)
     return {
         **ours,
         "published": published.mean,
@@ -98,13 +86,13 @@ def _compared(row: dict[Any, Any], published: PublishedValue | None, unverified:
         "published_split": place(published, row["dataset"]),
         "published_status": published.evidence,
         "difference": row["mean"] - published.mean if same else None,
-        "verdict": judge(row["mean"], row["std"], row["n"], published, not found),
-        OBSTACLES: found,
+        "verdict": judge(row["mean"], row["std"], row["n"], published, not reasons),
+        OBSTACLES: reasons,
     }
 
 
 def place(published: PublishedValue, dataset: str) -> str:
-    """The split of a published value, with its dataset where that is not ours."""
+    """The split of a published value, preceded by its dataset if that differs from ours."""
     return published.split if published.dataset == dataset else f"{published.dataset} {published.split}".strip()
 
 

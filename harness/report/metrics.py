@@ -1,20 +1,17 @@
-"""What is measured of a found cell, and which way it is better."""
+"""The metrics by which architectures are evaluated, and whether higher or lower is better."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-DATASET_OF_PROXY = {"digits": "cifar10"}
-"""Digits are a proxy for CIFAR-10: its published values are shown next to them, named as such."""
-
 
 class Metric(NamedTuple):
     name: str
-    """As tables have it."""
+    """Name in table captions."""
     short: str
-    """Beside the split, where a table may hold several metrics; empty for accuracies, which are most."""
+    """Suffix of the split where a table can hold several metrics; empty for accuracies, the usual case."""
     lower: bool
-    """Whether less is better."""
+    """Whether lower is better."""
     of: str
     """`tests` or `validations`."""
 

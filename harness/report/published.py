@@ -1,4 +1,4 @@
-"""Published results, and which of them is shown next to a result of ours."""
+"""Published results, and the choice of the one shown next to a result of ours."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ COLUMNS = [
 ]
 
 STATUSES = ("seen", "decoded", "derived", "recalled", "uncertain")
-"""Read in a source that is named; read off a figure's curves; computed from other facts; from memory; doubtful."""
+"""Read in the named source; decoded from the curves of a figure; computed from other values; from memory; doubtful."""
 
 
 @dataclass(frozen=True)
 class PublishedValue:
-    """One published number: accuracies and errors in percent, costs in the unit that their metric names."""
+    """One published number: accuracies and errors in percent, costs in the unit named by the metric."""
 
     registry_name: str
     space: str
@@ -58,21 +58,21 @@ class PublishedValue:
     source: str
     std_recalled: bool
     budget: bool = False
-    """Whether it is a time that the method was given rather than one that was measured."""
+    """Whether a cost is a time budget given to the method rather than a measured time."""
 
     @property
     def recalled(self) -> bool:
-        """Whether the value or its spread is from memory."""
+        """Whether the value or its standard deviation is quoted from memory."""
         return self.status == "recalled" or self.std_recalled
 
     @property
     def printed(self) -> str:
-        """The mean with the digits of its source."""
+        """The mean with as many digits as in its source."""
         return f"{self.mean:.{round(-math.log10(2 * self.rounding))}f}"
 
     @property
     def evidence(self) -> str:
-        """The status, with that of the spread if it is worse."""
+        """The status, followed by that of the standard deviation if it is worse."""
         return f"{self.status}, std recalled" if self.std_recalled else self.status
 
 
@@ -80,33 +80,34 @@ class Published:
     """The published values of registered methods."""
 
     def __init__(self, values: Iterable[PublishedValue]) -> None:
-        self._known: dict[tuple[str, str, str, str], list[PublishedValue]] = defaultdict(list)
+        self._values: dict[tuple[str, str, str, str], list[PublishedValue]] = defaultdict(list)
         for value in values:
             if value.status != "uncertain":
-                self._known[value.registry_name, value.space, value.dataset, value.metric].append(value)
+                self._values[value.registry_name, value.space, value.dataset, value.metric].append(value)
 
     def values(self, registry_name: str, space: str, dataset: str, metric: str) -> list[PublishedValue]:
-        """All values in circulation but the uncertain ones, in the order of the file."""
-        return list(self._known.get((registry_name, space, dataset, metric), []))
+        """All published values except uncertain ones, in file order."""
+        return list(self._values.get((registry_name, space, dataset, metric), []))
 
     def of_method(self, registry_name: str, space: str, metrics: Iterable[str]) -> list[PublishedValue]:
-        """Those of all datasets with one of the metrics, by dataset and then in the order of `metrics`."""
-        datasets = dict.fromkeys(key[2] for key in self._known if key[:2] == (registry_name, space))
+        """Values of the given metrics on all datasets, by dataset, then in the order of `metrics`."""
+        datasets = dict.fromkeys(key[2] for key in self._values if key[:2] == (registry_name, space))
         pairs = [(dataset, metric) for dataset in datasets for metric in metrics]
         return [value for dataset, metric in pairs for value in self.values(registry_name, space, dataset, metric)]
 
     def choose(
         self, registry_name: str, space: str, dataset: str, metric: str, split: str, searched_on: str
     ) -> PublishedValue | None:
-        """The value to print beside ours, or None. Uncertain values are never used.
+        """The value to print next to ours, or None. Uncertain values are never used.
 
-        A test accuracy stands in where no validation accuracy is published. In order of preference: the same split;
-        a status better than recalled; the nearest protocol; the order of the file. The nearest protocol is ours
-        (direct: searched on the dataset itself; transfer: searched on another) with our search dataset, then ours
-        with another one, then the other of the two, then any (best of several, re-runs by others and the like).
+        If no value of the metric is published, the test accuracy is used instead. Preferred are, in this order: the
+        same split; a status better than recalled; the nearest protocol; the earlier row of the file. The nearest
+        protocol is ours (direct: searched on the dataset itself; transfer: searched on another) with our search
+        dataset, then ours with another search dataset, then the other of the two, then any (best of several, re-runs
+        by others and the like).
         """
         task = (registry_name, space, dataset)
-        found = self._known.get((*task, metric)) or self._known.get((*task, "test_accuracy"), [])
+        candidates = self._values.get((*task, metric)) or self._values.get((*task, "test_accuracy"), [])
         protocol = "direct" if dataset == searched_on else "transfer"
 
         def preference(value: PublishedValue) -> tuple[bool, bool, int]:
@@ -118,11 +119,11 @@ class Published:
             ]
             return value.split != split, value.status == "recalled", steps.index(True)
 
-        return min(found, key=preference, default=None)
+        return min(candidates, key=preference, default=None)
 
 
 def load(path: Path) -> Published:
-    """Read a file of published results. OSError if it cannot be read, ValueError if it is not such a file."""
+    """Read a CSV file of published results. Raises OSError if it cannot be read, ValueError if it is malformed."""
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False).fillna("")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Published curves per epoch, read off the figures of papers: what stands, thin and grey, behind ours."""
+"""Published per-epoch curves, decoded from the figures of papers and drawn behind ours as thin grey lines."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PublishedCurve:
     quantity: str
     """entropy: of the operation weights, nats, mean over the edges of `cell_type`; accuracy: of the cell, %."""
     dataset: str
-    """Of the accuracy; empty for an entropy."""
+    """Dataset of the accuracy; empty for an entropy."""
     split: str
     operations: int
     cell_type: str
@@ -51,11 +51,11 @@ class PublishedCurve:
     status: str
     source: str
     values: NDArray[np.float64]
-    """(T,)"""
+    """(T,) values after each epoch."""
 
 
 def load(path: Path) -> list[PublishedCurve]:
-    """Read a file of published curves. OSError if it cannot be read, ValueError if it is not such a file."""
+    """Read a CSV file of published curves. Raises OSError if it cannot be read, ValueError if it is malformed."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             header, *rows = csv.reader(file)

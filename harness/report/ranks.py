@@ -1,4 +1,4 @@
-"""Which of several methods rank apart: Friedman's test, paired tests, and the critical-difference diagram."""
+"""Mean ranks of methods and which pairs differ significantly: Friedman's test followed by paired tests."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ FEWEST_BLOCKS = 11
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Mean ranks of k methods, 1 the best, and which pairs differ."""
+    """Mean ranks of k methods (1 is best), and p-values of all pairs."""
 
     methods: tuple[str, ...]
-    """The best first."""
+    """Labels of the methods, best first."""
     ranks: NDArray[np.float64]
     """(k,) mean rank of each method."""
     friedman: float
     """p of Friedman's test that all methods rank alike."""
     p_values: NDArray[np.float64]
-    """(k, k) Holm-corrected p of the paired test of every two methods; all 1 unless Friedman's test finds any."""
+    """(k, k) Holm-corrected p of the paired test of each pair; all 1 unless Friedman's test is significant."""
     blocks: int
 
     @property
@@ -46,10 +46,10 @@ class Ranking:
 def rank(scores: pd.DataFrame) -> Ranking:
     """Rank the columns (methods) in every row (a block: one seed on one task); higher is better, ties share ranks.
 
-    Which pairs differ is decided by Wilcoxon's signed-rank test with Holm's correction, not by Nemenyi's, whose verdict
-    on two methods hangs on the others (Benavoli et al., JMLR 2016). The test is `paired_test`: scikit-posthocs'
-    `posthoc_wilcoxon` gives NaN for methods that always find equal cells, which is common here. ValueError for fewer
-    than 3 methods or 2 blocks, or where a score is missing.
+    Pairs are compared by Wilcoxon's signed-rank test with Holm's correction rather than by Nemenyi's test, whose result
+    for two methods depends on the other methods (Benavoli et al., JMLR 2016). The test is `paired_test` because
+    scikit-posthocs' `posthoc_wilcoxon` gives NaN for methods that always select equal cells, which is common in these
+    results. Raises ValueError for fewer than 3 methods or 2 blocks, or if a score is missing.
     """
     blocks, methods = scores.shape
     if methods < 3 or blocks < 2:
@@ -64,7 +64,7 @@ def rank(scores: pd.DataFrame) -> Ranking:
     if friedman <= ALPHA:
         pairs = list(combinations(range(methods), 2))
         ranked = scores[list(means.index)].to_numpy(dtype=float)
-        found = holm([paired_test(ranked[:, [one]], ranked[:, [other]]).p for one, other in pairs])
-        for (one, other), p in zip(pairs, found, strict=True):
-            p_values[one, other] = p_values[other, one] = p
+        corrected = holm([paired_test(ranked[:, [first]], ranked[:, [second]]).p for first, second in pairs])
+        for (first, second), p in zip(pairs, corrected, strict=True):
+            p_values[first, second] = p_values[second, first] = p
     return Ranking(tuple(map(str, means.index)), means.to_numpy(dtype=float), friedman, p_values, blocks)

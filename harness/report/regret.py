@@ -1,63 +1,57 @@
-"""How far found cells are from the best of the table, how often it is found, and which cells are alike."""
+"""Regret of the selected cells against the best cell of the table, hit rates, and isomorphism classes."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from harness.benchmarks import NASBench201
-from harness.benchmarks.nasbench201.space import isomorphism_class
+from harness.benchmarks import BENCHMARKS
+from harness.report.columns import REGRET, RUNS, held
 from harness.report.groups import GROUP
 
-RUN_COLUMNS = [
-    "method",
-    *GROUP,
-    "seed",
-    "selection",
-    "dataset",
-    "split",
-    "cell",
-    "isomorphism_class",
-    "value",
-    "best",
-    "regret",
-    "hit",
-    "table",
-]
-SUMMARY_COLUMNS = ["method", *GROUP, "selection", "dataset", "split", "n", "regret", "hit_rate", "cells", "classes"]
+RUN_COLUMNS = [*held(RUNS), "isomorphism_class"]
+SUMMARY_COLUMNS = held(REGRET)
 
 
 def of_runs(finals: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
-    """One row per run, selection, dataset and split, columns `RUN_COLUMNS`.
+    """Add regret and isomorphism class to the accuracies of runs.
 
-    `best`: the highest accuracy (%) of that table, dataset and split, whose cell every look-up holds; `regret`: best
-    minus value, in points; `hit`: whether it is zero; `isomorphism_class`: the benchmark's string, equal for cells
-    that it counts as the same.
+    Args:
+        finals: rows of `accuracies.final`, of benchmarks whose best architectures are among `accuracies`.
+        accuracies: columns `accuracies.COLUMNS`; every stored look-up includes the best cell of its table.
+
+    Returns:
+        One row per run, selection, dataset and split, columns `RUN_COLUMNS`. `best`: highest accuracy (%) of the table
+        on that dataset and split; `regret`: best minus value, in points; `hit`: whether the regret is zero;
+        `isomorphism_class`: string that is equal for cells that the benchmark considers isomorphic.
     """
-    best = accuracies.groupby(["table", "dataset", "split"])["value"].max().rename("best").reset_index()
-    rows = finals.merge(best, on=["table", "dataset", "split"], how="left")
-    rows["isomorphism_class"] = rows["cell"].map({cell: _class(cell) for cell in set(rows["cell"])})
+    keys = ["space", "table", "dataset", "split"]
+    best = accuracies.groupby(keys)["value"].max().rename("best").reset_index()
+    rows = finals.merge(best, on=keys, how="left")
+    pairs = rows[["space", "cell"]].drop_duplicates().itertuples(index=False, name=None)
+    classes = {pair: _class(*pair) for pair in pairs}
+    rows["isomorphism_class"] = [classes[pair] for pair in zip(rows["space"], rows["cell"], strict=True)]
     rows["regret"] = rows["best"] - rows["value"]
     rows["hit"] = rows["regret"] == 0
     return rows[RUN_COLUMNS]
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """Per method, group, selection, dataset and split: mean regret, share of hits, numbers of distinct cells and of
-    distinct isomorphism classes among the n runs. Columns `SUMMARY_COLUMNS`."""
+    """Mean regret, hit rate and numbers of distinct cells and isomorphism classes among the n runs, per method, group,
+    selection, dataset and split. Columns `SUMMARY_COLUMNS`."""
     grouped = rows.groupby(["method", *GROUP, "selection", "dataset", "split"], sort=False)
-    found = grouped.agg(
+    aggregated = grouped.agg(
         n=("seed", "size"),
         regret=("regret", "mean"),
         hit_rate=("hit", "mean"),
         cells=("cell", "nunique"),
         classes=("isomorphism_class", "nunique"),
     )
-    return found.reset_index()[SUMMARY_COLUMNS]
+    return aggregated.reset_index()[SUMMARY_COLUMNS]
 
 
-def _class(cell: str) -> str:
-    """A cell of another space is in a class of its own."""
+def _class(space: str, cell: str) -> str:
+    """Isomorphism class of a cell; cells of custom spaces and invalid strings each form their own class."""
     try:
-        return isomorphism_class(NASBench201().from_string(cell))
+        return BENCHMARKS[space].equivalence_class(cell) if space in BENCHMARKS else cell
     except ValueError:
         return cell

@@ -1,4 +1,4 @@
-"""The runs of a results folder as a table: one row per record, with the label of its configuration."""
+"""The runs of a results folder as a frame: one row per record, labelled by its configuration."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from harness.report.groups import GROUP, in_order
 
 COLUMNS = [
     "key",
-    "method",  # the label as text: what rows of tables are keyed by
-    "label",  # the same as data (`config.Label`)
-    "name",  # of the method in the registry
-    "deviations",  # tuple: why the run cannot be the published experiment
-    "subset",  # whether the search saw a part of its dataset only
-    "external",  # whether the method came from a file or package of the user
+    "method",  # label as text; the key of table rows
+    "label",  # the same label, structured (`config.Label`)
+    "name",  # registry name of the method
+    "deviations",  # tuple of reasons why the run differs from the published experiment
+    "subset",  # whether the search used only a subset of its dataset
+    "external",  # whether the method came from a user's file or package
     "family",
     *GROUP,
     "seed",
-    "failure",  # last line of the traceback; empty for a run that is done
+    "failure",  # last line of the traceback; empty for a finished run
     "last",  # cell of the last epoch
     "best_valid",  # cell of the best supernet validation accuracy; missing for single-level runs
-    "per_epoch",  # whether the run has arrays
+    "per_epoch",  # whether the run has per-epoch arrays
 ]
 
 
 def tabulate(records: Sequence[Record]) -> pd.DataFrame:
     """One row per record, columns `COLUMNS`, in the order of the records.
 
-    A label follows from the run's own record, so that runs that are added to a folder never rename others.
+    A label depends only on the run's own record, so adding runs to a folder does not rename the others.
     """
     labels = unambiguous(records, [config.label(record) for record in records])
     rows = [_row(record, label) for record, label in zip(records, labels, strict=True)]
@@ -42,42 +42,47 @@ def tabulate(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def unambiguous(records: Sequence[Record], labels: Sequence[Label]) -> list[Label]:
-    """The labels, but a digest more where one label would stand for several configurations.
+    """Append a configuration digest to labels that several configurations of one group share.
 
-    That takes code whose defaults changed without a new version; runs that differ must never be averaged.
+    This happens if defaults in the code changed without a new version; different configurations must not be averaged.
     """
-    rows: dict[tuple[Any, ...], set[str]] = defaultdict(set)
+    configurations: dict[tuple[Any, ...], set[str]] = defaultdict(set)
     keys = [config.row_key(record) for record in records]
-    owners = [(*_group(record), str(label)) for record, label in zip(records, labels, strict=True)]
-    for owner, key in zip(owners, keys, strict=True):
-        rows[owner].add(key)
+    labelled = [(*_group(record), str(label)) for record, label in zip(records, labels, strict=True)]
+    for group_label, key in zip(labelled, keys, strict=True):
+        configurations[group_label].add(key)
     return [
-        label if len(rows[owner]) == 1 else Label(label.name, (*label.details, f"configuration={key[:8]}"))
-        for label, owner, key in zip(labels, owners, keys, strict=True)
+        label
+        if len(configurations[group_label]) == 1
+        else Label(label.name, (*label.details, f"configuration={key[:8]}"))
+        for label, group_label, key in zip(labels, labelled, keys, strict=True)
     ]
 
 
 def methods_in_order(runs: pd.DataFrame, order: Sequence[str]) -> list[str]:
-    """Every method as labelled: by its name's place in `order`, unlisted names after them; of one name those first in
-    which least was changed."""
+    """Labels of all methods, sorted by the position of their names in `order` (unlisted names last), then by the number
+    of overrides."""
     rows = runs.drop_duplicates("method")
-    places = in_order(rows["name"], order)
+    names = in_order(rows["name"], order)
     keys = {
-        method: (places.index(name), len(label.details), method)
+        method: (names.index(name), len(label.details), method)
         for method, name, label in zip(rows["method"], rows["name"], rows["label"], strict=True)
     }
     return sorted(keys, key=keys.__getitem__)
 
 
 def without_shared(labels: Mapping[str, Label], subsets: Iterable[str] = ()) -> tuple[dict[str, str], str]:
-    """Shorter names of labelled methods: without the details that all of them have; and those details.
+    """Shorten labels by the details that all of them share.
 
     Args:
-        labels: by method.
-        subsets: methods whose searches saw a part of a dataset only; where it is said, it is called a proxy.
+        labels: label of each method.
+        subsets: methods that searched on a subset of a dataset; their names are marked as proxies.
+
+    Returns:
+        The short name of each method, and the shared details as text.
     """
-    every = list(labels.values())
-    shared = [detail for detail in every[0].details if all(detail in label.details for label in every)]
+    all_labels = list(labels.values())
+    shared = [detail for detail in all_labels[0].details if all(detail in label.details for label in all_labels)]
     proxies = set(subsets) & labels.keys()
     all_proxies = bool(shared) and proxies == labels.keys()
     short = {
@@ -88,24 +93,24 @@ def without_shared(labels: Mapping[str, Label], subsets: Iterable[str] = ()) -> 
 
 
 SUBSET = " (subset proxy)"
-"""Stands wherever the numbers of searches on a part of a dataset do."""
+"""Marks the numbers of searches on a subset of a dataset, in every table and figure."""
 
 
 def _row(record: Record, label: Label) -> dict[str, Any]:
-    asked = record["config"]
+    configuration = record["config"]
     cells = record.get("cells") or {}
-    external = asked["method"]["origin"] == "external"
+    external = configuration["method"]["origin"] == "external"
     return {
         "key": record["key"],
         "method": str(label),
         "label": label,
-        "name": label.name if external else asked["method"]["name"],
+        "name": label.name if external else configuration["method"]["name"],
         "deviations": config.deviations(record),
-        "subset": config.is_subset(asked),
+        "subset": config.is_subset(configuration),
         "external": external,
         "family": record["family"],
         **dict(zip(GROUP, _group(record), strict=True)),
-        "seed": asked["seed"],
+        "seed": configuration["seed"],
         "failure": _last_line(record.get("failure")) if record["status"] == "failed" else "",
         "last": cells.get("last"),
         "best_valid": cells.get("best_valid"),
@@ -114,8 +119,8 @@ def _row(record: Record, label: Label) -> dict[str, Any]:
 
 
 def _group(record: Record) -> tuple[str, str, str]:
-    asked = record["config"]
-    return config.benchmark_name(asked), asked.get("profile", ""), config.dataset_name(asked)
+    configuration = record["config"]
+    return config.benchmark_name(configuration), configuration.get("profile", ""), config.dataset_name(configuration)
 
 
 def _last_line(traceback: str | None) -> str:

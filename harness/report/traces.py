@@ -1,4 +1,4 @@
-"""How good the cell of a search is at every moment of it: one shape for black boxes and weight sharing."""
+"""Accuracy of the current cell over search time, in one format for black-box and weight-sharing searches."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from harness.report.curves import Curves, Floats
 
 @dataclass(frozen=True)
 class Trace:
-    """One search: from each moment on it holds a cell, until the next; the last moment is the end of the search."""
+    """One search as a step function: the current cell changes at each time; the last time is the end of the search."""
 
     seconds: Floats
-    """(steps,) rising."""
+    """(steps,) search time, increasing."""
     accuracy: Floats
-    """(steps, datasets) of the cell held, %."""
+    """(steps, datasets) accuracy of the current cell from that time on, %."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class Traces:
 
     method: str
     simulated: bool
-    """Seconds are those that the table says training takes; otherwise those that were measured."""
+    """Whether seconds are the training times of the tabular benchmark; otherwise they were measured."""
     runs: tuple[Trace, ...]
 
     @property
     def start(self) -> float:
-        """When the last of the searches holds its first cell; before, a mean would be over others."""
+        """Time at which every search has a first cell, seconds; an earlier mean would be over fewer searches."""
         return max(float(run.seconds[0]) for run in self.runs)
 
     @property
     def end(self) -> Floats:
-        """(n,) when each search ends, seconds."""
+        """(n,) end of each search, seconds."""
         return np.array([run.seconds[-1] for run in self.runs])
 
     @property
@@ -48,16 +48,19 @@ class Traces:
         return np.stack([run.accuracy[-1] for run in self.runs])
 
     def at(self, seconds: Floats) -> Floats:
-        """(n, moments, datasets) accuracy of the cell held at each moment, none before `start`, %.
+        """(n, moments, datasets) accuracy of the current cell at the given moments, %.
 
-        A search that has ended keeps its cell.
+        No moment may precede `start`; a finished search keeps its last cell.
         """
-        places = [np.searchsorted(run.seconds, seconds, side="right") - 1 for run in self.runs]
-        return np.stack([run.accuracy[place] for run, place in zip(self.runs, places, strict=True)])
+        steps = [np.searchsorted(run.seconds, seconds, side="right") - 1 for run in self.runs]
+        return np.stack([run.accuracy[step] for run, step in zip(self.runs, steps, strict=True)])
 
 
 def weight_sharing(curves: Iterable[Curves]) -> list[Traces]:
-    """The cell of each epoch, from the end of that epoch on; of runs whose accuracies are known throughout."""
+    """Traces of weight-sharing searches: the cell of each epoch is current from the end of that epoch on.
+
+    `curves` must have the accuracies of all epochs (`curves.covered`).
+    """
     return [
         Traces(method.method, False, tuple(map(Trace, method.seconds, method.accuracy)))  # rows are runs
         for method in curves
@@ -67,21 +70,22 @@ def weight_sharing(curves: Iterable[Curves]) -> list[Traces]:
 def black_box(
     runs: pd.DataFrame, records: Sequence[Record], values: pd.DataFrame, methods: Sequence[str]
 ) -> list[Traces]:
-    """The best cell asked so far, by the signal that the method sees, and in the end the method's choice.
+    """Traces of black-box searches: the best cell queried so far, by the signal that the method sees, and in the end
+    the cell that the method selects.
 
-    `runs` and `records` are parallel; `values` are the accuracies by cell (`curves.by_cell`). Runs from the first seed
-    on that misses an accuracy somewhere are left out: to pick those that happen to miss none would favour short ones.
+    `runs` and `records` are parallel; `values` are the accuracies by cell (`curves.by_cell`). Runs are kept up to the
+    first seed with a missing accuracy: keeping all complete runs would favour short searches.
     """
     steps: dict[str, list[tuple[list[float], list[str]]]] = {}
     pairs = zip(runs["method"], records, strict=True)
     for method, record in sorted(pairs, key=lambda pair: pair[1]["config"]["seed"]):
         if record["config"]["kind"] == "black-box" and record["status"] == "done":
             steps.setdefault(method, []).append(_steps(record))
-    found = []
+    traces = []
     for method in methods:
-        if method in steps and (kept := _known(steps[method], values)):
-            found.append(Traces(method, True, kept))
-    return found
+        if method in steps and (complete := _complete(steps[method], values)):
+            traces.append(Traces(method, True, complete))
+    return traces
 
 
 def _steps(record: Record) -> tuple[list[float], list[str]]:
@@ -90,12 +94,13 @@ def _steps(record: Record) -> tuple[list[float], list[str]]:
     return seconds, [step[2] for step in improvements] + [record["cells"]["last"]]
 
 
-def _known(steps: Sequence[tuple[list[float], list[str]]], values: pd.DataFrame) -> tuple[Trace, ...]:
-    cells = [cell for _, of_run in steps for cell in of_run]
-    # All runs at once: thousands of look-ups one by one are slow.
-    accuracy = values.reindex(cells).to_numpy(dtype=float)
-    ends = np.cumsum([len(of_run) for _, of_run in steps])
-    traces = [
-        Trace(np.array(seconds), held) for (seconds, _), held in zip(steps, np.split(accuracy, ends[:-1]), strict=True)
-    ]
+def _complete(steps: Sequence[tuple[list[float], list[str]]], values: pd.DataFrame) -> tuple[Trace, ...]:
+    """Traces of the leading runs whose accuracies are all known."""
+    all_cells = [cell for _, cells in steps for cell in cells]
+    # All runs at once, as thousands of single look-ups are slow.
+    accuracy = values.reindex(all_cells).to_numpy(dtype=float)
+    ends = np.cumsum([len(cells) for _, cells in steps])
+    accuracies = np.split(accuracy, ends[:-1])
+    pairs = zip(steps, accuracies, strict=True)
+    traces = [Trace(np.array(seconds), cell_accuracies) for (seconds, _), cell_accuracies in pairs]
     return tuple(takewhile(lambda trace: not np.isnan(trace.accuracy).any(), traces))

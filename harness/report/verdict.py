@@ -1,4 +1,4 @@
-"""When a number counts as reproduced: an arithmetic rule, in code and in words."""
+"""The rule by which a published number counts as reproduced, in code and in words."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import NamedTuple
 from harness.report.published import PublishedValue
 
 NOT_PUBLISHED = "no published value"
+NOT_COMPARABLE = "not comparable"
+
+SIGNS = {"reproduced": "✓", "differs": "✗", "spread unknown": "?", NOT_COMPARABLE: "≠", NOT_PUBLISHED: ""}
+"""Sign of each verdict, in the order in which the page counts and sorts them."""
 
 RULE = (
     "reproduced: |ours - published| <= 2 sqrt(s^2/n + s_p^2/n_p) + r, with the standard deviations s and s_p, the"
@@ -21,7 +25,7 @@ RULE = (
 
 
 class Obstacle(NamedTuple):
-    """Why ours and a published value do not measure the same thing."""
+    """A reason why our value is not comparable with a published one."""
 
     aspect: str
     """"protocol", "searched on", "cell", "split" or "source"."""
@@ -38,32 +42,33 @@ def obstacles(
     metric: str,
     split: str,
 ) -> tuple[Obstacle, ...]:
-    """Everything that keeps ours from being compared with a published value; nothing if it can be.
+    """All reasons why our value is not comparable with a published one; empty if it is comparable.
 
-    `deviations`: those of our configuration from a published experiment (`config.deviations`). The same search dataset
-    makes both direct or both transfers.
+    `deviations` are those of our configuration from a published experiment (`config.deviations`). Direct searches and
+    transfers need no separate check: with equal search datasets, both values are of the same kind.
     """
-    found = [Obstacle("protocol", reason) for reason in deviations]
+    reasons = [Obstacle("protocol", reason) for reason in deviations]
     if published.protocol not in ("direct", "transfer"):
-        found.append(Obstacle("protocol", f"published protocol: {published.protocol or 'not stated'}"))
+        reasons.append(Obstacle("protocol", f"published protocol: {published.protocol or 'not stated'}"))
     if published.searched_on != searched_on:
-        found.append(Obstacle("searched on", f"published search on {published.searched_on or 'a dataset not stated'}"))
+        other = published.searched_on or "a dataset not stated"
+        reasons.append(Obstacle("searched on", f"published search on {other}"))
     if selection != "last":
-        found.append(Obstacle("cell", "not the cell of the last epoch"))
+        reasons.append(Obstacle("cell", "not the cell of the last epoch"))
     if (published.dataset, published.metric, published.split) != (dataset, metric, split):
-        where = f"{published.dataset}, {published.split or 'a split not stated'}"
-        found.append(Obstacle("split", f"published {published.metric} on {where}"))
-    return tuple(found)
+        images = f"{published.dataset}, {published.split or 'a split not stated'}"
+        reasons.append(Obstacle("split", f"published {published.metric} on {images}"))
+    return tuple(reasons)
 
 
 def judge(mean: float, std: float, n: int, published: PublishedValue | None, is_comparable: bool) -> str:
-    """The verdict on our mean (%) over n searches with sample standard deviation `std` (NaN for one search)."""
+    """Apply `RULE` to our mean (%) over n searches with sample standard deviation `std` (NaN for one search)."""
     if published is None:
         return NOT_PUBLISHED
     if not is_comparable:
-        return "not comparable"
+        return NOT_COMPARABLE
     if published.n is None or math.isnan(published.std) or math.isnan(std):
         return "spread unknown"
     bound = 2 * math.sqrt(std**2 / n + published.std**2 / published.n) + published.rounding
-    # The last term is far below the resolution of any accuracy: it only keeps ties from falling to float error.
+    # 1e-9 is far below the resolution of accuracies; it keeps floating-point errors from deciding ties.
     return "reproduced" if abs(mean - published.mean) <= bound + 1e-9 else "differs"

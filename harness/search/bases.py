@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from harness.api import OneShot, Outcome, Problem
 from harness.benchmarks import Arch, SearchSpace
+from harness.search.simplex import masked
 
 
 class SoftmaxAdam(OneShot):
@@ -31,15 +32,41 @@ class SoftmaxAdam(OneShot):
         self.alpha = nn.Parameter(init_std * torch.randn(space.shape))  # (R, K)
         self.adam = torch.optim.Adam([self.alpha], lr=lr, betas=(beta1, beta2), weight_decay=alpha_decay)
 
+    def logits(self) -> Tensor:
+        """(R, K) alpha, minus infinity where there is no option."""
+        return masked(self.alpha, self.mask)
+
     def distribution(self) -> Tensor:
-        return self.alpha.softmax(dim=-1)
+        return self.logits().softmax(dim=-1)
 
     def step(self) -> None:
         self.adam.step()
 
 
+class WeighsEdges(OneShot):
+    """Learns a weight for every edge, relative to the other edges into the same node."""
+
+    @classmethod
+    def unsupported(cls, space: SearchSpace) -> str | None:
+        if space.edge_target is not None:
+            return None
+        return "it weighs the edges into a node against one another, but the choices here are not edges"
+
+    @property
+    def edge_target(self) -> tuple[int, ...]:
+        """(R,) the node that each edge enters."""
+        assert self.space.edge_target is not None
+        return self.space.edge_target
+
+
 class SampledWeights(OneShot):
     """Every weight step trains one sampled cell: rows of `weights_for_training()` are one-hot."""
+
+    @classmethod
+    def unsupported(cls, space: SearchSpace) -> str | None:
+        if max(space.keep) == 1:
+            return None
+        return "it samples one option of every choice, but an architecture keeps several options of some choices"
 
     def weight_step(self, problem: Problem) -> Outcome:
         with torch.no_grad():

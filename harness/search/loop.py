@@ -2,7 +2,7 @@
 
 One epoch: for each batch of the training images, the method's two steps (their order is the protocol's). What differs
 between methods is in the method, what it may use is a `Problem` (both in harness.api); what differs between profiles is
-in the protocol (harness.profiles).
+in the protocol (harness.protocol).
 
 Each epoch's randomness is a function of (seed, purpose, epoch), so the state between two epochs is nothing but the
 state of the supernet, its optimizer and the method.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -22,12 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness.api import OneShot
-from harness.benchmarks import DARTS, Arch, NASBench201, SearchSpace
-from harness.benchmarks.darts.supernet import DARTSSupernet
-from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
+from harness.benchmarks.base import Arch
 from harness.data import SearchData
 from harness.data.folders import FolderShares
-from harness.profiles import FolderProtocol, Protocol
+from harness.protocol import Protocol
 from harness.search.problem import EVALUATION_BATCH as EVALUATION_BATCH
 from harness.search.problem import Parts, SupernetProblem
 from harness.search.problem import stream as stream
@@ -160,7 +158,7 @@ class Search:
         theta, edge_weights = self.method.distribution(), self.method.edge_weights()
         edge_weights = theta.new_ones(len(theta)) if edge_weights is None else edge_weights
         per_edge = entropy(theta.double())
-        per_type = [float(per_edge[edges].mean()) for edges in self.method.space.cell_types.values()]
+        per_type = [float(per_edge[edges].mean()) for edges in self.method.space.groups.values()]
         forward_images, backward_images = problem.counter.images
         return Epoch(
             epoch=problem.epoch,
@@ -181,24 +179,6 @@ class Search:
 def _array(x: Tensor) -> NDArray[np.float32]:
     """A copy, which later steps do not change."""
     return x.float().cpu().numpy().copy()
-
-
-def build_supernet(
-    space: SearchSpace, protocol: Protocol, classes: int, options: Mapping[str, Any] | None = None
-) -> nn.Module:
-    """The supernet of a space at a protocol's size, with the options that a method declares (`OneShot.supernet`).
-
-    A user's own space has a method `supernet(channels, cells, classes, track_statistics, partial_channels)` for it.
-    """
-    size = (protocol.channels, protocol.cells, classes, protocol.track_statistics)
-    options = {"partial_channels": 1, **(options or {})}
-    if isinstance(space, NASBench201):
-        return NASBench201Supernet(space, *size, **options)
-    if isinstance(space, DARTS):
-        stem = "imagenet" if isinstance(protocol, FolderProtocol) else "cifar"
-        return DARTSSupernet(space, *size, **options, stem=stem)
-    supernet: nn.Module = getattr(space, "supernet")(*size, **options)  # noqa: B009 - a user's own space brings it
-    return supernet
 
 
 COSTS = ["forward_images", "backward_images", "multiply_adds"]

@@ -17,7 +17,7 @@ from harness.benchmarks import Arch
 from harness.data import SearchData
 from harness.data.folders import FolderShares
 from harness.data.streams import Batch, Stream, Streams
-from harness.profiles import FolderProtocol, Protocol
+from harness.protocol import FolderProtocol, Protocol
 from harness.search.cost import Counter
 
 EVALUATION_BATCH = 512
@@ -133,7 +133,7 @@ class SupernetProblem:
         usual_size = EVALUATION_BATCH if source == "validation" else self.parts.protocol.batch_size
         wanted = (source, size or usual_size, source != "validation" if augmented is None else augmented)
         if wanted not in self._others:
-            self._others[wanted] = self._stream(*wanted).forever(self._generator(self._purpose(*wanted)))
+            self._others[wanted] = self._stream(*wanted).infinite(self._generator(self._purpose(*wanted)))
         return next(self._others[wanted])
 
     def _stream(self, source: Source, size: int, augmented: bool) -> Stream:
@@ -166,7 +166,7 @@ class SupernetProblem:
         fp32: bool = False,
     ) -> Outcome:
         if sampled:
-            check_one_hot(weights)
+            check_sampled(weights, self.space.keep)
         images, labels = batch
         kind = "evaluation" if not training else "sampled" if sampled else "mixture"
         with self._mode(training):
@@ -190,7 +190,7 @@ class SupernetProblem:
         weights = architecture if isinstance(architecture, Tensor) else self._one_hot(architecture)
         correct, total = torch.zeros((), device=self.parts.device), 0
         with self._mode(training):
-            for images, labels in self.parts.streams.scoring.plain() if batch is None else [batch]:
+            for images, labels in self.parts.streams.scoring.in_order() if batch is None else [batch]:
                 logits = self._logits(images, weights, edge_weights, not mixture, "evaluation", fp32=False)
                 correct += (logits.argmax(dim=1) == labels).sum()
                 total += len(labels)
@@ -204,7 +204,7 @@ class SupernetProblem:
         self, images: Tensor, weights: Tensor, edge_weights: Tensor | None, sampled: bool, kind: str, fp32: bool
     ) -> Tensor:
         if edge_weights is None:
-            edge_weights = weights.new_ones(len(weights))
+            edge_weights = weights.new_ones(weights.shape[-2])
         bf16 = self.parts.protocol.precision == "bf16" and not fp32
         with torch.autocast(self.parts.device.type, torch.bfloat16, enabled=bf16):
             logits: Tensor = self.supernet(images, weights, edge_weights, sampled)
@@ -295,12 +295,14 @@ class SupernetProblem:
         return {key: [(index[name], rows) for name, rows in parts] for key, parts in places.items()}
 
 
-def check_one_hot(weights: Tensor) -> None:
-    """ValueError if a row (R, K) is neither one-hot, up to rounding, nor zero."""
-    for row in weights.detach().tolist():
-        largest = max(row)
-        rest = sum(map(abs, row)) - abs(largest)
-        if rest > 0.01 or min(abs(largest), abs(largest - 1)) > 0.01:
+def check_sampled(weights: Tensor, keep: Sequence[int]) -> None:
+    """ValueError if weights are not (R, K), or a row has other values than zero and one, up to rounding, or more ones
+    than `keep` (R,)."""
+    if weights.dim() != 2:
+        raise ValueError(f"sampled weights (R, K) are the same in all cells, got {tuple(weights.shape)}")
+    for row, ones in zip(weights.detach().tolist(), keep, strict=True):
+        off = sum(min(abs(value), abs(value - 1)) for value in row)
+        if off > 0.01 or sum(value > 0.5 for value in row) > ones:
             raise ValueError(f"sampled weights must be one-hot in every row, got {row}")
 
 

@@ -8,16 +8,45 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from harness.benchmarks import SearchSpace
+
 
 def exponentiated_gradient(theta: Tensor, gradient: Tensor, lr: float, floor: float = 0.0) -> Tensor:
     """One exponentiated-gradient step on every row: argmin over the simplex of lr <g, u> + KL(u || theta).
 
     theta, gradient: (..., K). The entries of the *unnormalised* product are raised to `floor` before the rows are
-    divided by their sums, as the released code does, so an entry can end slightly below or above the floor.
+    divided by their sums, as the released code does, so an entry can end slightly below or above the floor. An entry
+    that is zero is no option, and stays zero.
     Source: Geometry-Aware Gradient Algorithms for NAS (ICLR 2021), Algorithm 1; floor: liamcli/gaea_release.
     """
-    product = (theta * (-lr * gradient).exp()).clamp(min=floor)
-    return product / product.sum(dim=-1, keepdim=True)
+    return floored(theta * (-lr * gradient).exp(), theta, floor)
+
+
+def floored(moved: Tensor, theta: Tensor, floor: float) -> Tensor:
+    """Rows with every entry raised to at least `floor`, but for those where theta is zero, divided by their sums.
+
+    moved, theta: (..., K).
+    """
+    raised = moved.clamp(min=floor) * (theta > 0)
+    return raised / raised.sum(dim=-1, keepdim=True)
+
+
+def uniform(space: SearchSpace) -> Tensor:
+    """(R, K) the centre of the simplices: each row's options have the same share."""
+    if space.mask is None:
+        return torch.full(space.shape, 1 / space.shape[1])
+    options = torch.from_numpy(space.mask).to(torch.get_default_dtype())
+    return options / options.sum(dim=-1, keepdim=True)
+
+
+def masked(logits: Tensor, mask: Tensor | None) -> Tensor:
+    """(R, K) logits, minus infinity where the mask says that there is no option."""
+    return logits if mask is None else logits.masked_fill(~mask, -torch.inf)
+
+
+def log(theta: Tensor, mask: Tensor | None) -> Tensor:
+    """(R, K) logarithms, minus infinity (without a gradient) where there is no option."""
+    return theta.log() if mask is None else masked(theta.masked_fill(~mask, 1.0).log(), mask)
 
 
 def normalised_by_node(edges: Tensor, target: Sequence[int]) -> Tensor:
@@ -57,10 +86,21 @@ def gumbel_one_hot(log_probabilities: Tensor, temperature: float, gumbels: Tenso
     return hard - soft.detach() + soft
 
 
-def uniform_one_hot(shape: tuple[int, int]) -> Tensor:
-    """(E, K) with one entry per row set, each with the same chance."""
-    edges, operations = shape
-    return torch.eye(operations)[torch.randint(operations, (edges,))]
+def divergence_from_uniform(theta: Tensor, mask: Tensor | None) -> Tensor:
+    """Sum over all rows of the Kullback-Leibler divergence from the uniform distribution, nats. theta: (R, K)."""
+    if mask is None:
+        return (theta * (theta * theta.shape[1]).log()).sum()
+    lengths = mask.sum(dim=-1, keepdim=True)
+    theta = theta.masked_fill(~mask, 0.0) + (~mask).to(theta) / lengths  # entries that are no options add nothing
+    return (theta * (theta * lengths).log()).sum()
+
+
+def uniform_one_hot(space: SearchSpace) -> Tensor:
+    """(R, K) with one option of every row set, each with the same chance."""
+    choices, most = space.shape
+    if space.mask is None:
+        return torch.eye(most)[torch.randint(most, (choices,))]
+    return torch.eye(most)[uniform(space).multinomial(1).squeeze(dim=1)]
 
 
 def entropy(theta: Tensor) -> Tensor:

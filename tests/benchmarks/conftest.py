@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.experiment.memory import keep_freed
+from harness.experiment.memory import tune_malloc
 from tests.benchmarks import table
 from tests.benchmarks.table import Row
 
@@ -107,7 +107,7 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 
     By default page faults would fall on whichever candidate follows the one with the largest peak.
     """
-    keep_freed()
+    tune_malloc()
     before = torch.get_num_threads()
     torch.set_num_threads(request.config.getoption("--threads"))
     yield torch.get_num_threads()

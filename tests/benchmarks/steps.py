@@ -13,16 +13,16 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from harness.profiles import CONTROLLED
 
 from harness.benchmarks import NASBench201
 from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
 from harness.data.datasets import Images
 from harness.data.splits import SearchData
-from harness.experiment.memory import keep_freed
-from harness.experiment.registry import load
-from harness.profiles import CONTROLLED
+from harness.experiment.memory import tune_malloc
+from harness.experiment.registry import built_in
+from harness.plugins import load
 from harness.search.loop import Search
-from methods import METHODS
 from tests.nasbench201.textbook import TextbookSupernet
 
 METHOD = "gaea-darts-bilevel"
@@ -59,7 +59,7 @@ def search(images, textbook=False, device="cpu", **protocol):
     torch.manual_seed(0)
     size = (protocol.channels, protocol.cells, 10)
     network = TextbookSupernet(space.operations, *size) if textbook else NASBench201Supernet(space, *size)
-    return Search(load(METHODS[METHOD])(space), network, data, protocol, 0, torch.device(device))
+    return Search(load(built_in()[METHOD])(space), network, data, protocol, 0, torch.device(device))
 
 
 def resident_bytes(name):
@@ -70,7 +70,7 @@ def resident_bytes(name):
 
 def main(which, batch_size):
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    keep_freed()
+    tune_malloc()
     work = search(batch_size, textbook=which == "textbook", batch_size=batch_size)
     problem = work.problem(epoch=0)
     next(pairs := problem.pairs())

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 import torch
+from harness.profiles import CONTROLLED, DARTS_CONTROLLED
 from torch import nn
 
 from harness.benchmarks import DARTS, NASBench201
 from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
 from harness.data.splits import SearchData
-from harness.experiment.registry import load
-from harness.profiles import CONTROLLED, DARTS_CONTROLLED
-from harness.search.loop import Search, build_supernet
-from methods import METHODS
+from harness.experiment.registry import built_in
+from harness.plugins import load
+from harness.search.loop import Search
 from tests.benchmarks.steps import random_images, search, step
 from tests.benchmarks.timing import medians
 from tests.nasbench201.textbook import TextbookSupernet
+from tests.problems import build_supernet
 
 pytestmark = [
     pytest.mark.gpu,
@@ -35,7 +36,7 @@ def prepared(method_name, space_name):
     )
     half = random_images(2 * BATCH)
     data = SearchData(half, half, half, 10, (127.5,) * 3, (63.75,) * 3)
-    method = load(METHODS[method_name])(space)
+    method = load(built_in()[method_name])(space)
     network = build_supernet(space, protocol, 10, method.supernet)
     return begun(Search(method, network, data, protocol, 0, torch.device("cuda")))
 

@@ -49,7 +49,7 @@ def test_supernet(record, rounds, threads, varied):
     sizes = SIZES[varied]
     tasks = [task(**{**BASE, varied: size}) for size in sizes]
     bytes_of = [
-        bytes_kept(lambda net=network, x=images: net(x, uniform(), torch.ones(len(SPACE.target))))
+        bytes_kept(lambda net=network, x=images: net(x, uniform(), torch.ones(len(SPACE.edge_target))))
         for network, images in tasks
     ]
     turns = rounds(5)

@@ -15,14 +15,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.benchmarks.nasbench201.table import open_table
 from harness.data.streams import Streams
 from harness.experiment import checkpoint as checkpoints
 from harness.experiment.plan import plan
 from harness.experiment.progress import Display
+from harness.experiment.registry import built_in
 from harness.experiment.store import Store
 from harness.search.loop import EVALUATION_BATCH, stacked
-from methods import METHODS
 from tests.benchmarks.steps import METHOD, search
 from tests.benchmarks.timing import medians, taken
 
@@ -77,11 +76,11 @@ class Timed:
     def one_pass(self, generator):
         return self.clocks.iterate(self.name, self.batches.one_pass(generator), self.limit)
 
-    def forever(self, generator):
-        return self.clocks.iterate(self.name, self.batches.forever(generator))
+    def infinite(self, generator):
+        return self.clocks.iterate(self.name, self.batches.infinite(generator))
 
-    def plain(self):
-        return self.clocks.iterate(self.name, self.batches.plain(), self.limit)
+    def in_order(self):
+        return self.clocks.iterate(self.name, self.batches.in_order(), self.limit)
 
 
 def timed_epoch(work):
@@ -131,8 +130,8 @@ def saving(tmp_path, rounds, threads):
     def measure(work, log):
         store = Store(tmp_path)
         store.prepare()
-        entries = {METHOD: METHODS[METHOD]}
-        run = plan(entries, "nasbench201", "controlled", ["digits"], [0], [], Path("data"), open_table())[0]
+        entries = {METHOD: built_in()[METHOD]}
+        run = plan(entries, "nasbench201", "controlled", ["digits"], [0], [], Path("data"), None)[0]
         logs = [stacked([log], [work.method.space.to_string(log.cell)])] * run.epochs
         console = Console(file=io.StringIO(), force_terminal=True)
         display = Display(console, store, [(run.key, run.label, run.epochs)])

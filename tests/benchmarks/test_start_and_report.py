@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from harness.benchmarks import NASBench201
-from harness.experiment.store import LOOKUP_COLUMNS, Lookups, Store
+from harness.benchmarks.base import SCORE_COLUMNS
+from harness.experiment.store import Scores, Store
 from tests.benchmarks.timing import Ended, python, run_all
 from tests.browser.test_many_runs import SPLITS, _record, _runs
 
@@ -61,8 +62,12 @@ def write_runs(folder, runs):
             found = [space.to_string(space.random(rng)) for _ in range(4)]
             cells.add(found[-1])
             store.write(_record(method, lr, seed, found, rng))
-    rows = [(cell, *pair, 200, round(rng.uniform(10, 95), 4), 3) for cell, pair in product(sorted(cells), SPLITS)]
-    store.write_lookups(Lookups("a" * 64, "a table", pd.DataFrame(rows, columns=LOOKUP_COLUMNS)))
+    rows = [
+        (cell, dataset, split, "valid_accuracy" if "valid" in split else "test_accuracy", value, 3)
+        for cell, (dataset, split) in product(sorted(cells), SPLITS)
+        for value in [round(rng.uniform(10, 95), 4)]
+    ]
+    store.write_scores(Scores("nasbench201", "a" * 64, "a table", pd.DataFrame(rows, columns=SCORE_COLUMNS), True))
     return folder
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from harness import report
 from harness.benchmarks import NASBench201
+from harness.benchmarks.base import SCORE_COLUMNS
 from harness.experiment.config import SCHEMA, run_key
-from harness.experiment.store import LOOKUP_COLUMNS, Lookups, Store
+from harness.experiment.store import Scores, Store
 from harness.report import site as page
 from tests.report.conftest import PUBLISHED
 
@@ -55,8 +56,12 @@ def many(tmp_path_factory):
             found = [space.to_string(space.random(rng)) for _ in range(4)]
             cells.add(found[-1])
             store.write(_record(method, lr, seed, found, rng))
-    rows = [(cell, *pair, 200, round(rng.uniform(10, 95), 4), 3) for cell, pair in product(sorted(cells), SPLITS)]
-    store.write_lookups(Lookups("a" * 64, "a table", pd.DataFrame(rows, columns=LOOKUP_COLUMNS)))
+    rows = [
+        (cell, dataset, split, "valid_accuracy" if "valid" in split else "test_accuracy", value, 3)
+        for cell, (dataset, split) in product(sorted(cells), SPLITS)
+        for value in [round(rng.uniform(10, 95), 4)]
+    ]
+    store.write_scores(Scores("nasbench201", "a" * 64, "a table", pd.DataFrame(rows, columns=SCORE_COLUMNS), True))
     text = page.render(report.gather(store, [], PUBLISHED))
     path = store.folder / "leaderboard.html"
     path.write_text(text, encoding="utf-8")

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from harness.benchmarks.darts.genotypes import PUBLISHED_CELLS, published_cell
-from harness.benchmarks.darts.network import DARTSNetwork, DiscreteCell, dropped, multiply_adds, parameter_count
+from harness.benchmarks.darts.network import DARTSNetwork, DiscreteCell, apply_drop_path
+from harness.evaluate.network import multiply_adds, parameter_count
 
 SIZES = {  # parameters for CIFAR-10 (36 channels, 20 cells) and ImageNet (48, 14), multiply-adds at 224x224
     "GAEA_PC_DARTS_cifar10_3103": (3688246, 5297344, 576057792),
@@ -147,11 +148,11 @@ def test_other_image_sizes_need_a_network_without_auxiliary_classifier():
 
 def test_drop_path_is_per_image_and_keeps_the_mean():
     torch.manual_seed(0)
-    y = dropped(torch.ones(20_000, 2, 3, 3), 0.3)
+    y = apply_drop_path(torch.ones(20_000, 2, 3, 3), 0.3)
     assert all(((image == 0).all() or (image == image[0, 0, 0]).all()) for image in y[:200])
     assert torch.allclose(y.unique(), torch.tensor([0, 1 / 0.7]))
     assert abs(y[:, 0, 0, 0].mean() - 1) < 4 * (0.3 / 0.7 / 20_000) ** 0.5
-    assert dropped(y, 0.0) is y
+    assert apply_drop_path(y, 0.0) is y
 
 
 def test_drop_path_spares_identities_and_acts_in_training_only():

@@ -42,9 +42,9 @@ def test_discretize_is_the_official_derivation(test_data, file):
     for case in json.loads((test_data / "golden" / file).read_text()):
         strength = softmax(np.array(case["alphas_normal"] + case["alphas_reduce"]))
         if "betas_normal" in case:
-            betas = [np.array(case[f"betas_{name}"]) for name in SPACE.cell_types]
+            betas = [np.array(case[f"betas_{name}"]) for name in SPACE.groups]
             strength *= np.concatenate([softmax(beta[rows]) for beta in betas for rows in NODE_ROWS])[:, None]
-        expected = tuple(tuple((op, source) for op, source in case[name]) for name in SPACE.cell_types)
+        expected = tuple(tuple((op, source) for op, source in case[name]) for name in SPACE.groups)
         assert SPACE.discretize(strength) == expected
 
 
@@ -52,10 +52,10 @@ def test_shape_targets_and_cell_types():
     assert SPACE.shape == (28, 8)
     assert SPACE.without("none").shape == (28, 7)
     assert SPACE.operations == OPERATIONS
-    assert Counter(SPACE.target) == {2: 2, 3: 3, 4: 4, 5: 5, 6: 2, 7: 3, 8: 4, 9: 5}
-    for edges in SPACE.cell_types.values():
+    assert Counter(SPACE.edge_target) == {2: 2, 3: 3, 4: 4, 5: 5, 6: 2, 7: 3, 8: 4, 9: 5}
+    for edges in SPACE.groups.values():
         assert SPACE.edges[edges][5:9] == ((4, 0), (4, 1), (4, 2), (4, 3))
-    assert set(SPACE.target[:14]).isdisjoint(SPACE.target[14:])
+    assert set(SPACE.edge_target[:14]).isdisjoint(SPACE.edge_target[14:])
 
 
 def test_ties_go_to_the_lower_input_and_the_first_operation_and_zero_is_never_chosen():

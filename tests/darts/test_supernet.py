@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.benchmarks import DARTS
+from harness.benchmarks.darts.operations import Convolution, depthwise, from_phases, to_phases
 from harness.benchmarks.darts.supernet import DARTSSupernet
-from harness.supernets.operations import Convolution, depthwise, from_phases, to_phases
 from tests.darts.textbook import TextbookDARTS, official_names, part_of
 
 SPACE = DARTS()

@@ -32,7 +32,7 @@ def test_batches_see_every_image_once_per_pass_normalised_in_three_channels():
     images = torch.cat([images for images, _ in seen])
     assert images.shape == (10, 3, 4, 4)
     assert torch.equal(images[:, 2, 0, 0], (labels.float() - 2) / 0.5)
-    assert len(list(zip(batches.forever(torch.Generator()), range(7), strict=False))) == 7
+    assert len(list(zip(batches.infinite(torch.Generator()), range(7), strict=False))) == 7
 
 
 def cut_out_of_one(image, length, row, column):

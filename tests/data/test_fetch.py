@@ -11,8 +11,9 @@ from tarfile import SYMTYPE, FilterError, TarInfo
 
 import pytest
 
+from harness.cli import main
+from harness.commands.data import FETCHABLE
 from harness.data import DATASETS, load
-from harness.data.__main__ import FETCHABLE, main
 from harness.data.archives import Download
 from harness.data.fetch import fetch, unpack
 from tests.data.layouts import archive, cifar100_files
@@ -75,9 +76,9 @@ def assert_complete(folder):
 
 
 def test_fetch_downloads_verifies_and_unpacks(files, folder, server):
-    assert "is unpacked from" in fetch(files, folder)
+    assert "unpacked" in fetch(files, folder)
     assert_complete(folder)
-    assert "is there" in fetch(files, folder)
+    assert "is already there" in fetch(files, folder)
     assert server.requests == 1
 
 
@@ -95,7 +96,7 @@ def test_a_present_folder_is_enough(files, folder, server):
     with pytest.raises(FileNotFoundError, match="has no file test: complete it, or remove it"):
         fetch(files, folder)
     (folder / "cifar-100-python" / "test").touch()
-    assert "is there" in fetch(files, folder)
+    assert "is already there" in fetch(files, folder)
     assert server.requests == 0
 
 
@@ -163,16 +164,16 @@ def test_nothing_is_unpacked_elsewhere(tmp_path, folder, member):
 
 def test_command(files, folder, monkeypatch, capsys):
     monkeypatch.setitem(FETCHABLE, "cifar100", files)
-    assert main(["fetch", "cifar100", "--data", str(folder)]) == 0
+    assert main(["data", "fetch", "cifar100", "--data", str(folder)]) == 0
     assert_complete(folder)
-    assert capsys.readouterr().err == f"{folder / 'cifar-100-python'} is unpacked from {folder / NAME}\n"
+    assert capsys.readouterr().err == f"unpacked {folder / 'cifar-100-python'} from {folder / NAME}\n"
 
 
 def test_command_without_network_says_what_to_put_where(server, files, folder, monkeypatch, capsys):
     monkeypatch.setitem(FETCHABLE, "cifar100", files)
     server.shutdown()
     server.server_close()
-    assert main(["fetch", "cifar100", "--data", str(folder)]) == 2
+    assert main(["data", "fetch", "cifar100", "--data", str(folder)]) == 2
     line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert f"put or unpack the official {NAME} (md5 {files.download.md5}) into" in line
@@ -180,7 +181,7 @@ def test_command_without_network_says_what_to_put_where(server, files, folder, m
 
 
 def test_command_for_what_cannot_be_downloaded(folder, capsys):
-    assert main(["fetch", "imagenet16-120", "--data", str(folder)]) == 2
+    assert main(["data", "fetch", "imagenet16-120", "--data", str(folder)]) == 2
     line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert "files train_data_batch_1 to train_data_batch_10 and val_data into" in line

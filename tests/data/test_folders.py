@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from harness.cli import main
 from harness.data.folders import (
     AREAS,
     MEAN,
@@ -17,14 +18,13 @@ from harness.data.folders import (
     STD,
     Augmentation,
     FolderBatches,
-    central,
+    centre_crop,
     class_folders,
-    jittered,
+    jitter_colours,
     random_box,
-    turned,
+    shift_hue,
 )
 from harness.evaluate.distributed import Group
-from harness.evaluate.retrain import main
 from harness.experiment.store import Store
 
 CPU = torch.device("cpu")
@@ -121,7 +121,7 @@ def test_a_damaged_image_is_named(tmp_path):
     (root / "train" / "n02_green" / "0.png").write_bytes(b"no image")
     batches = FolderBatches(class_folders(root).train, 3, 32, NOTHING, CPU)
     with pytest.raises(ValueError, match=r"n02_green/0\.png cannot be read as an image"):
-        list(batches.plain())
+        list(batches.in_order())
 
 
 # Geometry ------------------------------------------------------------------------------------------------------------
@@ -129,19 +129,19 @@ def test_a_damaged_image_is_named(tmp_path):
 
 def test_the_central_square_is_cut_exactly():
     pixels = np.random.default_rng(0).integers(0, 256, (256, 300, 3), dtype=np.uint8)
-    assert np.array_equal(np.array(central(Image.fromarray(pixels), 224)), pixels[16:240, 38:262])
+    assert np.array_equal(np.array(centre_crop(Image.fromarray(pixels), 224)), pixels[16:240, 38:262])
 
 
 @pytest.mark.parametrize("size", [(500, 375), (375, 500), (20, 100), (256, 256), (1, 1)])
 @pytest.mark.parametrize("side", [32, 224])
 def test_the_central_square_has_its_side(size, side):
-    assert central(Image.new("RGB", size), side).size == (side, side)
+    assert centre_crop(Image.new("RGB", size), side).size == (side, side)
 
 
 def test_the_shorter_side_is_brought_to_256():
     """A ramp along the width of an image twice as large: value 255 * x / 1023 there, x = 2 * (x' + offset) + 1/2."""
     ramp = np.broadcast_to(np.linspace(0, 255, 1024)[None, :, None], (512, 1024, 3)).round().astype(np.uint8)
-    found = np.array(central(Image.fromarray(ramp), 224)).astype(float)
+    found = np.array(centre_crop(Image.fromarray(ramp), 224)).astype(float)
     expected = 255 / 1023 * (2 * (np.arange(224) + (512 - 224) / 2) + 0.5)
     assert np.abs(found - expected[:, None]).max() <= 1
 
@@ -178,20 +178,20 @@ def test_an_image_too_narrow_for_any_part_is_cut_in_its_middle():
 def test_the_hue_is_turned(colour, turn):
     h, s, v = colorsys.rgb_to_hsv(*(level / 255 for level in colour))
     expected = [255 * level for level in colorsys.hsv_to_rgb((h + turn) % 1, s, v)]
-    assert turned(Image.new("RGB", (1, 1), colour), turn).getpixel((0, 0)) == pytest.approx(expected, abs=6)
+    assert shift_hue(Image.new("RGB", (1, 1), colour), turn).getpixel((0, 0)) == pytest.approx(expected, abs=6)
 
 
 def test_jitter_changes_brightness_within_its_limits_and_leaves_black_alone():
     white, black = Image.new("RGB", (2, 2), (128, 128, 128)), Image.new("RGB", (2, 2))
-    levels = [jittered(white, np.random.default_rng(seed)).getpixel((0, 0))[0] for seed in range(500)]
+    levels = [jitter_colours(white, np.random.default_rng(seed)).getpixel((0, 0))[0] for seed in range(500)]
     assert 128 * 0.6 - 1 <= min(levels) < 128 * 0.62
     assert 128 * 1.38 < max(levels) <= 128 * 1.4 + 1
-    assert jittered(black, np.random.default_rng(0)).getpixel((0, 0)) == (0, 0, 0)
+    assert jitter_colours(black, np.random.default_rng(0)).getpixel((0, 0)) == (0, 0, 0)
 
 
 def test_jitter_changes_each_image_in_its_own_way():
     image = Image.new("RGB", (2, 2), COLOURS["n01_red"])
-    found = {jittered(image, np.random.default_rng(seed)).getpixel((0, 0)) for seed in range(50)}
+    found = {jitter_colours(image, np.random.default_rng(seed)).getpixel((0, 0)) for seed in range(50)}
     assert len(found) > 40
 
 
@@ -199,7 +199,7 @@ def test_jitter_changes_each_image_in_its_own_way():
 
 
 def test_plain_batches_are_normalised_in_order(root):
-    (first, labels), (second, _) = FolderBatches(class_folders(root).test, 4, 32, NOTHING, CPU).plain()
+    (first, labels), (second, _) = FolderBatches(class_folders(root).test, 4, 32, NOTHING, CPU).in_order()
     assert (first.shape, second.shape) == ((4, 3, 32, 32), (2, 3, 32, 32))
     assert first.is_contiguous(memory_format=torch.channels_last)
     assert labels.tolist() == [0, 0, 1, 1]
@@ -230,7 +230,7 @@ def test_parts_of_two_processes_make_the_whole(root):
     files = class_folders(root).train
     whole = images(FolderBatches(files, 6, 32, ALL, CPU), 3)
     parts = [
-        list(FolderBatches(files, 6, 32, ALL, CPU, share=share).one_pass(seeded(3)))
+        list(FolderBatches(files, 6, 32, ALL, CPU, shard=share).one_pass(seeded(3)))
         for share in (lambda count: slice(0, count // 2), lambda count: slice(count // 2, count))
     ]
     joined = torch.cat([images for step in zip(*parts, strict=True) for images, _ in step])
@@ -239,8 +239,8 @@ def test_parts_of_two_processes_make_the_whole(root):
 
 def test_a_process_leaves_out_a_batch_of_which_it_gets_nothing(root):
     files = class_folders(root).test[torch.arange(5)]
-    parts = [FolderBatches(files, 4, 32, NOTHING, CPU, share=Group(rank, 2).share) for rank in range(2)]
-    assert [[len(labels) for _, labels in part.plain()] for part in parts] == [[2], [2, 1]]
+    parts = [FolderBatches(files, 4, 32, NOTHING, CPU, shard=Group(rank, 2).shard) for rank in range(2)]
+    assert [[len(labels) for _, labels in part.in_order()] for part in parts] == [[2], [2, 1]]
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.faults)])
@@ -270,7 +270,7 @@ def test_grey_and_other_images_are_read_as_colours(tmp_path):
         Image.new("L", (40, 50), 100).save(folder / "grey.png")
         Image.new("CMYK", (40, 50), (0, 255, 255, 0)).save(folder / "print.jpg")
         Image.new("RGBA", (40, 50), (10, 20, 30, 0)).save(folder / "transparent.png")
-    ((found, _),) = FolderBatches(class_folders(tmp_path).test, 3, 32, NOTHING, CPU).plain()
+    ((found, _),) = FolderBatches(class_folders(tmp_path).test, 3, 32, NOTHING, CPU).in_order()
     pixels = (found.permute(0, 2, 3, 1) * torch.tensor(STD) + torch.tensor(MEAN))[:, 16, 16]
     assert pixels[0].tolist() == pytest.approx([100, 100, 100], abs=0.01)
     assert pixels[1].tolist() == pytest.approx([255, 0, 0], abs=5)
@@ -281,7 +281,7 @@ def test_a_cell_learns_colours_from_class_folders(root, tmp_path):
     words = ["--cell", "PC_DARTS_cifar", "--dataset", "imagenet", "--data", str(root.parent), "--results"]
     recipe = ["--cells", "3", "--channels", "4", "--image-size", "32", "--auxiliary-weight", "0", "--epochs", "8"]
     recipe += ["--batch-size", "5", "--learning-rate", "0.1", "--warmup-epochs", "0", "--no-colour-jitter"]
-    assert main([*words, str(tmp_path), *recipe]) == 0
+    assert main(["retrain", *words, str(tmp_path), *recipe]) == 0
     (record,) = Store(tmp_path).records()
     assert record["test_error"] < 40
     assert record["config"]["dataset"]["sha256"] == class_folders(root).sha256

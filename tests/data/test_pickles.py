@@ -61,10 +61,10 @@ PIXELS = np.zeros((2, 12), np.uint8)
 @pytest.mark.parametrize(
     "content, reason",
     [
-        ([1], "no dictionary"),
+        ([1], "not a dictionary"),
         ({}, "it has no 'data'"),
         ({"data": PIXELS}, "it has no 'labels'"),
-        ({"data": [[0] * 12] * 2, "labels": [1, 1]}, "data are no array"),
+        ({"data": [[0] * 12] * 2, "labels": [1, 1]}, "data are not an array"),
         ({"data": PIXELS.astype(np.int64), "labels": [1, 1]}, "'i8', not u1"),
         ({"data": PIXELS[:, :11], "labels": [1, 1]}, r"shape \(2, 11\), not \(n, 12\)"),
         ({"data": PIXELS[0], "labels": [1]}, r"shape \(12,\)"),
@@ -72,7 +72,7 @@ PIXELS = np.zeros((2, 12), np.uint8)
         ({"data": PIXELS, "labels": [1]}, "one number per image"),
         ({"data": PIXELS, "labels": np.ones(2, int)}, "one number per image"),
         ({"data": PIXELS, "labels": [1, True]}, "one number per image"),
-        ({"data": PIXELS, "labels": [1, np.int64(1)]}, "asks for 'numpy"),
+        ({"data": PIXELS, "labels": [1, np.int64(1)]}, "refers to 'numpy"),
         ({"data": PIXELS, "labels": [1, "1"]}, "one number per image"),
         ({"data": PIXELS, "labels": [0, 1]}, "from 1 to 10"),
         ({"data": PIXELS, "labels": [1, 11]}, "from 1 to 10"),
@@ -95,7 +95,7 @@ class Malicious:
 @pytest.mark.parametrize("call", [(print, ("executed",)), (eval, ("print('executed')",)), (np.load, ("x",))])
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_nothing_is_executed(call, protocol, capsys):
-    with pytest.raises(ValueError, match="which is refused"):
+    with pytest.raises(ValueError, match="which is not allowed"):
         read(pickle.dumps({"data": Malicious(*call), "labels": [1]}, protocol=protocol))
     assert capsys.readouterr().out == ""
 

@@ -10,13 +10,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.benchmarks.nasbench201.table import open_table
 from harness.data import Images, load, search_data, search_split
-from harness.data.datasets import share_of
-from harness.data.halves import balanced_halves, misfit, read_lists
+from harness.data.datasets import subset_size
+from harness.data.halves import balanced_halves, mismatch, read_lists
 from harness.experiment.config import dataset_name
 from harness.experiment.plan import plan
-from methods import METHODS
+from harness.experiment.registry import built_in
 from tests.data.layouts import archive, cifar100_files, imagenet16
 
 KEYS = ("xvalid", "xtest")
@@ -122,10 +121,10 @@ def test_cifar10_is_halved_by_its_list(tmp_path, test_data):
 @pytest.mark.parametrize(
     "first, second, reason",
     [
-        (range(5_000), range(5_000, 10_000), "it divides 10000 images, not 400"),
-        (range(200), range(199, 399), "it does not have every image once"),
-        (range(200), range(201, 401), "it does not have every image once"),
-        (range(201), range(200, 400), "it divides 401 images, not 400"),
+        (range(5_000), range(5_000, 10_000), "it splits 10000 images, not 400"),
+        (range(200), range(199, 399), "it does not list every image exactly once"),
+        (range(200), range(201, 401), "it does not list every image exactly once"),
+        (range(201), range(200, 400), "it splits 401 images, not 400"),
     ],
 )
 def test_a_list_that_does_not_fit_is_not_followed(cifar100, first, second, reason):
@@ -134,7 +133,7 @@ def test_a_list_that_does_not_fit_is_not_followed(cifar100, first, second, reaso
     write_lists(path, first, second)
     load.cache_clear()
     dataset = official(load("cifar100", folder))
-    assert misfit(dataset.lists, len(dataset.test)) == reason
+    assert mismatch(dataset.lists, len(dataset.test)) == reason
     split = search_split(dataset, True)
     assert (split.name, split.sha256) == (without.name, without.sha256)  # the same images, so the same run
     assert without.may_have_seen_test
@@ -149,7 +148,7 @@ def test_the_official_lists_divide_the_official_archives(test_data):
     ]:
         lists = read_lists(test_data / "splits" / name, keys)
         assert [len(part) for part in lists] == [sizes, sizes]
-        assert misfit(lists, 2 * sizes) is None
+        assert mismatch(lists, 2 * sizes) is None
         raw = json.loads((test_data / "splits" / name).read_text())
         assert lists[0].tolist() == [int(i) for i in raw[keys[0]][1]]
 
@@ -216,7 +215,7 @@ def test_any_json_is_lists_or_refused(tmp_path):
 def test_balanced_halves(labels):
     labels = torch.tensor(labels)
     halves = balanced_halves(labels)
-    assert misfit(halves, len(labels)) is None
+    assert mismatch(halves, len(labels)) is None
     counts = [labels[half].bincount(minlength=6) for half in halves]
     assert (counts[0] - counts[1]).abs().max() <= 1
     assert abs(len(halves[0]) - len(halves[1])) <= 1
@@ -240,14 +239,14 @@ def test_a_subset_is_called_one(cifar100, test_data):
     assert load("cifar100", cifar100[0]).part == "200 of 50000"
     assert load("cifar10", test_data / "cifar").part == "10000 of 50000"
     assert load("digits", Path()).part is None
-    assert share_of(50_000, 10_000, (50_000, 10_000)) is None
-    assert share_of(50_000, 9_999, (50_000, 10_000)) == "9999 of 10000 test images"
-    assert share_of(7, 9, None) is None
+    assert subset_size(50_000, 10_000, (50_000, 10_000)) is None
+    assert subset_size(50_000, 9_999, (50_000, 10_000)) == "9999 of 10000 test images"
+    assert subset_size(7, 9, None) is None
 
 
 def test_a_search_on_a_subset_says_so_and_a_control_sees_no_images(test_data):
-    entries = {name: METHODS[name] for name in ("darts", "random-cell")}
-    runs = plan(entries, "nasbench201", "paper", ["cifar10"], [0], [], test_data / "cifar", open_table())
+    entries = {name: built_in()[name] for name in ("darts", "random-cell")}
+    runs = plan(entries, "nasbench201", "paper", ["cifar10"], [0], [], test_data / "cifar", None)
     datasets = {run.config["method"]["name"]: run.config["dataset"] for run in runs}
     assert (datasets["darts"]["origin"], datasets["darts"]["part"]) == ("subset", "10000 of 50000")
     assert datasets["random-cell"] == {"name": "cifar10", "origin": "official"}  # it asks the table
@@ -256,13 +255,13 @@ def test_a_search_on_a_subset_says_so_and_a_control_sees_no_images(test_data):
 def test_a_plan_reads_a_dataset_once_however_many_runs_there_are(monkeypatch):
     names = []
     monkeypatch.setattr("harness.experiment.plan.load", lambda name, folder: names.append(name) or load(name, folder))
-    methods = {name: METHODS[name] for name in ("darts", "gaea-darts-erm", "random-cell")}
-    plan(methods, "nasbench201", "quick", ["digits"], [0, 1, 2], [], Path(), open_table())
+    methods = {name: built_in()[name] for name in ("darts", "gaea-darts-erm", "random-cell")}
+    plan(methods, "nasbench201", "quick", ["digits"], [0, 1, 2], [], Path(), None)
     assert names == ["digits"]
 
 
 def test_a_control_without_a_table_stands_beside_the_methods_that_search():
-    methods = {name: METHODS[name] for name in ("darts", "random-cell")}
-    runs = plan(methods, "darts", "quick", ["digits"], [0], [], Path(), open_table())
+    methods = {name: built_in()[name] for name in ("darts", "random-cell")}
+    runs = plan(methods, "darts", "quick", ["digits"], [0], [], Path(), None)
     named = [(run.config["method"]["name"], run.config["profile"], dataset_name(run.config)) for run in runs]
     assert named == [("darts", "quick", "digits"), ("random-cell", "quick", "digits")]

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.evaluate.recipes import CIFAR, DIGITS, IMAGENET, RECIPES
+from harness.benchmarks.darts.recipes import CIFAR, DIGITS, IMAGENET, RECIPES
 
 
 def rates(recipe):

@@ -15,19 +15,20 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from harness.benchmarks import DARTS
+from harness.benchmarks import BENCHMARKS, DARTS
 from harness.benchmarks.darts.genotypes import PUBLISHED_CELLS, published_cell
+from harness.benchmarks.darts.recipes import DIGITS
+from harness.cli import main
 from harness.data import Batches, load
 from harness.evaluate.distributed import Group
-from harness.evaluate.recipes import DIGITS
-from harness.evaluate.retrain import main
-from harness.evaluate.retraining import named_cell, plan, retrainings
-from harness.evaluate.training import Feed, Training, build_network, feed
+from harness.evaluate.training import Feed, Training, feed
+from harness.experiment.retrainings import named_cell, of_searches, plan
 from harness.experiment.scalars import scalars
 from harness.experiment.store import Store
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
+BENCHMARK = BENCHMARKS["darts"]
 CELL = "PC_DARTS_cifar"
 ARCH = published_cell(CELL).arch
 GENOTYPE = DARTS().to_string(ARCH)
@@ -39,7 +40,7 @@ def training(recipe=TINY, seed=0, group=None, arch=ARCH, dtype=torch.float32):
     group = group or Group()
     source = feed("digits", Path(), recipe, CPU, group)
     torch.manual_seed(seed)
-    network = build_network(arch, recipe, source.classes, source.stem).to(dtype)
+    network = BENCHMARK.network(arch, recipe, source.classes, source.large).to(dtype)
     return Training(network, source, recipe, seed, CPU, group)
 
 
@@ -50,7 +51,7 @@ def values(logs):
 
 def retrain(results, *words, cells=(CELL,)):
     chosen = [word for cell in cells for word in ("--cell", cell)]
-    return main([*chosen, *WORDS, "--results", str(results), *words])
+    return main(["retrain", *chosen, *WORDS, "--results", str(results), *words])
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def test_the_test_accuracy_is_that_of_the_network_in_evaluation_mode():
     own = training(replace(TINY, epochs=1))
     (log,) = own.epochs()
     digits = load("digits", Path())
-    images, labels = next(Batches(digits.test, len(digits.test), digits.mean, digits.std).plain())
+    images, labels = next(Batches(digits.test, len(digits.test), digits.mean, digits.std).in_order())
     with torch.no_grad():
         logits, of_auxiliary = own.network.eval()(images)
     assert of_auxiliary is None
@@ -189,7 +190,7 @@ def contents(results):
 
 @pytest.mark.faults
 def test_a_killed_training_goes_on_bit_for_bit(finished, tmp_path):
-    command = [sys.executable, "-m", "harness.evaluate.retrain", "--cell", CELL, "--seeds", "2", *WORDS]
+    command = [sys.executable, "-m", "harness", "retrain", "--cell", CELL, "--seeds", "2", *WORDS]
     process = subprocess.Popen([*command, "--results", str(tmp_path)], cwd=ROOT, stdout=subprocess.DEVNULL)
     checkpoints = tmp_path / "checkpoints"
     while not (checkpoints.is_dir() and list(checkpoints.glob("*.pt"))):
@@ -255,14 +256,16 @@ def test_a_cell_under_another_name_is_the_same_run(finished, tmp_path, capsys):
 def test_cells_are_ranked_by_their_mean_error(tmp_path, capsys):
     store = Store(tmp_path)
     store.prepare()
-    runs = plan([named_cell(cell.name) for cell in PUBLISHED_CELLS[:2]], "digits", [0, 1], {}, Path())
+    runs = plan(
+        "darts", [named_cell(BENCHMARK, cell.name) for cell in PUBLISHED_CELLS[:2]], "digits", [0, 1], {}, Path()
+    )
     for run, error in zip(runs, [4.0, 2.0, 5.0, 2.5], strict=True):
         result = {"test_error": error, "best_epoch": {"epoch": 1, "test_error": 1.0, "test_peeking": True}}
         rest = {"status": "done", "parameters": 5, "cell_name": run.cell_name}
         record = {"key": run.key, "config": run.config, **rest, **result, "provenance": {"seconds": 1.0}}
         store.write(record, {"loss": np.zeros(1)})
     words = [word for cell in PUBLISHED_CELLS[:2] for word in ("--cell", cell.name)]
-    assert main([*words, "--seeds", "2", "--results", str(tmp_path)]) == 0
+    assert main(["retrain", *words, "--seeds", "2", "--results", str(tmp_path)]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if " 1.00 " in line]
     assert [row[-5:-3] for row in rows] == [["2.25", "0.35"], ["4.50", "0.71"]]  # with sample deviations
 
@@ -314,9 +317,9 @@ def test_the_last_cell_of_every_search_is_trained_under_the_searchs_seed():
         search_record("pc-darts", 2, others[1], status="failed"),
         search_record("pc-darts", 3, others[1], kind="retraining"),
         search_record("gdas", 4, "|nor_conv_3x3~0|", benchmark={"name": "nasbench201", "origin": "built-in"}),
-        search_record("gdas", 5, others[1], benchmark={"name": "darts", "origin": "external"}),
+        search_record("gdas", 5, others[1], benchmark={"name": "darts", "origin": "external", "sha256": "0"}),
     ]
-    runs = retrainings(records, Path())
+    runs = of_searches("darts", records, "digits", Path())
     found = [(run.cell_name, run.config["seed"], run.config["architecture"]) for run in runs]
     assert found == [
         ("cell of darts", 0, others[0]),
@@ -324,8 +327,7 @@ def test_the_last_cell_of_every_search_is_trained_under_the_searchs_seed():
         ("cell of gaea-pc-darts", 1, others[1]),
     ]
     assert all(run.recipe == DIGITS and not run.config["overrides"]["protocol"] for run in runs)
-    assert retrainings(records[4:], Path()) == []
-    assert [run.recipe.epochs for run in retrainings(records[:1], Path(), changes={"epochs": 2})] == [2]
+    assert of_searches("darts", records[4:], "digits", Path()) == []
 
 
 # Bad input -----------------------------------------------------------------------------------------------------------
@@ -350,7 +352,7 @@ def test_the_last_cell_of_every_search_is_trained_under_the_searchs_seed():
     ],
 )
 def test_bad_input_is_one_line(words, message, tmp_path, capsys):
-    assert main([*words, "--results", str(tmp_path / "results")]) == 2
+    assert main(["retrain", *words, "--results", str(tmp_path / "results")]) == 2
     printed = capsys.readouterr()
     assert message in printed.err
     assert len(printed.err.strip().splitlines()) == 1
@@ -360,13 +362,13 @@ def test_bad_input_is_one_line(words, message, tmp_path, capsys):
 def test_a_file_that_holds_no_cell(tmp_path):
     for content in ("", "{}", '{"cells": {"last": "|none~0|"}}', "\x00", "[" * 1000):
         (tmp_path / "cell.txt").write_text(content)
-        with pytest.raises(ValueError, match=r"cell\.txt holds neither a DARTS genotype nor the record"):
-            named_cell(str(tmp_path / "cell.txt"))
+        with pytest.raises(ValueError, match=r"cell\.txt holds neither an architecture of darts nor the record"):
+            named_cell(BENCHMARK, str(tmp_path / "cell.txt"))
 
 
 def test_the_record_of_a_search_is_a_cell_file(tmp_path):
     (tmp_path / "search.json").write_text(json.dumps(search_record("darts", 0, GENOTYPE)))
-    assert named_cell(str(tmp_path / "search.json")) == ("cell of darts, seed 0", GENOTYPE)
+    assert named_cell(BENCHMARK, str(tmp_path / "search.json")) == ("cell of darts, seed 0", GENOTYPE)
 
 
 def test_too_few_images_for_the_processes():

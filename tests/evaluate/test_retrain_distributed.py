@@ -15,11 +15,12 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.benchmarks import BENCHMARKS
 from harness.data import Batches, load
-from harness.evaluate.distributed import Group, current
-from harness.evaluate.retraining import named_cell, plan
+from harness.evaluate.distributed import Group, current_group
 from harness.evaluate.training import Training, feed
-from harness.experiment.runner import Machine, prepare_training
+from harness.experiment.jobs.base import Machine
+from harness.experiment.retrainings import named_cell, plan
 from harness.experiment.store import Store
 from harness.search.loop import stream
 from tests.evaluate.test_retrain import CELL, CPU, ROOT, TINY, contents, training
@@ -29,7 +30,7 @@ WORDS = ["--cells", "3", "--channels", "4", "--epochs", "2", "--batch-size", "48
 
 
 def torchrun(results, *words):
-    options = ["--standalone", "--nproc-per-node", "2", "-m", "harness.evaluate.retrain", "--cell", CELL]
+    options = ["--standalone", "--nproc-per-node", "2", "-m", "harness", "retrain", "--cell", CELL]
     command = [sys.executable, "-m", "torch.distributed.run", *options, *WORDS, "--results", str(results), *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
     return subprocess.Popen(
@@ -76,7 +77,7 @@ def in_halves(seed):
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimizer.step()
         network.eval()
-        images, labels = next(Batches(digits.test, len(digits.test), digits.mean, digits.std).plain())
+        images, labels = next(Batches(digits.test, len(digits.test), digits.mean, digits.std).in_order())
         with torch.no_grad():
             right = (network(images)[0].argmax(1) == labels).double().mean().item()
         logs.append([total / len(digits.train), 100 * correct / len(digits.train), 100 * right])
@@ -135,22 +136,22 @@ def test_what_torchrun_cannot_do(tmp_path):
 
 
 def test_a_run_for_two_processes_is_not_trained_by_one():
-    (run,) = plan([named_cell(CELL)], "digits", [0], {}, Path(), processes=2)
+    (run,) = plan("darts", [named_cell(BENCHMARKS["darts"], CELL)], "digits", [0], {}, Path(), processes=2)
     with pytest.raises(ValueError, match="planned for 2 processes, but 1 would train it"):
-        prepare_training(run, Machine(Path(), Path(), None, "cpu", 1, None, None))
+        run.begin(Machine(Path(), Path(), None, "cpu", 1, None, None))
 
 
 def test_alone_there_is_a_group_of_one():
-    group = current()
+    group = current_group()
     assert group == Group(0, 1)
-    assert group.leads
-    assert group.from_leader("a") == "a"
-    assert group.total(torch.ones(2)).tolist() == [1, 1]
+    assert group.is_main
+    assert group.broadcast("a") == "a"
+    assert group.all_reduce(torch.ones(2)).tolist() == [1, 1]
 
 
 @given(st.integers(0, 500), st.integers(1, 17))
 def test_shares_are_a_partition_into_equal_parts(count, size):
-    parts = [range(count)[Group(rank, size).share(count)] for rank in range(size)]
+    parts = [range(count)[Group(rank, size).shard(count)] for rank in range(size)]
     assert [item for part in parts for item in part] == list(range(count))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 

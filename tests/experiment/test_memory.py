@@ -11,11 +11,11 @@ import pytest
 FAULTS = """
 import resource, sys
 import torch
-from harness.experiment.memory import keep_freed
+from harness.experiment.memory import tune_malloc
 
 torch.set_num_threads(1)
 if sys.argv[1] == "keep":
-    keep_freed()
+    tune_malloc()
 
 def step():  # 20 tensors of 6 MiB, more than the C library keeps by itself
     return [torch.zeros(3 << 19).add_(1) for _ in range(20)]
@@ -36,12 +36,12 @@ def page_faults(how: str) -> int:
 
 PEAKS = """
 import torch
-from harness.experiment.memory import forget_peak, keep_freed, peak_megabytes
+from harness.experiment.memory import reset_peak_memory, tune_malloc, peak_megabytes
 
-keep_freed()
+tune_malloc()
 torch.zeros(50 << 20).add_(1)  # 200 MiB
 whole = peak_megabytes("cpu")
-forget_peak("cpu")
+reset_peak_memory("cpu")
 print(whole - peak_megabytes("cpu"))
 """
 

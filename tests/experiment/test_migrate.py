@@ -4,14 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.arguments import parser
-from harness.benchmarks.nasbench201.table import open_table
 from harness.benchmarks.nasbench201.table.convert import main as convert
-from harness.evaluate.retraining import retrainings
+from harness.commands.run import parser
 from harness.experiment.plan import plan
-from harness.experiment.registry import select
+from harness.experiment.registry import benchmark_of, select
+from harness.experiment.retrainings import of_searches
 from harness.experiment.store import Store
-from methods import FAMILIES, METHODS
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 SMALL = (
@@ -36,12 +34,12 @@ COMMANDS = [
 def table(test_data, tmp_path_factory):
     path = tmp_path_factory.mktemp("table") / "table.npz"
     assert convert([str(test_data / "nasbench201" / "nasbench201.csv.gz"), str(path)]) == 0
-    return open_table(path)
+    return path
 
 
 def planned(command, table, data):
     options = parser().parse_args(command.split())
-    entries = select(options.methods, options.space, METHODS, FAMILIES).entries
+    entries = select(options.methods, benchmark_of(options.space)).entries
     datasets = options.dataset or ["digits"]
     return plan(entries, options.space, options.profile, datasets, options.seeds, options.set, data, table)
 
@@ -49,5 +47,5 @@ def planned(command, table, data):
 def test_replanning_the_commands_of_the_reference_results_yields_their_keys(table, test_data):
     keys = {run.key for command in COMMANDS for run in planned(command, table, test_data / "cifar")}
     records = Store(REFERENCE).records()
-    keys |= {training.key for training in retrainings(records, test_data)}
+    keys |= {training.key for training in of_searches("darts", records, "digits", test_data)}
     assert keys == {record["key"] for record in records}

@@ -1,6 +1,9 @@
 """What `--set` changes, and where."""
 
-from harness.experiment.plan import parse_overrides
+from dataclasses import asdict
+
+from harness.benchmarks import BENCHMARKS
+from harness.experiment.overrides import default_settings, parse
 from methods.darts import Darts
 from methods.gdas import Gdas
 from methods.random_search import RandomSearch
@@ -13,12 +16,24 @@ class SameNames(Darts):
         super().__init__(space)
 
 
-METHODS = {"same-names": SameNames, "gdas": Gdas, "random-search": RandomSearch}
+SETTINGS = {
+    name: default_settings(cls)
+    for name, cls in {"same-names": SameNames, "gdas": Gdas, "random-search": RandomSearch}.items()
+}
+NASBENCH201 = BENCHMARKS["nasbench201"]
+SUPERNET = asdict(NASBENCH201.default_protocol("quick", "digits", "").protocol)
+PROTOCOLS = {
+    "same-names": SUPERNET,
+    "gdas": SUPERNET,
+    "random-search": asdict(NASBENCH201.default_simulation("quick").protocol),
+}
 
 
 def test_scopes_of_settings_and_protocol_do_not_collide():
-    changes = parse_overrides(
-        ["protocol.epochs=3", "same-names.epochs=4", "same-names.protocol.momentum=0.1", "gdas.lr=1"], METHODS, "digits"
+    changes = parse(
+        ["protocol.epochs=3", "same-names.epochs=4", "same-names.protocol.momentum=0.1", "gdas.lr=1"],
+        SETTINGS,
+        PROTOCOLS,
     )
     assert changes["same-names"].settings == {"epochs": 4}
     assert changes["same-names"].protocol == {"epochs": 3, "momentum": 0.1}
@@ -28,5 +43,5 @@ def test_scopes_of_settings_and_protocol_do_not_collide():
 
 
 def test_the_last_override_of_a_field_counts():
-    changes = parse_overrides(["protocol.epochs=3", "gdas.protocol.epochs=5"], METHODS, "digits")
+    changes = parse(["protocol.epochs=3", "gdas.protocol.epochs=5"], SETTINGS, PROTOCOLS)
     assert (changes["gdas"].protocol["epochs"], changes["same-names"].protocol["epochs"]) == (5, 3)

@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.benchmarks.nasbench201.table import open_table
 from harness.data import load, search_split
 from harness.experiment import checkpoint
+from harness.experiment.jobs.base import Machine
 from harness.experiment.plan import plan
-from harness.experiment.registry import select
-from harness.experiment.runner import Machine, _log, execute, prepare
+from harness.experiment.registry import benchmark_of, select
+from harness.experiment.runner import execute
 from harness.experiment.store import Store
-from methods import FAMILIES, METHODS
 
 TESTS = Path(__file__).parents[1]
 SMALL = ["protocol.channels=2", "protocol.batch_size=64", "protocol.epochs=1"]
@@ -30,9 +29,9 @@ def load(folder):
 
 
 def planned(methods="darts", dataset="digits", space="nasbench201", *overrides):
-    entries = select(methods, space, METHODS, FAMILIES).entries
+    entries = select(methods, benchmark_of(space)).entries
     words = [*SMALL, *overrides]
-    (run,) = plan(entries, space, "quick", [dataset], [0], words, Path("nowhere"), open_table())
+    (run,) = plan(entries, space, "quick", [dataset], [0], words, Path("nowhere"), None)
     return run
 
 
@@ -83,7 +82,7 @@ def test_images_that_are_others_at_every_call_are_not_searched(tmp_path):
 def test_a_split_other_than_the_planned_one_is_not_searched(tmp_path, monkeypatch):
     run = planned()
     other = replace(search_split(load("digits", Path()), bilevel=True), name="another", weights=torch.arange(100))
-    monkeypatch.setattr("harness.experiment.runner.search_split", lambda *_: other)
+    monkeypatch.setattr("harness.experiment.jobs.search.search_split", lambda *_: other)
     record = executed(run, tmp_path / "results")
     assert record["status"] == "failed"
     assert "the split of digits is not the planned one" in record["failure"]
@@ -95,8 +94,8 @@ def test_a_run_that_modified_code_began_stays_one_of_modified_code(tmp_path):
     store = Store(results)
     store.prepare()
     machine = Machine(results, Path("nowhere"), None, "cpu", 1, "c" * 40, dirty=True)
-    work, logs = prepare(run, machine), []
-    logs.append(_log(run, next(work.epochs())))
+    work = run.begin(machine)
+    logs = [next(work.epochs())]
     checkpoint.save(store, run.key, run.epochs, 1, work, logs, dirty=True)
     record = execute(run, replace(machine, dirty=False))
     assert record["status"] == "done"

@@ -168,14 +168,14 @@ def test_a_run_that_hangs_ends_at_its_time_limit(tmp_path, jobs):
 
 def test_several_devices_are_used_in_parallel_one_run_each(tmp_path):
     """The CPU under two names."""
-    assert run(tmp_path, "--device", "cpu,cpu:0", seeds="3") == 0
+    assert run(tmp_path, "--device", "cpu,cpu:0", seeds="3", epochs=1) == 0
     devices = [record["provenance"]["device"] for record in Store(tmp_path).records()]
     assert set(devices) == {"cpu", "cpu:0"}
 
 
 def test_a_free_device_is_found_and_given_back(tmp_path):
     machines = ["first", "second"]
-    with scheduling._free_machine(machines, tmp_path) as one, scheduling._free_machine(machines, tmp_path) as two:
+    with scheduling._acquire_machine(machines, tmp_path) as one, scheduling._acquire_machine(machines, tmp_path) as two:
         assert {one, two} == set(machines)
     assert not list(tmp_path.iterdir())
 

@@ -37,14 +37,15 @@ import torch
 import run_all
 from harness import data, report  # noqa: F401 - imported before any fork
 from harness.benchmarks.nasbench201 import table as oracles  # noqa: F401 - imported before any fork
+from harness.commands.report import PUBLISHED
 from harness.experiment import (
     claims,
     plan,  # noqa: F401 - imported before any fork
     runner,  # noqa: F401 - imported before any fork
 )
 from harness.experiment import scheduler as scheduling  # noqa: F401 - imported before any fork
+from harness.experiment.registry import built_in
 from harness.experiment.store import Store
-from methods import METHODS
 from tests.test_run_all import SMALL
 
 WORDS = [
@@ -88,7 +89,7 @@ def soak(scratch: Path, kills: int, chance: random.Random) -> dict[str, float]:
     begin = time.monotonic()
     peace, again = scratch / "peace", scratch / "again"
     finish(peace, call(peace, None))
-    report.write(Store(peace), list(METHODS), run_all.PUBLISHED)  # here for the imports and caches of drawing
+    report.write(Store(peace), list(built_in()), PUBLISHED)  # here for the imports and caches of drawing
     start = time.monotonic()
     counted = counted_operations(again)
     life = time.monotonic() - start
@@ -261,7 +262,7 @@ def see_no_half_files(folder: Path) -> None:
         store.read(key)
     for key in store.checkpoints():
         store.read_checkpoint(key)
-    list(store.lookups())
+    list(store.scores())
     for path in folder.glob("checkpoints/*.json"):
         json.loads(path.read_bytes())
     if store.warnings or (folder / "damaged").exists():
@@ -278,7 +279,7 @@ def evidence(folder: Path) -> tuple[str, dict[str, bytes]]:
         record["arrays"] = {name: values.tolist() for name, values in arrays.items() if name != "seconds"}
         del record["provenance"]
         record.pop("arrays_sha256", None)
-    files = [*folder.glob("lookups/*.csv"), *folder.glob("tables/*.csv")]
+    files = [*folder.glob("scores/*.csv"), *folder.glob("tables/*.csv")]
     files = [path for path in files if path.name != "search_cost.csv"]
     return json.dumps(records, sort_keys=True), {path.name: path.read_bytes() for path in files}
 

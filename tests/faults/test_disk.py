@@ -152,7 +152,7 @@ def test_a_damaged_checkpoint_is_named_and_the_search_done_again(begun, finished
     (path,) = results.glob("checkpoints/*.pt")
     path.write_bytes(damage(path.read_bytes()))
     assert run(results, methods="darts", epochs=3) == 0
-    assert f"damaged file {path.name} set aside" in " ".join(capsys.readouterr().out.split())
+    assert f"corrupt file {path.name} quarantined" in " ".join(capsys.readouterr().out.split())
     assert contents(results) == contents(finished)
     assert (results / "damaged" / path.name).exists()
 
@@ -194,7 +194,7 @@ def test_a_whole_checkpoint_that_does_not_fit_is_set_aside_too(begun, finished, 
 
 @pytest.mark.parametrize(
     "pattern, damage",
-    [("runs/*.json", flipped), ("runs/*.npz", flipped), ("lookups/*.csv", flipped), ("runs/*.json", emptied)],
+    [("runs/*.json", flipped), ("runs/*.npz", flipped), ("scores/*.csv", flipped), ("runs/*.json", emptied)],
 )
 def test_damaged_results_are_named_and_made_again(finished, tmp_path, capsys, pattern, damage):
     results = shutil.copytree(finished, tmp_path / "copy")
@@ -202,21 +202,21 @@ def test_damaged_results_are_named_and_made_again(finished, tmp_path, capsys, pa
     before = (results / "tables" / "leaderboard.csv").read_bytes()
     path.write_bytes(damage(path.read_bytes()))
     assert run(results, methods="darts", epochs=3) == 0
-    assert "damaged file" in capsys.readouterr().out
+    assert "corrupt file" in capsys.readouterr().out
     assert contents(results) == contents(finished)
     assert (results / "tables" / "leaderboard.csv").read_bytes() == before
     assert (results / "damaged" / path.name).exists()
     assert path.exists()
 
 
-@pytest.mark.parametrize("pattern", ["runs/*.json", "runs/*.npz", "lookups/*.csv"])
+@pytest.mark.parametrize("pattern", ["runs/*.json", "runs/*.npz", "scores/*.csv"])
 @pytest.mark.parametrize("damage", [truncated, flipped, emptied])
 def test_reading_names_whatever_is_damaged(finished, tmp_path, pattern, damage):
     results = shutil.copytree(finished, tmp_path / "copy")
     (path,) = results.glob(pattern)
     path.write_bytes(damage(path.read_bytes()))
     store = Store(results)
-    assert len(store.records()) + len(list(store.lookups())) == 1
+    assert len(store.records()) + len(list(store.scores())) == 1
     (line,) = store.warnings
     assert path.stem in line
 

@@ -12,16 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.benchmarks.nasbench201.table import open_table
+from harness.benchmarks import BENCHMARKS
 from harness.benchmarks.nasbench201.table.table import cell_strings
-from harness.experiment import claims, runner
+from harness.experiment import claims
 from harness.experiment import scheduler as scheduling
-from harness.experiment.claims import Claim, Watch, owner_is_gone
-from harness.experiment.lookup import look_up
+from harness.experiment.claims import Claim, Watch, owner_is_dead
+from harness.experiment.jobs.base import Machine
 from harness.experiment.plan import plan
+from harness.experiment.registry import built_in
+from harness.experiment.scoring import score
 from harness.experiment.store import Store
-from harness.files import process_lives
-from methods import METHODS
+from harness.files import process_is_alive
 from tests.experiment.test_scheduler import dead_process
 from tests.test_run_all import ROOT, run
 
@@ -39,7 +40,7 @@ def test_an_owner_is_gone_only_where_its_number_means_something(tmp_path):
     foreign(tmp_path / "ours")
     foreign(tmp_path / "elsewhere", host="elsewhere")
     foreign(tmp_path / "before", boot="an earlier start of this machine")
-    assert {path.name: owner_is_gone(claims.read(path)) for path in tmp_path.iterdir()} == {
+    assert {path.name: owner_is_dead(claims.read(path)) for path in tmp_path.iterdir()} == {
         "ours": True,
         "elsewhere": False,
         "before": False,
@@ -52,9 +53,9 @@ def test_an_owner_is_gone_only_where_its_number_means_something(tmp_path):
 def test_a_zombie_does_not_live():
     process = subprocess.Popen([sys.executable, "-c", ""])
     deadline = time.monotonic() + 30
-    while process_lives(process.pid) and time.monotonic() < deadline:
+    while process_is_alive(process.pid) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not process_lives(process.pid)
+    assert not process_is_alive(process.pid)
     assert process.wait() == 0
 
 
@@ -76,16 +77,17 @@ def test_a_watcher_killed_while_it_takes_over_leaves_what_is_swept_away(tmp_path
     gone = dead_process()
     monkeypatch.setattr(claims.os, "getpid", lambda: gone)
     monkeypatch.setattr(type(path), "unlink", lambda path, missing_ok: None)  # noqa: ARG005
-    assert Watch().takes_over(path)
+    assert Watch().break_if_stale(path)
     monkeypatch.undo()
     assert len(list(path.parent.iterdir())) == 1
     store.prepare()
     assert not list(path.parent.iterdir())
 
 
-def test_look_ups_of_two_processes_are_added_not_overwritten(tmp_path):
+def test_scores_of_two_processes_are_added_not_overwritten(tmp_path):
     """Many at once, each with a cell of its own."""
-    table = open_table()
+    benchmark = BENCHMARKS["nasbench201"]
+    table = benchmark.evaluator(None)
     cells = cell_strings()[:6]
     store = Store(tmp_path)
     store.prepare()
@@ -93,15 +95,15 @@ def test_look_ups_of_two_processes_are_added_not_overwritten(tmp_path):
 
     def add(cell):
         barrier.wait()
-        look_up(Added(tmp_path, cell), table)
+        score(Added(tmp_path, cell), benchmark, table)
 
     threads = [threading.Thread(target=add, args=[cell]) for cell in cells]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    (found,) = store.lookups()
-    assert set(found.frame["cell"]) == {*cells, *table.best_cells()}
+    (found,) = store.scores()
+    assert set(found.frame["architecture"]) == {*cells, *table.best()}
     assert not list((tmp_path / "claims").iterdir())
 
 
@@ -117,11 +119,11 @@ class Added(Store):
         config = {"kind": "black-box", "benchmark": {"name": "nasbench201", "origin": "built-in"}}
         return [{"status": "done", "config": config, "cells": cells, "improvements": []}]
 
-    def write_lookups(self, lookups):
-        known = list(self.lookups())
+    def write_scores(self, scores):
+        known = list(self.scores())
         time.sleep(0.02)
-        assert [len(found.frame) for found in known] == [len(found.frame) for found in self.lookups()]
-        super().write_lookups(lookups)
+        assert [len(stored.frame) for stored in known] == [len(stored.frame) for stored in self.scores()]
+        super().write_scores(scores)
 
 
 def dies(*words):  # noqa: ARG001
@@ -143,26 +145,26 @@ def test_a_lost_worker_does_not_touch_the_claims_of_other_machines(tmp_path):
     run = the_run()
     store = Store(tmp_path)
     store.prepare()
-    machine = runner.Machine(tmp_path, tmp_path, None, "cpu", 1, None, None)
+    machine = Machine(tmp_path, tmp_path, None, "cpu", 1, None, None)
     scheduler = scheduling.Scheduler([run], [machine], 2)
     path = store.claim_path(run.key)
     foreign(path, host="elsewhere")
-    for _ in range(scheduling.EARLY_LOSSES - 1):
-        assert not list(scheduler._lost(RuntimeError()))
+    for _ in range(scheduling.MAX_EARLY_KILLS - 1):
+        assert not list(scheduler._handle_lost_worker(RuntimeError()))
     assert path.exists()
     foreign(path)
-    assert not list(scheduler._lost(RuntimeError()))
+    assert not list(scheduler._handle_lost_worker(RuntimeError()))
     assert not path.exists()
     foreign(path)
-    (record,) = scheduler._lost(RuntimeError())
+    (record,) = scheduler._handle_lost_worker(RuntimeError())
     assert "killed 2 times in a row" in record["failure"]
     assert not path.exists()
 
 
 def the_run():
     words = ["protocol.channels=2", "protocol.batch_size=64", "protocol.epochs=1"]
-    entries = {"darts": METHODS["darts"]}
-    (run,) = plan(entries, "nasbench201", "quick", ["digits"], [0], words, Path("data"), open_table())
+    entries = {"darts": built_in()["darts"]}
+    (run,) = plan(entries, "nasbench201", "quick", ["digits"], [0], words, Path("data"), None)
     return run
 
 

@@ -8,12 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness import plugins
 from harness.api import BlackBox
-from harness.benchmarks import NASBench201
+from harness.benchmarks import BENCHMARKS, NASBench201
 from harness.benchmarks.nasbench201.space import index
-from harness.benchmarks.nasbench201.table import open_table
 from harness.experiment import conformance, registry
-from methods import FAMILIES, METHODS
+from harness.experiment.registry import built_in
 from methods.bohb import Bohb, density
 from methods.local_search import LocalSearch
 from methods.random_cell import RandomCell
@@ -37,10 +37,10 @@ def convolutions(cell):
     return 50.0 + 8 * cell.count("nor_conv_3x3") + cell.count("nor_conv_1x1")
 
 
-@pytest.mark.parametrize("name", [*FAMILIES["black-box"], "random-cell"])
+@pytest.mark.parametrize("name", [*registry.families()["black-box"], "random-cell"])
 def test_meets_the_contract_on_the_real_table(name):
-    cls = registry.load(METHODS[name])
-    assert conformance.examine_black_box(cls, "nasbench201", open_table(), 2000) == []
+    cls = plugins.load(built_in()[name])
+    assert conformance.examine_black_box(cls, BENCHMARKS["nasbench201"]) == []
 
 
 def test_regularized_evolution_ages():
@@ -158,5 +158,5 @@ class UsesItsOwnRandomness(BlackBox):
 def test_conformance_finds_what_is_wrong():
     assert "must be a generator" in conformance.problems(NotAGenerator, SPACE)[0]
     assert "must yield cells" in conformance.problems(AsksForNonsense, SPACE)[0]
-    found = conformance.examine_black_box(UsesItsOwnRandomness, "nasbench201", open_table(), 2000)
+    found = conformance.examine_black_box(UsesItsOwnRandomness, BENCHMARKS["nasbench201"])
     assert "draw from the given rng only" in found[0]

@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
+from harness import plugins
 from harness.api import BlackBox, OneShot
-from harness.benchmarks import SPACES, NASBench201
+from harness.benchmarks import BENCHMARKS, NASBench201
 from harness.data import load, search_data
-from harness.experiment import conformance, registry
-from harness.experiment.registry import Entry, select
-from harness.profiles import budget
+from harness.experiment import conformance
+from harness.experiment.registry import built_in, members, select
 from harness.search.cost import KINDS
-from harness.search.loop import Search, build_supernet
-from methods import FAMILIES, METHODS
+from harness.search.loop import Search
+from tests.problems import ONE_SHOT, budget, build_supernet
 from tests.sign_gradient import SignGradient
 
 ROOT = Path(__file__).parents[2]
@@ -29,15 +29,12 @@ def data():
     return of
 
 
-ONE_SHOT = [name for name, entry in METHODS.items() if entry.kind != "black box"]
-
-
 FEW = {"enas": {"steps": 2, "samples": 3, "candidates": 3, "last_candidates": 4}}
 FEW |= {name: {"candidates": 5} for name in ("random-search-ws", "setn")}
 
 
 def class_of(name):
-    return SignGradient if name == "outside" else registry.load(METHODS[name])
+    return SignGradient if name == "outside" else plugins.load(built_in()[name])
 
 
 def short(space, name, **changes):
@@ -51,18 +48,19 @@ def short(space, name, **changes):
 def test_method_meets_the_contract(name, space, zero_operation, data):
     """Simplex, determinism, and resuming after every epoch: `conformance.examine`."""
     cls = class_of(name)
-    if reason := cls.unsupported(SPACES[space]()):
+    if reason := cls.unsupported(BENCHMARKS[space].full_space):
         assert name in ("setn", "enas")
         assert space == "darts"
-        assert reason in conformance.problems(cls, SPACES[space]())[0]
+        assert reason in conformance.problems(cls, BENCHMARKS[space].full_space)[0]
         return
-    protocol = short(space, name, zero_operation=zero_operation)
-    assert conformance.examine(cls, space, data(cls), protocol, FEW.get(name)) == []
+    pairs = {"nasbench201": 2, "darts": 1}  # of batches, an epoch
+    protocol = short(space, name, zero_operation=zero_operation, batch_size=40 // pairs[space])
+    assert conformance.examine(cls, BENCHMARKS[space], data(cls), protocol, FEW.get(name)) == []
 
 
 def search_of(cls, data, space="nasbench201", settings=None, **changes):
     protocol = short(space, "darts", **changes)
-    chosen = SPACES[space]()
+    chosen = BENCHMARKS[space].full_space
     torch.manual_seed(1)
     method = cls(chosen, **(settings or {}))
     torch.manual_seed(2)
@@ -146,7 +144,9 @@ def test_a_method_may_finish_before_its_budget_and_stays_finished(data):
     resumed = search_of(EndsEarly, images, epochs=4)
     resumed.load_state_dict(begun.state_dict())
     assert len(list(resumed.epochs())) == 1
-    assert conformance.examine(EndsEarly, "nasbench201", images, short("nasbench201", "darts", epochs=4)) == []
+    assert (
+        conformance.examine(EndsEarly, BENCHMARKS["nasbench201"], images, short("nasbench201", "darts", epochs=4)) == []
+    )
 
 
 class Hooks(SignGradient):
@@ -213,6 +213,16 @@ class Forgetful(OneShot):
         self.alpha -= self.momentum
 
 
+class Unseeded(SignGradient):
+    """Draws from a generator of its own."""
+
+    @torch.no_grad()
+    def step(self):
+        generator = torch.Generator()
+        generator.seed()
+        self.theta += torch.rand(self.theta.shape, generator=generator)
+
+
 class OffTheSimplex(SignGradient):
     def distribution(self):
         return self.theta * 2
@@ -257,7 +267,11 @@ class NamedAsTheProtocol(SignGradient):
 
 def test_conformance_finds_what_is_wrong(data):
     protocol = budget("quick", "nasbench201", "digits", "x", {"epochs": 2, "channels": 2, "batch_size": 10}).protocol
-    assert "resumed" in conformance.examine(Forgetful, "nasbench201", data(Forgetful), protocol)[0]
+    nasbench201 = BENCHMARKS["nasbench201"]
+    (line,) = conformance.examine(Forgetful, nasbench201, data(Forgetful), protocol)
+    assert "resumed" in line
+    lines = conformance.examine(Unseeded, nasbench201, data(Unseeded), protocol)
+    assert ["two searches" in line for line in lines] == [True, False]
     space = NASBench201()
     assert "simplex" in conformance.problems(OffTheSimplex, space)[0]
     assert "must have shape (6, 5)" in conformance.problems(WrongShape, space)[0]
@@ -289,33 +303,39 @@ def code_lines(path):
     )
 
 
-def test_every_method_file_is_in_the_table_short_and_alone():
-    files = {path.stem for path in (ROOT / "methods").glob("*.py")} - {"__init__"}
-    assert files == {entry.target.partition(":")[0].removeprefix("methods.") for entry in METHODS.values()}
-    for name in files:
+def test_every_method_file_is_short_and_alone():
+    for name in {path.stem for path in (ROOT / "methods").glob("*.py")} - {"__init__"}:
         path = ROOT / "methods" / f"{name}.py"
         assert code_lines(path) <= (100 if name in ("enas", "bohb") else 60), name
         assert "from methods" not in path.read_text(), "a method imports no other method"
         assert ast.get_docstring(ast.parse(path.read_text())), name
 
 
-def test_the_kind_is_the_class():
-    for name, entry in METHODS.items():
-        cls = registry.load(entry)
-        assert issubclass(cls, BlackBox) == (entry.kind == "black box"), name
-        if issubclass(cls, OneShot):
-            assert cls.bilevel == (entry.kind == "weight sharing, bilevel"), name
+def test_every_method_says_what_it_is():
+    for name, entry in built_in().items():
+        cls = plugins.load(entry)
+        assert issubclass(cls, BlackBox | OneShot), name
+        assert cls.paper, name
+        assert cls.family, name
+
+
+def test_methods_are_the_files_in_the_order_of_the_families():
+    names = list(built_in())
+    assert {name.replace("-", "_") for name in names} == {path.stem for path in (ROOT / "methods").glob("[a-z]*.py")}
+    assert names == list(dict.fromkeys(members("all", BENCHMARKS["nasbench201"])))
 
 
 def test_names_go_before_families_and_families_skip_what_does_not_run():
     both = ["gaea-darts-erm", "gaea-darts-bilevel"]
-    assert list(select("darts,gaea", "nasbench201", METHODS, FAMILIES).entries) == ["darts", *both]
-    assert list(select("gaea", "darts", METHODS, FAMILIES).entries) == ["gaea-pc-darts"]
-    table = {"a": Entry("m:A", "f", "k", "p"), "b": Entry("m:B", "f", "k", "p", spaces=("darts",))}
-    selection = select("f", "nasbench201", table, {"f": ("a", "b")})
-    assert list(selection.entries) == ["a"]
-    assert "b (family f) does not run on space nasbench201" in selection.skipped[0]
-    with pytest.raises(ValueError, match="does not run on space nasbench201"):
-        select("b", "nasbench201", table, {})
+    nasbench201, darts = BENCHMARKS["nasbench201"], BENCHMARKS["darts"]
+    assert list(select("darts,gaea", nasbench201).entries) == ["darts", *both]
+    assert list(select("gaea", darts).entries) == ["gaea-pc-darts"]
+    selection = select("weight-sharing", darts)
+    assert "setn" not in selection.entries
+    assert any("setn (family weight-sharing) does not run on darts: it scores" in line for line in selection.skipped)
+    with pytest.raises(ValueError, match="method setn does not run on darts: it scores the most probable"):
+        select("setn", darts)
+    with pytest.raises(ValueError, match="method random-search does not run on darts: there are no accuracies"):
+        select("random-search", darts)
     with pytest.raises(ValueError, match="did you mean darts"):
-        select("dartz", "nasbench201", METHODS, FAMILIES)
+        select("dartz", nasbench201)

@@ -41,7 +41,7 @@ def test_trajectory_of_operations_and_edges(test_data):
     method = GaeaPcDarts(DARTS()).double()
     with torch.no_grad():  # made in single precision
         method.theta.fill_(1 / 8)
-        method.edges.copy_(normalised_by_node(torch.ones(28, dtype=torch.float64), DARTS.target))
+        method.edges.copy_(normalised_by_node(torch.ones(28, dtype=torch.float64), DARTS.edge_target))
     for step in range(30):
         np.testing.assert_allclose(method.distribution().detach().numpy(), rows["theta"][step], rtol=1e-12)
         np.testing.assert_allclose(method.edge_weights().detach().numpy(), rows["edge_weights"][step], rtol=1e-12)

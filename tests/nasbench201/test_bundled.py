@@ -111,6 +111,6 @@ def test_a_pickle_that_runs_a_command_is_refused(copy: Path, tmp_path: Path, mon
     (copy / "cifar10.pkl").write_bytes(attack)
     entry = bundled_module.PICKLES["cifar10"]._replace(sha256=hashlib.sha256(attack).hexdigest())
     monkeypatch.setitem(bundled_module.PICKLES, "cifar10", entry)
-    with pytest.raises(TableError, match=r"it asks for .*system"):
+    with pytest.raises(TableError, match=r"it refers to .*system"):
         build()
     assert not (tmp_path / "was-here").exists()

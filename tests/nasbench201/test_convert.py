@@ -50,7 +50,7 @@ def test_csv(csv_file: Path, full: Table, tmp_path: Path, capsys: pytest.Capture
     assert table.sha256 == full.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert hashlib.sha256(csv_file.read_bytes()).hexdigest() in table.source
     output = capsys.readouterr().out
-    assert "columns not kept: index, unique, wrong_size_trials, params_millions" in output
+    assert "ignored columns: index, unique, wrong_size_trials, params_millions" in output
     assert "imagenet16-120 ori-test at 12 epochs: 15625 cells, trials per cell: 1\n" in output
     with gzip.open(csv_file, "rt", newline="") as file:
         for row in list(csv.DictReader(file))[::500]:
@@ -173,7 +173,7 @@ ERRORS: list[tuple[Callable[[Rows], None], str]] = [
         drop_row,
         "1 of the 15625 cells are missing, the first is |none~0|+|none~0|none~1|+|none~0|none~1|avg_pool_3x3~2|",
     ),
-    (repeat_row, "is there 2 times"),
+    (repeat_row, "occurs 2 times"),
     (bad_cell, "not a NAS-Bench-201 cell: '|none~0|'"),
     (empty_cell, "not a NAS-Bench-201 cell: ''"),
     (text, "column cifar10_test_200: could not convert string to float: 'high'"),
@@ -214,14 +214,14 @@ def assert_fails(arguments: list[str], message: str, capsys: pytest.CaptureFixtu
         ("a.csv", b"\xff\xfe\x00", "can't decode"),
         ("a.csv", b"arch\n\x00\n", "a.csv"),
         ("a.csv", b"arch\n" + b"x" * 200_000, "a.csv: field larger than field limit"),
-        ("a.csv.gz", b"arch,x\n", "a.csv.gz: not a gzip file, or a damaged one"),
-        ("a.csv.gz", gzip.compress(b"arch,x\n" * 1000, mtime=0)[:-20], "a.csv.gz: not a gzip file, or a damaged one"),
+        ("a.csv.gz", b"arch,x\n", "a.csv.gz: not a gzip file, or a corrupt one"),
+        ("a.csv.gz", gzip.compress(b"arch,x\n" * 1000, mtime=0)[:-20], "a.csv.gz: not a gzip file, or a corrupt one"),
         (
             "a.csv.gz",
             gzip.compress(b"arch,x\n", mtime=0)[:10] + b"\xff" * 20,
-            "a.csv.gz: not a gzip file, or a damaged one",
+            "a.csv.gz: not a gzip file, or a corrupt one",
         ),
-        ("a.txt", b"arch,x\n", "expected the word bundled, or a .csv or .csv.gz file"),
+        ("a.txt", b"arch,x\n", "expected the word bundled, a .csv or .csv.gz file"),
     ],
 )
 def test_wrong_files(
@@ -234,7 +234,7 @@ def test_wrong_files(
 def test_wrong_paths(rows: Rows, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = str(write(tmp_path / "a.csv", rows))
     assert_fails([str(tmp_path / "missing.csv"), str(tmp_path / "out.npz")], "cannot read", capsys)
-    assert_fails([source, source], "a table is a .npz file", capsys)
+    assert_fails([source, source], "the name of a table must end with .npz", capsys)
     assert_fails([source, str(tmp_path / "no folder" / "out.npz")], "cannot write", capsys)
     (tmp_path / "folder.npz").mkdir()
     assert_fails([source, str(tmp_path / "folder.npz")], "cannot write", capsys)

@@ -130,7 +130,7 @@ def test_trials_are_in_the_order_of_the_seeds(table: Table, folder: Path) -> Non
 def test_a_partial_source_lacks_the_other_cells(table: Table) -> None:
     frame = table.frame(cell_strings())
     assert set(frame["cell"]) == set(SAMPLE.values())
-    with pytest.raises(NotInTableError, match="for 1 of the cells asked for"):
+    with pytest.raises(NotInTableError, match="for 1 of the queried cells"):
         table.accuracy([*CELLS, 0], "cifar10", "test")
     with pytest.raises(NotInTableError, match="no latency_seconds"):
         table.latency_seconds([0], "cifar10")
@@ -166,7 +166,7 @@ def test_trials_and_costs_that_a_source_lacks(copy: Path) -> None:
         lambda: table.latency_seconds(CELLS[:1], "cifar10"),
         lambda: table.flops_millions(CELLS[:1], "cifar100"),
     ):
-        with pytest.raises(NotInTableError, match="for 1 of the cells asked for"):
+        with pytest.raises(NotInTableError, match="for 1 of the queried cells"):
             missing()
 
 
@@ -191,7 +191,7 @@ def test_code_runs_only_on_trust(copy: Path, tmp_path: Path, damaged: str) -> No
     with pytest.raises(TableError, match="another checksum"):
         read_nats(copy, trust=True, sha256="0" * 64)
     assert not (tmp_path / "was-here").exists()
-    with pytest.raises(TableError, match="not the topology files of NATS-Bench, or damaged ones"):
+    with pytest.raises(TableError, match="not the topology files of NATS-Bench, or corrupt ones"):
         read_nats(copy, trust=True)
     assert (tmp_path / "was-here").exists(), "this test would not see an attack"
 
@@ -232,7 +232,7 @@ def assert_fails(arguments: list[str], message: str, capsys: pytest.CaptureFixtu
 
 def test_wrong_command_lines(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "out.npz")
-    assert_fails([str(folder), out], "reading pickles runs the code in them; give --trust", capsys)
+    assert_fails([str(folder), out], "reading pickles executes the code in them; give --trust", capsys)
     assert_fails(["--sha256", "12", str(folder), out], f"its SHA-256 is {checksum(folder)}", capsys)
     assert_fails(["--trust", "bundled", out], "--trust and --sha256 are for NATS-Bench files", capsys)
     assert_fails(["--sha256", "12", "numbers.csv", out], "--trust and --sha256 are for NATS-Bench files", capsys)
@@ -264,7 +264,7 @@ def test_other_files(content: bytes, copy: Path, tmp_path: Path, capsys: pytest.
 def test_no_cells(copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for index in SAMPLE:
         (copy / f"{index:06d}.pickle.pbz2").unlink()
-    assert_fails(["--trust", str(copy), str(tmp_path / "out.npz")], "or damaged ones (it has no accuracies)", capsys)
+    assert_fails(["--trust", str(copy), str(tmp_path / "out.npz")], "or corrupt ones (it has no accuracies)", capsys)
 
 
 def test_other_sources_do_without_the_package(tmp_path: Path) -> None:

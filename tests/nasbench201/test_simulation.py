@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from harness.benchmarks import NASBench201
-from harness.benchmarks.nasbench201.simulation import Signal, signal, simulate
+from harness.benchmarks.base import Signal
+from harness.benchmarks.nasbench201.simulation import queries, signal_epochs, signals
 from harness.benchmarks.nasbench201.space import all_cells
 from harness.benchmarks.nasbench201.table import Table, cell_numbers, open_table
+from harness.search.queries import nothing, simulate
 
 CELLS = list(all_cells())[:5]
-ANSWERS = Signal(12, {cell: (50.0 + place, 10.0 * (place + 1)) for place, cell in enumerate(CELLS)})
+ANSWERS = {cell: Signal(50.0 + place, 10.0 * (place + 1)) for place, cell in enumerate(CELLS)}.__getitem__
 
 
 def asking(cells, choice=None):
@@ -26,7 +28,7 @@ def test_every_query_is_paid_a_repeated_one_too_and_the_one_beyond_the_budget_do
 
 
 def test_the_first_of_equal_cells_wins():
-    tie = Signal(12, {CELLS[0]: (50.0, 1.0), CELLS[1]: (50.0, 1.0)})
+    tie = {CELLS[0]: Signal(50.0, 1.0), CELLS[1]: Signal(50.0, 1.0)}.__getitem__
     assert simulate(asking([CELLS[1], CELLS[0]]), tie, 10).cell == CELLS[1]
 
 
@@ -36,21 +38,22 @@ def test_a_method_may_choose_and_need_not_ask():
 
 
 def test_what_cannot_be_answered_is_an_error():
-    with pytest.raises(ValueError, match="no cell of the table"):
-        simulate(asking([("conv",) * 6]), ANSWERS, 10)
-    with pytest.raises(ValueError, match="pays for no query"):
+    with pytest.raises(ValueError, match="not a cell of the table"):
+        simulate(asking([("conv",) * 6]), queries(open_table()), 10)
+    with pytest.raises(ValueError, match="has nothing to query"):
+        simulate(asking([CELLS[0]]), nothing, 10)
+    with pytest.raises(ValueError, match="is too small for a query"):
         simulate(asking([CELLS[0]]), ANSWERS, 1)
-    with pytest.raises(ValueError, match="made no choice"):
+    with pytest.raises(ValueError, match="returned no cell"):
         simulate(asking([]), ANSWERS, 100)
 
 
 def test_the_bundled_table_offers_200_epochs_at_the_price_of_12():
     table = open_table()
-    answers = signal(table)
-    assert answers.epochs == 200
+    assert signal_epochs(table) == 200
     space = NASBench201()
     cell = space.random(np.random.default_rng(0))
-    accuracy, price = answers.answers[cell]
+    accuracy, price = queries(table)(cell)
     numbers = cell_numbers([cell])
     assert accuracy == table.accuracy(numbers, "cifar10", "x-valid", 200)[0][0]
     assert price == pytest.approx(table.train_seconds(numbers, "cifar10", 200)[0] * 12 / 200)
@@ -62,7 +65,7 @@ def test_a_table_with_12_epochs_offers_those(test_data, tmp_path):
     path = tmp_path / "table.npz"
     assert convert([str(test_data / "nasbench201" / "nasbench201.csv.gz"), str(path)]) == 0
     table = Table.load(path)
-    answers = signal(table)
-    assert answers.epochs == 12
-    best = max(answers.answers, key=lambda cell: answers.answers[cell][0])
-    assert answers.answers[best][0] == table.accuracy(np.arange(15625), "cifar10", "x-valid", 12)[0].max()
+    answers = signals(table)
+    assert signal_epochs(table) == 12
+    best = max(answers, key=lambda cell: answers[cell].accuracy)
+    assert answers[best].accuracy == table.accuracy(np.arange(15625), "cifar10", "x-valid", 12)[0].max()

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.benchmarks import NASBench201
+from harness.benchmarks import NASBench201, mixing
 from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
-from harness.supernets import mixing
 from tests.nasbench201.textbook import TextbookSupernet, official_names
 from tests.search.memory import bytes_kept
 
@@ -292,7 +291,7 @@ def test_factors_that_stay_on_the_device_give_the_same_sums(dtype):
         convolved, x = (mixing.channels_last(torch.randn(2, c, 6, 6, dtype=dtype)).requires_grad_() for c in (12, 4))
         weights = torch.rand(3, 2).to(torch.promote_types(dtype, torch.float32)).requires_grad_()
         factors = weights.tolist() if numbers else [list(row.unbind()) for row in weights.detach()]
-        outputs = mixing.spread(convolved, x, weights, factors)
+        outputs = mixing.mix_edges(convolved, x, weights, factors)
         torch.cat(outputs).float().square().sum().backward()
         return [*outputs, convolved.grad, x.grad, weights.grad]
 

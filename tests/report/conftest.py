@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 
 from harness import report
+from harness.benchmarks.base import SCORE_COLUMNS
 from harness.benchmarks.nasbench201.table import known
 from harness.experiment.config import SCHEMA, run_key
-from harness.experiment.store import LOOKUP_COLUMNS, Lookups, Store
-from harness.profiles import NUMERICS
+from harness.experiment.store import Scores, Store
+from harness.protocol import NUMERICS
+from harness.report.figures.cache import FORMATS
 
 PUBLISHED = Path(__file__).parents[2] / "results" / "published.csv"
 
@@ -26,7 +28,8 @@ CELLS = [
 def genotype(number):
     """A cell of the DARTS space; another one for every number below 10."""
     operation = ("sep_conv_3x3", "skip_connect", "max_pool_3x3", "dil_conv_3x3", "sep_conv_5x5")[number % 5]
-    edges = f"[('{operation}', {number // 5 % 2})" + ", ('sep_conv_3x3', 1)" * 7 + "]"
+    other = ("sep_conv_3x3", "dil_conv_5x5")[number // 5 % 2]
+    edges = f"[('{operation}', 0), ('{other}', 1)" + ", ('sep_conv_3x3', 0), ('sep_conv_3x3', 1)" * 3 + "]"
     return f"Genotype(normal={edges}, normal_concat=range(2, 6), reduce={edges}, reduce_concat=range(2, 6))"
 
 
@@ -215,10 +218,14 @@ class Results:
             self.run(method, seed, space="darts", profile="quick", dataset="digits", cells=(cell,))
             self.retrain(cell, seed, error, **training)
 
-    def look_up(self, values, *, sha256="a" * 64, epochs=200, source="a table"):
+    def look_up(self, values, *, sha256="a" * 64, source="a table", space="nasbench201", has_best=True):
         """Store `values`: (cell, dataset, split) -> accuracy in %."""
-        rows = [(*key, epochs, value, 3) for key, value in values.items()]
-        self.store.write_lookups(Lookups(sha256, source, pd.DataFrame(rows, columns=LOOKUP_COLUMNS)))
+        rows = [
+            (*key, "valid_accuracy" if "valid" in key[2] else "test_accuracy", value, 3)
+            for key, value in values.items()
+        ]
+        frame = pd.DataFrame(rows, columns=SCORE_COLUMNS)
+        self.store.write_scores(Scores(space, sha256, source, frame, has_best))
 
     def runs_with(self, method, accuracies, *, on=("cifar10", "test"), **asked):
         """A run per accuracy: the last cell of seed i has accuracy i, every other cell 50 %."""
@@ -231,9 +238,9 @@ class Results:
         """What the report says; writes nothing."""
         return report.gather(self.store, order, PUBLISHED)
 
-    def write(self):
+    def write(self, formats=FORMATS):
         """The same, and its tables and figures as files."""
-        return report.write(self.store, ["gaea-darts-erm", "gaea-darts-bilevel", "darts"], PUBLISHED)
+        return report.write(self.store, ["gaea-darts-erm", "gaea-darts-bilevel", "darts"], PUBLISHED, formats)
 
 
 def _arrays(cells):

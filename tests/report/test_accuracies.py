@@ -9,7 +9,7 @@ FULL, BUNDLED = "f" * 64, "b" * 64
 
 
 def _accuracies(results):
-    return one_table_per_number(list(results.store.lookups()))
+    return one_table_per_number(list(results.store.scores()))
 
 
 def test_table_with_most_splits_gives_all_numbers_that_it_has(results):
@@ -34,9 +34,10 @@ def test_smallest_digest_wins_among_equal_tables(results):
     assert list(_accuracies(results)["value"]) == [2.0]
 
 
-def test_accuracies_after_12_epochs_are_never_reported(results):
-    results.look_up({("cell", "cifar10", "test"): 80.0}, epochs=12)
-    assert _accuracies(results).empty
+def test_tables_of_two_benchmarks_are_not_mixed(results):
+    results.run("darts", cells=("cell",))
+    results.look_up({("cell", "cifar10", "test"): 80.0}, space="external:other@12345678")
+    assert final(tabulate(results.store.records()), _accuracies(results)).empty
 
 
 def test_figures_prefer_test_images_over_validation_images(results):

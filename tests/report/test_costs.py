@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from harness.report import costs
+from harness.report.columns import COSTS, FILES, shown
 from harness.report.render import latex, markdown, tables
 from tests.report.conftest import CELLS
 from tests.report.test_terminal import _shown, _words
@@ -112,8 +112,8 @@ def test_console_has_costs_and_fits_in_100_columns(results):
 
 def test_csv_has_every_cost(results):
     results.run("darts", seconds=130.0)
-    head, line = tables.costs_csv(results.report()).splitlines()
-    assert head.split(",") == costs.COLUMNS
+    head, line = tables.csv("search_cost.csv", results.report()).splitlines()
+    assert head.split(",") == [column.name for column in shown(COSTS, FILES)]
     assert (
         line
         == "darts,nasbench201,paper,cifar10,1,130.0,cpu,,10889.87,GPU s,seen,TE-NAS paper (ICLR 2021),not comparable"

@@ -11,12 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import run_all
-from harness.benchmarks.nasbench201.table import open_table
+from harness.commands import run as command
 from harness.experiment import plan
-from harness.experiment.registry import select
+from harness.experiment.registry import benchmark_of, select
 from harness.report.site import commands, evidence
-from methods import FAMILIES, METHODS
 from tests.report.conftest import genotype
 
 
@@ -27,10 +25,24 @@ def collected(results):
 
 
 def row(found, **wanted):
-    """The one row with these values, its configuration in place of the number."""
+    """The one row with these values: texts by the names of their columns, and its configuration and its origin in
+    place of their numbers."""
     rows = [dict(zip(found["row"], values, strict=True)) for values in found["rows"]]
     (match,) = [each for each in rows if all(each[name] == value for name, value in wanted.items())]
-    return {**match, "configuration": found["configurations"][match["configuration"]]}
+    names = [column["name"] for column in found["columns"]]
+    texts = [found["texts"][place] for place in match["texts"]]
+    return {
+        **match,
+        **dict(zip(names, texts, strict=True)),
+        "configuration": found["configurations"][match["configuration"]],
+        "origin": found["origins"][match["origin"]],
+        "about": found["texts"][match["about"]],
+    }
+
+
+def sides(found, chosen):
+    """Ours and published of every line of the comparison that stands below the numbers."""
+    return {title: (ours, theirs) for title, ours, theirs, _ in (found["lines"][k] for k in chosen["comparison"])}
 
 
 def accuracies(found, chosen):
@@ -48,7 +60,7 @@ def test_searches_behind_a_row_give_its_mean_and_spread(results):
     for values in found["rows"]:
         chosen = row(found, configuration=values[0])
         behind = list(accuracies(found, chosen).values())
-        assert chosen["n"] == len(behind)
+        assert chosen["n"] == str(len(behind))
         assert chosen["mean"] == f"{mean(behind):.2f}"
         assert chosen["std"] == f"{stdev(behind):.2f}"
 
@@ -75,7 +87,9 @@ def test_shared_things_stand_once(results):
     results.look_up({("same", "cifar10", "test"): 10.0})
     found = collected(results)
     assert found["cells"] == ["same"]
-    assert len(found["provenances"]) == 1
+    (machines,) = (configuration["machines"] for configuration in found["configurations"])
+    assert len(machines) == 1
+    assert found["searches"]["machine"] == [1] * 5
     assert found["searches"]["last"] == [0] * 5
 
 
@@ -86,11 +100,11 @@ def test_published_value_stands_with_its_own_row(results):
     for values in found["rows"]:
         chosen = row(found, configuration=values[0])
         if chosen["configuration"]["method"] == "nobody":
-            assert chosen["published"] is None
+            assert chosen["published"] == "–"
+            assert chosen["comparison"] is None
         else:
-            value = found["published"][chosen["published"]]
-            assert (value["mean"], value["n"], value["split"]) == ("94.10", 4, "test")
-            assert value["source"]
+            assert [chosen[f"published{name}"] for name in ("", "_n", "_split")] == ["94.10†", "4", "test"]
+            assert sides(found, chosen)["source"] == (f"table {'a' * 12}", "Papers-with-Code page")
 
 
 def test_failed_runs_are_counted_and_not_listed(results):
@@ -106,18 +120,19 @@ def test_proxies_are_labelled(results):
     results.run("darts", profile="quick", dataset="digits")
     results.run("darts", profile="quick")
     results.run("darts", profile="controlled")
-    labels = {(c["profile"], c["searched_on"]): c["proxy"] for c in collected(results)["configurations"]}
+    found = collected(results)["configurations"]
+    labels = {configuration["found_where"].partition(";")[0]: configuration["proxy"] for configuration in found}
     assert labels == {
-        ("controlled", "cifar10"): "",
-        ("quick", "cifar10"): "quick proxy",
-        ("quick", "digits"): "digits proxy",
+        "nasbench201, controlled profile, searched on cifar10": "",
+        "nasbench201, quick profile, searched on cifar10": "quick proxy",
+        "nasbench201, quick profile, searched on digits": "digits proxy",
     }
 
 
 @given(st.sets(st.integers(0, 60), min_size=1))
 def test_seed_ranges_are_read_back_by_the_command_line(seeds):
     words = ["--seeds", commands.seed_ranges(seeds)]
-    assert run_all.parser().parse_args(words).seeds == sorted(seeds)
+    assert command.parser().parse_args(words).seeds == sorted(seeds)
 
 
 @pytest.mark.parametrize(
@@ -148,12 +163,12 @@ def test_seed_ranges_are_read_back_by_the_command_line(seeds):
     ],
 )
 def test_command_asks_for_the_very_runs(words):
-    asked = planned(run_all.parser().parse_args(words))
+    asked = planned(command.parser().parse_args(words))
     first = asked[0]
     record = {"config": first.config, "provenance": {"device": "cpu", "threads": 1}}
-    command = shlex.split(commands.searching(record, [run.config["seed"] for run in asked]))
-    assert command[:2] == ["python", "run_all.py"]
-    again = planned(run_all.parser().parse_args(command[2:]))
+    words = shlex.split(commands.searching(record, [run.config["seed"] for run in asked]))
+    assert words[:2] == ["python", "run_all.py"]
+    again = planned(command.parser().parse_args(words[2:]))
     assert [run.key for run in again] == [run.key for run in asked]
 
 
@@ -175,21 +190,20 @@ def test_command_says_where_a_file_of_the_users_belongs():
 
 def planned(options):
     overrides = [*options.set, *([f"protocol.precision={options.precision}"] if options.precision else [])]
-    entries = select(options.methods, options.space, METHODS, FAMILIES).entries
+    entries = select(options.methods, benchmark_of(options.space)).entries
     datasets = options.dataset or ["digits"]
-    table = open_table(None)
-    return plan.plan(
-        entries, options.space, options.profile, datasets, options.seeds, overrides, Path("nowhere"), table
-    )
+    return plan.plan(entries, options.space, options.profile, datasets, options.seeds, overrides, Path("nowhere"), None)
 
 
 def test_command_of_an_outside_method_names_a_file_to_fill_in(results):
     results.run("Mine; rm -rf", source="ab" * 32, settings={"lr": 0.1}, changed={"lr": 0.1})
-    (configuration,) = collected(results)["configurations"]
+    found = collected(results)
+    (configuration,) = found["configurations"]
     words = shlex.split(configuration["command"])
     assert "FILE.py:Mine; rm -rf" in words
     assert words[-1] == "Mine; rm -rf.lr=0.1"
-    assert configuration["source"] == "ab" * 32
+    notes = [found["texts"][place] for place in configuration["notes"]]
+    assert notes == [f"The method came from a file with the SHA-256 {'ab' * 32}."]
 
 
 def test_no_minus_before_a_difference_of_zero(results):
@@ -203,40 +217,37 @@ def test_errors_of_trained_cells_are_rows_like_accuracies(results):
     results.trained_with("darts", [1.0, 2.0, 4.5])
     results.runs_with("darts", [50.0])
     found = collected(results)
-    error, accuracy = row(found, metric="test_error"), row(found, metric="test_accuracy")
+    places = [place["name"] for place in found["places"]]
+    error, accuracy = (row(found, place=places.index(name)) for name in ("digits test error", "cifar10 test"))
     assert error.keys() == accuracy.keys()
-    assert (error["mean"], error["std"], error["n"]) == ("2.50", "1.80", 3)
+    assert (error["mean"], error["std"], error["n"]) == ("2.50", "1.80", "3")
     assert accuracies(found, error) == {0: 1.0, 1: 2.0, 2: 4.5}
-    assert [error[name] for name in ("best", "regret", "hits", "cells", "classes")] == [None] * 5
+    assert [error[name] for name in ("regret", "regrets")] == [None] * 2
     assert accuracy["trainings"] is None
     assert accuracy["size"] is None
-    assert found["metrics"]["test_error"]["lower"]
-    assert not found["metrics"]["test_accuracy"]["lower"]
-    origins = [found["origins"][each["origin"]] for each in (error, accuracy)]
-    assert origins[0].keys() == origins[1].keys()
-    assert [origin["name"] for origin in origins] == ["6 cells, C=8, 10 epochs", f"table {'a' * 12}"]
-    assert origins[0]["note"] == "digits proxy, short schedule"
-    assert origins[0]["recipe"]["learning_rate"] == 0.1
+    assert [place["lower"] for place in found["places"]] == [place == "digits test error" for place in places]
+    assert error["origin"].keys() == accuracy["origin"].keys()
+    assert "6 cells, C=8, 10 epochs (digits proxy, short schedule)" in error["about"]
+    assert "looked up in a table" in accuracy["about"]
+    assert ["learning_rate", "0.1"] in map(list, found["facts"][error["origin"]["recipe"]])
 
 
 def test_published_error_of_the_dataset_that_digits_stand_for(results):
     results.trained_with("darts", [2.0, 3.0])
     found = collected(results)
     chosen = row(found)
-    value = found["published"][chosen["published"]]
-    assert (value["mean"], value["std"], value["split"], value["protocol"], value["status"]) == (
-        "3.00", "0.14", "cifar10 test", "direct", "seen",
-    )  # fmt: skip
-    assert (chosen["difference"], chosen["verdict"]) == (None, "not comparable")
-    assert chosen["size"] == ["0.050 M", "3.3 M", "not comparable"]
-    assert chosen["configuration"]["cost"] == {
-        "seconds": 1.0, "ours": "1 s, cpu", "theirs": "0.4 GPU days", "verdict": "not comparable",
-    }  # fmt: skip
-    listed = [found["published"][place] for place in chosen["configuration"]["published"]]
-    assert [(each["metric"], each["printed"]) for each in listed] == [
-        ("test_error", "3.00"), ("test_error", "2.75"), ("params_millions", "3.3"), ("search_gpu_days", "0.4"),
+    assert [chosen[f"published{name}"] for name in ("", "_std", "_split")] == ["3.00", "0.14", "cifar10 test"]
+    theirs = {title: published for title, (_, published) in sides(found, chosen).items()}
+    assert (theirs["protocol"], theirs["how known"]) == ("direct", "seen")
+    assert (chosen["difference"], chosen["verdict"]) == ("–", "not comparable")
+    assert found["beside"][chosen["size"]] == ["0.050 M", "3.3 M", "not comparable", 0.05]
+    assert found["beside"][chosen["configuration"]["cost"]] == ["1 s, cpu", "0.4 GPU days", "not comparable", 1.0]
+    listed = [[found["texts"][place] for place in line] for line in chosen["configuration"]["published"]]
+    assert [(number, mean) for _, number, mean, *_ in listed] == [
+        ("test error, %", "3.00"), ("test error, %", "2.75"), ("parameters, millions", "3.3"),
+        ("search, GPU days", "0.4"),
     ]  # fmt: skip
-    assert all(each["source"] and each["status"] for each in listed)
+    assert "–" not in [text for *_, status, source in listed for text in (status, source)]
 
 
 def test_trainings_stand_with_their_own_searches(results):
@@ -252,7 +263,9 @@ def test_trainings_stand_with_their_own_searches(results):
     trained = found["trainings"]
     assert trained["seconds"] == [20.0, 20.0]
     assert key[:12] not in trained["key"]
-    assert {found["provenances"][place]["machine"] for place in trained["provenance"]} == {"a machine"}
+    (machine,) = set(trained["machine"])
+    assert ["machine", "a machine"] in map(list, found["facts"][machine])
+    assert chosen["origin"]["machines"] == [machine]
 
 
 def test_recipes_are_never_averaged(results):
@@ -260,10 +273,8 @@ def test_recipes_are_never_averaged(results):
     for seed, error in enumerate([1.0, 1.5]):
         results.retrain(genotype(seed), seed, error, changed={"crop": False, "learning_rate": 0.2})
     found = collected(results)
-    means = {
-        found["origins"][each[found["row"].index("origin")]]["name"]: each[found["row"].index("mean")]
-        for each in found["rows"]
-    }
+    chosen = [row(found, origin=origin) for origin in range(2)]
+    means = {sides(found, each)["source"][0]: each["mean"] for each in chosen}
     assert means == {
         "6 cells, C=8, 10 epochs": "2.50",
         "6 cells, C=8, 10 epochs [crop=false, learning_rate=0.2]": "1.25",
@@ -275,23 +286,25 @@ def test_command_of_a_training_is_read_back_by_the_command_line(results, dataset
     results.trained_with("darts", [2.0], dataset=dataset)
     found = collected(results)
     chosen = row(found)
-    origin = found["origins"][chosen["origin"]]
+    origin = chosen["origin"]
     words = shlex.split(f"{chosen['configuration']['command']} {origin['arguments']}")
-    options = run_all.parser().parse_args(words[2:])
+    options = command.parser().parse_args(words[2:])
     assert (options.space, options.retrain, options.seeds, options.dataset) == ("darts", dataset, [0], ["digits"])
     assert origin["afterwards"] == ""
-    assert origin["note"] == ("digits proxy, short schedule" if dataset == "digits" else "short schedule")
+    note = "digits proxy, short schedule" if dataset == "digits" else "short schedule"
+    assert f"6 cells, C=8, 10 epochs ({note});" in chosen["about"]
 
 
 def test_changed_recipe_is_trained_by_a_command_of_its_own(results):
     results.trained_with("darts", [2.0], changed={"crop": False, "epochs": 3}, processes=2)
-    (origin,) = collected(results)["origins"]
+    found = collected(results)
+    (origin,) = found["origins"]
     assert origin["arguments"] == "--retrain none"
     assert origin["afterwards"] == (
-        "torchrun --nproc-per-node 2 -m harness.evaluate.retrain --cell CELL --dataset digits --seeds SEED-SEED"
+        "torchrun --nproc-per-node 2 -m harness retrain --cell CELL --dataset digits --seeds SEED-SEED"
         " --device cpu --no-crop --epochs 3"
     )
-    assert origin["name"] == "6 cells, C=8, 3 epochs [crop=false, 2 processes]"
+    assert "6 cells, C=8, 3 epochs [crop=false, 2 processes] (" in row(found)["about"]
 
 
 def test_command_of_an_exchanged_optimizer(results):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
+from harness.benchmarks import NASBench201
 from harness.report import published_curves
 from harness.report.curves import Curves, columns, covered, read
 from harness.report.figures import cells, epochs, finals, gallery, page, search_time, style, supernets, weights
@@ -43,11 +44,11 @@ def _curves(method="darts", accuracy=((50.0, 60.0), (70.0, 80.0)), operations=4,
 
 
 def _accuracies(curves):
-    return [epochs.Series(one.method, one.name, one.operations, one.accuracy) for one in curves]
+    return [epochs.Series(one.method, one.name, one.operations, (log(one.operations),), one.accuracy) for one in curves]
 
 
 def _entropies(curves):
-    return [epochs.Series(one.method, one.name, one.operations, one.entropy) for one in curves]
+    return [epochs.Series(one.method, one.name, one.operations, (log(one.operations),), one.entropy) for one in curves]
 
 
 def _looks(*methods, family="darts"):
@@ -164,9 +165,10 @@ def _many(kind, count=gallery.MOST):
     curves = [_curves(name, supernet=((1, 2), (1, 3))) for name in names]
     progress = search_time.progress([_traces(name) for name in names], np.array([94.0]))
     edges = [f"edge {number}" for number in range(6)]
-    maps = [weights.Map(name, 4, np.full((3, 6, 4), 0.25), ("a", "b", "c", "d")) for name in names]
+    maps = [weights.Map(name, 4, np.full((3, 6, 4), 0.25), [("a", "b", "c", "d")] * 6) for name in names]
     scores = {name: np.array([[80.0], [81.0], [82.0]]) for name in names}
     found = {name: Counter(CELLS) for name in names}
+    pictures = {cell: NASBench201().graph(NASBench201().from_string(cell)) for cell in CELLS}
     agreements = [supernets.Agreement(name, np.ones((1, 2)), np.ones((1, 2)), 0.5, 0.5) for name in names]
     return {
         "accuracy": lambda: epochs.accuracy(_accuracies(curves), CIFAR10, "title", looks),
@@ -174,7 +176,7 @@ def _many(kind, count=gallery.MOST):
         "final": lambda: finals.final(scores, CIFAR10, "title", looks),
         "theta": lambda: weights.weights(maps, edges, "title"),
         "supernet": lambda: supernets.supernet(agreements, CIFAR10[0], "title"),
-        "cells": lambda: cells.figure(found, "title"),
+        "cells": lambda: cells.figure(found, pictures, "title"),
     }[kind]()
 
 
@@ -410,7 +412,7 @@ def test_map_of_weights_has_a_line_per_edge_and_operation():
     curves = _curves()
     theta = np.random.default_rng(0).dirichlet(np.ones(4), size=curves.theta.shape[:3])
     operations = ["skip", "conv1", "conv3", "pool"]
-    one = weights.Map("darts", 2, theta.mean(axis=0), tuple(operations))
+    one = weights.Map("darts", 2, theta.mean(axis=0), [tuple(operations)] * 6)
     figure = weights.weights([one], [f"e{number}" for number in range(6)], "title")
     image = figure.axes[0].images[0].get_array()
     assert image.shape == (24, 2)

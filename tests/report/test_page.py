@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import re
 from html.parser import HTMLParser
 
 import pytest
+from rich.console import Console
 
 from harness import report
+from harness.benchmarks import BENCHMARKS, Graph
 from harness.experiment.store import Store
 from harness.report import site as page
+from harness.report.columns import LEADERBOARD, Column
+from harness.report.render import latex, markdown, tables
+from harness.report.site.drawings import Drawings
 from harness.report.verdict import RULE
-from tests.report.conftest import PUBLISHED
+from tests.report.conftest import CELLS, PUBLISHED
+from tests.report.test_cells import GENOTYPE
 
 EVIL = "<script>alert(1)</script></script><!--\u200b\x1b&amp;'\"$$ ${x}"
 
@@ -68,7 +75,8 @@ def test_data_cannot_end_their_element(results):
     text = page.render(results.report())
     data = text.partition('id="data">')[2].partition("</script>")[0]
     assert "<" not in data
-    assert json.loads(data)["configurations"][0]["settings"] == {EVIL: EVIL}
+    found = json.loads(data)
+    assert found["facts"][found["configurations"][0]["settings"]] == [[page.printable(EVIL)] * 2]
 
 
 def test_policy_admits_this_style_and_script_and_nothing_else(results):
@@ -87,7 +95,7 @@ def test_policy_admits_this_style_and_script_and_nothing_else(results):
 def test_nothing_is_fetched(results):
     results.run()
     results.look_up({("x", "cifar10", "test"): 1.0})
-    results.write()
+    results.write(["png"])
     text = (results.store.folder / "leaderboard.html").read_text()
     links = [
         value for _, attributes in Page(text).tags for name, value in attributes.items() if name in ("src", "href")
@@ -101,7 +109,7 @@ def test_nothing_is_fetched(results):
 
 def test_figures_have_descriptions_and_are_the_files(results):
     results.runs_with("darts", [50.0, 60.0])
-    results.write()
+    results.write(["png"])
     images = Page((results.store.folder / "leaderboard.html").read_text()).all("img")
     written = {path.read_bytes() for path in (results.store.folder / "figures").glob("*.png")}
     assert {base64.b64decode(image["src"].partition(",")[2]) for image in images} == written
@@ -154,8 +162,79 @@ def test_every_number_has_its_regret_and_hits(results):
     rows = [dict(zip(data["row"], row, strict=True)) for row in data["rows"]]
     found = {
         data["configurations"][row["configuration"]]["method"]: [
-            row[name] for name in ("best", "regret", "hits", "cells")
+            [data["texts"][place] for place in row[name]] for name in ("regret", "regrets")
         ]
         for row in rows
     }
-    assert found == {"darts": [94.0, "0.50", 1, 3], "gaea-darts-erm": [94.0, "3.00", 0, 2]}
+    assert found == {
+        "darts": [["94.00", "0.50 points", "33.3 % (1 of 3)", "3", "3"], ["0.00", "0.50", "1.00"]],
+        "gaea-darts-erm": [["94.00", "3.00 points", "0.0 % (0 of 2)", "2", "2"], ["2.00", "4.00"]],
+    }
+
+
+def _drawn(results):
+    """The drawings of the cells of a page by their strings, and what they share."""
+    data = rendered(results).data
+    return dict(zip(data["cells"], data["drawings"], strict=True)), data
+
+
+def test_cells_are_drawn_as_the_figures_read_them(results):
+    for seed, cell in enumerate((*CELLS, GENOTYPE)):
+        results.run("darts", seed, cells=(cell,), space="darts" if cell == GENOTYPE else "nasbench201")
+    results.look_up({(cell, "cifar10", "test"): 50.0 for cell in CELLS})
+    drawings, data = _drawn(results)
+    assert drawings.keys() == {*CELLS, GENOTYPE}
+    for cell, drawn in drawings.items():
+        space = BENCHMARKS["darts" if cell == GENOTYPE else "nasbench201"].full_space
+        for graph, (kind, edges) in zip(space.graph(space.from_string(cell)), drawn, strict=True):
+            title, _, nodes = data["kinds"][kind]
+            ends = [data["edges"][place][0] for place in edges[::2]]
+            operations = [data["operations"][place][0] for place in edges[1::2]]
+            assert (title, len(nodes)) == (graph.title, len(graph.nodes))
+            assert list(zip(ends, operations, strict=True)) == [
+                (f"{source} to {target}", operation) for source, target, operation in graph.edges
+            ]
+
+
+def test_string_that_is_no_cell_is_not_drawn(results):
+    results.runs_with("darts", [50.0])
+    assert _drawn(results)[0]["darts-0"] is None
+
+
+def test_edges_between_the_same_nodes_are_drawn_apart():
+    graph = Graph("cell", ("a", "b", "c"), ((0, 1, "skip"), (0, 1, "conv"), (1, 2, "conv")))
+    drawings = Drawings()
+    ((_, edges),) = drawings.draw([graph])
+    lines = [drawings.edges.values[place][1] for place in edges[::2]]
+    assert len(set(lines)) == len(lines) == 3
+
+
+@pytest.fixture
+def worst_case():
+    """A column more: one entry in the list."""
+    column = Column("worst_case", "mean - 2 std", "%", lambda row: row.mean - 2 * row.std, title="worst case")
+    LEADERBOARD.append(column)
+    yield
+    LEADERBOARD.remove(column)
+
+
+@pytest.mark.usefixtures("worst_case")
+def test_added_column_is_in_every_form(results):
+    """CSV, Markdown, LaTeX, terminal and page."""
+    results.runs_with("darts", [50.0, 60.0])
+    written = results.report()
+    console = Console(file=io.StringIO(), width=200, force_terminal=False)
+    written.show(console)
+    head, line = (text.split(",") for text in tables.csv("leaderboard.csv", written).splitlines())
+    assert float(line[head.index("worst_case")]) == pytest.approx(55 - 2 * 50**0.5)
+    assert "| worst case | 40.86 |" in markdown.render(written)
+    assert "worst case & 40.86 &" in latex.render(written)
+    assert "worst case" in console.file.getvalue()
+    assert "40.86" in console.file.getvalue()
+    data = rendered(results).data
+    (texts,) = [[data["texts"][place] for place in row[data["row"].index("texts")]] for row in data["rows"]]
+    assert data["columns"][-1] == {
+        "name": "worst_case", "title": "Worst case", "group": "", "number": False,
+        "about": "mean - 2 std (%)",
+    }  # fmt: skip
+    assert texts[-1] == "40.86"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.experiment.registry import built_in
 from harness.experiment.store import Store
 from harness.report import gather, write
 from harness.report.render.excerpt import main, render, replaced
-from methods import METHODS
 
 RESULTS = Path(__file__).parents[2] / "results"
 REFERENCE = RESULTS / "reference"
@@ -21,10 +21,10 @@ BLOCK = 4096
 def again(tmp_path_factory):
     """The report of the committed records and look-ups, written elsewhere."""
     folder = tmp_path_factory.mktemp("reference")
-    for part in ("runs", "lookups"):
+    for part in ("runs", "scores"):
         shutil.copytree(REFERENCE / part, folder / part)
     store = Store(folder)
-    write(store, list(METHODS), RESULTS / "published.csv", formats=())
+    write(store, list(built_in()), RESULTS / "published.csv", formats=())
     assert store.warnings == []  # no file is damaged
     return folder
 
@@ -57,7 +57,7 @@ def test_results_stay_small():
 )
 def test_the_documents_show_them(again, name, full, lines):
     file = RESULTS.parent / name
-    report = gather(Store(again), list(METHODS), RESULTS / "published.csv")
+    report = gather(Store(again), list(built_in()), RESULTS / "published.csv")
     link = ("../" if full else "") + "results/reference/tables/leaderboard.md"
     tables = render(report, link, full)
     assert file.read_text() == replaced(file.read_text(), tables)

@@ -21,7 +21,8 @@ def finals(cells, values):
 
 def accuracies(**values):
     rows = [
-        {"cell": cell, "dataset": "cifar10", "split": "test", "value": v, "table": "t"} for cell, v in values.items()
+        {"space": "nasbench201", "cell": cell, "dataset": "cifar10", "split": "test", "value": value, "table": "t"}
+        for cell, value in values.items()
     ]
     return pd.DataFrame(rows)
 

@@ -8,8 +8,8 @@ import re
 import pandas as pd
 import pytest
 
+from harness.report.columns import FILES, LEADERBOARD, shown
 from harness.report.content import NO_TEST_ACCURACIES
-from harness.report.leaderboard import COLUMNS
 from harness.report.render import latex, markdown, tables
 from harness.report.verdict import RULE
 
@@ -28,16 +28,18 @@ def _rendered(text):
 def test_csv_is_the_long_table(results):
     results.runs_with("gaea-darts-erm", [94.0, 94.2, 94.4])
     report = results.report()
-    text = tables.csv(report)
+    text = tables.csv("leaderboard.csv", report)
     read = pd.read_csv(io.StringIO(text))
-    assert list(read.columns) == COLUMNS
+    assert list(read.columns) == [column.name for column in shown(LEADERBOARD, FILES)]
     assert read["mean"].tolist() == pytest.approx(report.leaderboard["mean"].tolist())
     assert ",3,94.1,0.29,4,test," in text  # counts are integers
 
 
 def test_any_method_name_survives_the_csv(results):
     results.runs_with(NASTY + ',"quoted"', [50.0])
-    assert pd.read_csv(io.StringIO(tables.csv(results.report())))["method"].tolist() == [NASTY + ',"quoted"']
+    assert pd.read_csv(io.StringIO(tables.csv("leaderboard.csv", results.report())))["method"].tolist() == [
+        NASTY + ',"quoted"'
+    ]
 
 
 def test_markdown_shows_ours_published_and_verdict(results):
@@ -74,9 +76,9 @@ def test_digits_are_called_a_proxy(results, form):
 @pytest.mark.parametrize("form", [markdown, latex])
 def test_way_to_test_accuracies_is_told_only_while_there_are_none(results, form):
     results.runs_with("darts", [50.0], on=("cifar10", "x-valid"))
-    assert form.escape(NO_TEST_ACCURACIES) in form.render(results.report())
+    assert form.escape(NO_TEST_ACCURACIES.format("nasbench201")) in form.render(results.report())
     results.look_up({("darts-0", "cifar10", "test"): 60.0})
-    assert form.escape(NO_TEST_ACCURACIES) not in form.render(results.report())
+    assert form.escape(NO_TEST_ACCURACIES.format("nasbench201")) not in form.render(results.report())
 
 
 def test_markdown_shows_any_method_name_as_it_is(results):

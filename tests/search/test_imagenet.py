@@ -1,6 +1,6 @@
 """Searches on ImageNet's class folders: which images, which protocol, resume, bad input."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -8,12 +8,14 @@ import torch
 
 import run_all
 from harness.benchmarks import DARTS
+from harness.benchmarks.darts.recipes import DIGITS, RECIPES
 from harness.data.folders import class_folders, folder_shares
 from harness.experiment.store import Store
-from harness.profiles import FolderProtocol, as_protocol, budget
-from harness.search.loop import Search, build_supernet
+from harness.protocol import FolderProtocol, as_protocol
+from harness.search.loop import Search
 from methods.gaea_pc_darts import GaeaPcDarts
 from tests.data.test_folders import write
+from tests.problems import budget, build_supernet
 
 SPACE = DARTS()
 CPU = torch.device("cpu")
@@ -123,7 +125,7 @@ def test_a_search_is_resumed_exactly(data):
 
 def test_published_settings_are_those_of_the_paper_profile_only(data, tmp_path):
     methods = "gaea-pc-darts,pc-darts,gaea-darts-erm"
-    assert search(tmp_path / "paper", data, "--set", "protocol.epochs=4", methods=methods) == 0
+    assert search(tmp_path / "paper", data, "--set", "gaea-pc-darts.protocol.epochs=4", methods=methods) == 0
     found = {record["config"]["method"]["name"]: record["config"] for record in Store(tmp_path / "paper").records()}
     assert found["gaea-pc-darts"]["settings"]["warmup"] == found["pc-darts"]["settings"]["warmup"] == 0.7
     assert found["pc-darts"]["settings"]["lr"] == 6e-3
@@ -139,15 +141,16 @@ def test_published_settings_are_those_of_the_paper_profile_only(data, tmp_path):
     assert overrides["protocol"]["weights_share"] == 0.5
 
 
-def test_search_and_retraining_in_one_call(data, tmp_path):
+def test_search_and_retraining_in_one_call(data, tmp_path, monkeypatch):
+    monkeypatch.setitem(RECIPES, "digits", replace(DIGITS, cells=3, channels=4, epochs=1))
     assert search(tmp_path / "quick", data, "--retrain", "digits", "--workers", "1", profile="quick") == 0
     kinds = sorted(record["config"]["kind"] for record in Store(tmp_path / "quick").records())
     assert kinds == ["one-shot", "retraining"]
 
 
 BAD = {
-    ("--space", "nasbench201"): "imagenet is searched on its own and on the DARTS space",
-    ("--dataset", "imagenet,digits"): "imagenet is searched on its own and on the DARTS space",
+    ("--space", "nasbench201"): "nasbench201 is not searched on imagenet, only on digits",
+    ("--dataset", "imagenet,digits"): "imagenet is searched on its own",
     ("--data", "nowhere"): "no folder",
     ("--set", "protocol.image_size=48"): "image_size=48 is not a multiple of 32",
     ("--set", "protocol.weights_share=0.9"): "exceed 1 together",

@@ -10,13 +10,13 @@ from torch import nn
 from harness.benchmarks import DARTS, NASBench201
 from harness.data import load, search_data
 from harness.experiment import conformance
-from harness.profiles import FolderProtocol, budget
-from harness.search.loop import Search, build_supernet
+from harness.protocol import FolderProtocol
+from harness.search.loop import Search
 from harness.search.problem import SupernetProblem
 from methods.darts import Darts
 from methods.gdas import Gdas
 from methods.pc_darts import PcDarts
-from tests.problems import problem_of
+from tests.problems import budget, build_supernet, problem_of
 
 SPACES = [NASBench201(), DARTS()]
 by_name = pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
@@ -199,6 +199,26 @@ def test_weights_that_are_not_one_hot_are_not_taken_for_sampled(space):
     problem = problem_of(Darts(space))
     with pytest.raises(ValueError, match="must be one-hot in every row"):
         problem.loss(uniform(space), problem.train_batch, sampled=True)
+
+
+@by_name
+def test_cells_may_have_mixtures_of_their_own(space):
+    """The shared mixture's gradient is the sum of the cells'; a cell's own mixture changes that cell only."""
+    problem = problem_of(Darts(space))
+    batch, cells = problem.train_batch, len(problem.cells)
+    shared = uniform(space).requires_grad_()
+    each = uniform(space).expand(cells, -1, -1).clone().requires_grad_()
+    together, apart = problem.loss(shared, batch).loss, problem.loss(each, batch).loss
+    assert apart.item() == pytest.approx(together.item(), rel=1e-12)
+    (of_shared,), (of_each,) = problem.gradients(together, [shared]), problem.gradients(apart, [each])
+    torch.testing.assert_close(of_each.sum(dim=0), of_shared, rtol=1e-9, atol=1e-12)
+    for number, rows in enumerate(problem.cells):
+        unread = torch.ones(space.shape[0], dtype=torch.bool)
+        unread[rows] = False
+        assert not of_each[number, unread].any()
+        assert of_each[number, rows].any()
+    with pytest.raises(ValueError, match="the same in all cells"):
+        problem.loss(each, batch, sampled=True)
 
 
 def test_edge_weights_are_one_unless_given():

@@ -1,4 +1,4 @@
-"""Published cells of the DARTS space, as their authors' code prints them."""
+"""Published architectures of the DARTS space, as in their authors' code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class PublishedCell:
     source: str
     """Repository and file."""
     normal: str
-    """Operation and input state of the two edges into each of the four nodes."""
+    """Operations and input states of the two edges into each of the four nodes."""
     reduce: str
     aliases: tuple[str, ...] = ()
     note: str = ""
@@ -33,7 +33,7 @@ def _pairs(cell: str) -> tuple[tuple[str, int], ...]:
 
 
 def published_cell(name: str) -> PublishedCell:
-    """By its name or one of its aliases. ValueError if there is no such published cell."""
+    """Find a published cell by its name or an alias. ValueError if there is none."""
     for cell in PUBLISHED_CELLS:
         if name in (cell.name, *cell.aliases):
             return cell

@@ -1,8 +1,8 @@
-"""The network of one cell of the DARTS space, as it is trained from scratch.
+"""The evaluation network of an architecture of the DARTS space, for retraining from scratch.
 
 Liu, Simonyan and Yang, "DARTS" (ICLR 2019), Section 3.3: 20 cells of 36 channels for CIFAR, 14 of 48 for ImageNet; the
 cells at one third and at two thirds of the depth reduce the resolution and double the channels; an auxiliary
-classifier reads the second of them while training. All batch norms have affine parameters, poolings have none.
+classifier reads the output of the second in training. Batch norms have affine parameters; poolings have no batch norm.
 """
 
 from __future__ import annotations
@@ -12,47 +12,48 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from harness.benchmarks import Arch
-from harness.benchmarks.darts.supernet import DILATED, SEPARABLE
-from harness.supernets.operations import (
+from harness.benchmarks.darts.operations import (
     Convolution,
     FactorizedReduction,
     Projection,
     Separable,
     average_pool,
-    convolution,
+    conv_norm,
     stems,
     undilated,
 )
+from harness.benchmarks.darts.supernet import DILATED, SEPARABLE
+from harness.evaluate.network import Network
 
 NODES = 4
 AUXILIARY_STRIDE = {"cifar": 3, "imagenet": 2}
 SIDE = {"cifar": 32, "imagenet": 224}
-"""Of the images, in pixels, that the auxiliary classifier is made for."""
+"""Side of the images for which the auxiliary classifier is made, pixels."""
 
 
-class DARTSNetwork(nn.Module):
+class DARTSNetwork(Network):
     """forward(images (B, 3, H, W)) -> (logits (B, classes), auxiliary logits or None).
 
-    The auxiliary logits exist in training mode only, and only if `auxiliary`. `drop_path` is the probability with
-    which an operation other than the identity is dropped for an image in training mode; the schedule sets it.
+    The auxiliary logits exist in training mode only, and only with `auxiliary`. The attribute `drop_path` is the
+    probability of dropping an operation other than the identity for an image in training mode; the schedule sets it.
+
+    Args:
+        dataset: "cifar" for a stem that keeps the resolution and 32x32 images, "imagenet" for one that divides it by 8
+            and 224x224 images; other sizes need `auxiliary=False`. ValueError if there is no such stem.
     """
 
     def __init__(
         self, arch: Arch, channels: int, cells: int, classes: int, auxiliary: bool = True, dataset: str = "cifar"
     ) -> None:
-        """dataset: "cifar" for a stem that keeps the resolution and 32x32 images, "imagenet" for one that divides it
-        by 8 and 224x224 images; other sizes need `auxiliary=False`. ValueError if there is no such stem."""
         super().__init__()
         if dataset not in AUXILIARY_STRIDE:
             raise ValueError(f"no stem {dataset!r} among {', '.join(AUXILIARY_STRIDE)}")
         self.dataset = dataset
-        self.drop_path = 0.0
         self.stem, self.second_stem = stems(dataset, channels)
         before_last = last = 3 * channels if dataset == "cifar" else channels
-        reduced = dataset == "imagenet"  # the last stem before the cells halves the resolution, too
+        reduced = dataset == "imagenet"  # the second stem also halves the resolution
         self.cells = nn.ModuleList()
         normal, reduction = arch
         for number in range(cells):
@@ -63,9 +64,9 @@ class DARTSNetwork(nn.Module):
             )
             before_last, last, reduced = last, NODES * channels, reduces
             if number == 2 * cells // 3:
-                inputs_of_auxiliary = last
+                auxiliary_inputs = last
         self.auxiliary_after = 2 * cells // 3
-        self.auxiliary = _auxiliary(dataset, inputs_of_auxiliary, classes) if auxiliary else None
+        self.auxiliary = _auxiliary(dataset, auxiliary_inputs, classes) if auxiliary else None
         self.classifier = nn.Linear(last, classes)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -77,26 +78,28 @@ class DARTSNetwork(nn.Module):
             raise ValueError(f"the auxiliary classifier needs images of {side}x{side}, got {height}x{width}")
         before_last = self.stem(images.contiguous(memory_format=torch.channels_last))
         last = self.second_stem(before_last)
-        of_auxiliary = None
+        auxiliary_logits = None
         for number, cell in enumerate(self.cells):
             before_last, last = last, cell(before_last, last, self.drop_path if self.training else 0.0)
             if number == self.auxiliary_after and with_auxiliary:
-                of_auxiliary = cast(nn.Module, self.auxiliary)(last)
-        return self.classifier(last.mean(dim=(2, 3))), of_auxiliary
+                auxiliary_logits = cast(nn.Module, self.auxiliary)(last)
+        return self.classifier(last.mean(dim=(2, 3))), auxiliary_logits
 
 
 class DiscreteCell(nn.Module):
-    """Two inputs per node, one operation on each."""
+    """A cell with two inputs per node and one operation on each.
+
+    pairs: (operation, input state), two per node; inputs: channels of the last cell but one and of the last cell;
+    reduced: whether the last cell has half the resolution of the one before; reduces: whether this one halves it.
+    """
 
     def __init__(
         self, pairs: tuple[tuple[str, int], ...], inputs: tuple[int, int], channels: int, reduced: bool, reduces: bool
     ) -> None:
-        """pairs: (operation, input state), two per node; inputs: channels of the last cell but one and of the last;
-        reduced: the last cell has half the resolution of the one before."""
         super().__init__()
-        first = FactorizedReduction if reduced else Projection
+        preprocess = FactorizedReduction if reduced else Projection
         self.preprocess = nn.ModuleList(
-            [first(inputs[0], channels, affine=True), Projection(inputs[1], channels, affine=True)]
+            [preprocess(inputs[0], channels, affine=True), Projection(inputs[1], channels, affine=True)]
         )
         self.sources = [source for _, source in pairs]
         self.operations = nn.ModuleList(
@@ -110,13 +113,13 @@ class DiscreteCell(nn.Module):
             for edge in (2 * node, 2 * node + 1):
                 operation = cast(Candidate, self.operations[edge])
                 term = operation(states[self.sources[edge]])
-                terms.append(term if operation.is_identity else dropped(term, drop_path))
+                terms.append(term if operation.is_identity else apply_drop_path(term, drop_path))
             states.append(terms[0] + terms[1])
         return torch.cat(states[2:], dim=1)
 
 
 class Candidate(nn.Module):
-    """One operation by its name."""
+    """A candidate operation, selected by its name."""
 
     def __init__(self, name: str, channels: int, stride: int) -> None:
         super().__init__()
@@ -138,48 +141,30 @@ class Candidate(nn.Module):
         if self.weighted is None:
             return x
         if self.name in DILATED:
-            sparse, dilation, put_in_place = undilated(F.relu(x), self.stride)
-            return put_in_place(self.weighted(sparse, dilation=dilation))
+            phases, dilation, rearrange = undilated(F.relu(x), self.stride)
+            return rearrange(self.weighted(phases, dilation=dilation))
         return cast(Tensor, self.weighted(F.relu(x)))
 
 
-def dropped(x: Tensor, probability: float) -> Tensor:
-    """Drop path (Larsson et al., ICLR 2017): zero for an image with this probability, otherwise divided by the
-    probability to keep it. x: (B, C, H, W)."""
+def apply_drop_path(x: Tensor, probability: float) -> Tensor:
+    """Drop path (Larsson et al., ICLR 2017): zero each image of x (B, C, H, W) with this probability, otherwise divide
+    it by the probability of keeping it."""
     if not probability:
         return x
     kept = x.new_empty(len(x), 1, 1, 1).bernoulli_(1 - probability)
     return x * (kept / (1 - probability))
 
 
-def parameter_count(network: DARTSNetwork) -> int:
-    """Without the auxiliary classifier, as the papers count."""
-    return sum(p.numel() for name, p in network.named_parameters() if not name.startswith("auxiliary."))
-
-
-def multiply_adds(network: DARTSNetwork, size: int) -> int:
-    """Of the convolutions and the classifier for one image of size x size, in evaluation mode.
-
-    A network made under `torch.device("meta")` is enough.
-    """
-    training = network.training
-    image = torch.empty(1, 3, size, size, device=network.classifier.weight.device)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.eval()(image)
-    network.train(training)
-    return int(counter.get_total_flops()) // 2
-
-
 def _auxiliary(dataset: str, inputs: int, classes: int) -> nn.Module:
-    """The classifier beside the network, for maps of 8x8 (CIFAR) or 7x7 (ImageNet) pixels.
+    """The auxiliary classifier, for feature maps of 8x8 (CIFAR) or 7x7 (ImageNet) pixels.
 
-    The released ImageNet network has no batch norm after the last convolution, and its results stand for that.
+    For ImageNet without batch norm after the last convolution, as in the code behind the published results.
     """
-    last = convolution(128, 768, 2)
+    last = conv_norm(128, 768, 2)
     return nn.Sequential(
         nn.ReLU(),
         nn.AvgPool2d(5, AUXILIARY_STRIDE[dataset], count_include_pad=False),
-        *convolution(inputs, 128, 1),
+        *conv_norm(inputs, 128, 1),
         nn.ReLU(),
         *(last if dataset == "cifar" else last[:1]),
         nn.ReLU(),

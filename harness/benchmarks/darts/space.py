@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.benchmarks.base import Arch, Matrix, SearchSpace
+from harness.benchmarks.base import Arch, Graph, Matrix, SearchSpace
 
 OPERATIONS = (
     "none",
@@ -50,12 +50,17 @@ class DARTS(SearchSpace):
     name: ClassVar[str] = "darts"
     edges: ClassVar[tuple[tuple[int, int], ...]] = (*CELL_EDGES, *CELL_EDGES)
     """(node, source) state numbers of the 14 edges of the normal cell, then of the 14 of the reduction cell."""
-    target: ClassVar[tuple[int, ...]] = (
+    edge_target: ClassVar[tuple[int, ...]] = (
         *(state for state, _ in CELL_EDGES),
         *(state + len(STATES) for state, _ in CELL_EDGES),
     )
     """Nodes 2 to 5 of the normal cell; 6 to 9 are nodes 2 to 5 of the reduction cell."""
-    cell_types: ClassVar[dict[str, slice]] = {"normal": slice(0, 14), "reduce": slice(14, 28)}
+    competing: ClassVar[bool] = True
+    groups: ClassVar[dict[str, slice]] = {"normal": slice(0, 14), "reduce": slice(14, 28)}
+
+    @property
+    def row_names(self) -> tuple[str, ...]:
+        return tuple(f"{group[0]} {source}→{node}" for group in self.groups for node, source in CELL_EDGES)
 
     def without(self, operation: str) -> DARTS:
         self._column(operation)
@@ -68,7 +73,7 @@ class DARTS(SearchSpace):
 
     def random(self, rng: np.random.Generator) -> Arch:
         """Each node draws two distinct inputs, in rising order, and a non-zero operation for each."""
-        return tuple(tuple(pair for state in STATES for pair in self._random_node(state, rng)) for _ in self.cell_types)
+        return tuple(tuple(pair for state in STATES for pair in self._random_node(state, rng)) for _ in self.groups)
 
     def _random_node(self, state: int, rng: np.random.Generator) -> list[tuple[str, int]]:
         pairs_of_inputs = list(combinations(range(state), 2))
@@ -102,7 +107,7 @@ class DARTS(SearchSpace):
         if matrix.shape != self.shape:
             raise ValueError(f"expected strengths of shape {self.shape}, got {matrix.shape}")
         scores = matrix[:, [self.operations.index(name) for name in self.choices]]
-        return tuple(self._strongest(scores[edges]) for edges in self.cell_types.values())
+        return tuple(self._strongest(scores[edges]) for edges in self.groups.values())
 
     def _strongest(self, scores: NDArray[np.float64]) -> tuple[tuple[str, int], ...]:
         """The eight pairs of one cell from the (14, non-zero operations) scores of its edges."""
@@ -118,7 +123,7 @@ class DARTS(SearchSpace):
         the matrix is not on the simplex: a supernet leaves such an edge out. ValueError if `arch` is no cell."""
         self._check(arch)
         weights = np.zeros(self.shape)
-        for pairs, edges in zip(arch, self.cell_types.values(), strict=True):
+        for pairs, edges in zip(arch, self.groups.values(), strict=True):
             for (state, _), (operation, source) in zip(KEPT, pairs, strict=True):
                 weights[edges.start + CELL_EDGES.index((state, source)), self._column(operation)] = 1.0
         return weights
@@ -126,8 +131,7 @@ class DARTS(SearchSpace):
     def to_string(self, arch: Arch) -> str:
         """The field's genotype, e.g. `Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=range(2, 6), ...)`."""
         fields = (
-            f"{name}={list(pairs)!r}, {name}_concat={STATES!r}"
-            for name, pairs in zip(self.cell_types, arch, strict=True)
+            f"{name}={list(pairs)!r}, {name}_concat={STATES!r}" for name, pairs in zip(self.groups, arch, strict=True)
         )
         return f"Genotype({', '.join(fields)})"
 
@@ -135,8 +139,8 @@ class DARTS(SearchSpace):
         """Reads a genotype in the field's notation; the joined states may be a range or a list."""
         try:
             fields = _genotype_fields(text)
-            concatenated = [list(fields.pop(f"{name}_concat")) for name in self.cell_types]
-            arch = tuple(tuple((op, source) for op, source in fields.pop(name)) for name in self.cell_types)
+            concatenated = [list(fields.pop(f"{name}_concat")) for name in self.groups]
+            arch = tuple(tuple((op, source) for op, source in fields.pop(name)) for name in self.groups)
             known = not fields and all(states == list(STATES) for states in concatenated)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a DARTS genotype: {text[:200]!r}") from error
@@ -145,9 +149,21 @@ class DARTS(SearchSpace):
         self._check(arch)
         return arch
 
+    def graph(self, arch: Arch) -> tuple[Graph, ...]:
+        nodes = ("k-2", "k-1", *(str(state - STATES.start) for state in STATES), "out")
+        joined = tuple((state, STATES.stop, "") for state in STATES)
+        return tuple(
+            Graph(
+                title,
+                nodes,
+                (*((source, node, name) for (node, _), (name, source) in zip(KEPT, pairs, strict=True)), *joined),
+            )
+            for title, pairs in zip(self.groups, arch, strict=True)
+        )
+
     def _check(self, arch: Arch) -> None:
         """ValueError unless `arch` is a cell of this space."""
-        if len(arch) != len(self.cell_types) or any(len(pairs) != len(KEPT) for pairs in arch):
+        if len(arch) != len(self.groups) or any(len(pairs) != len(KEPT) for pairs in arch):
             raise ValueError(f"a DARTS cell has {len(KEPT)} edges of each cell type: {str(arch)[:200]}")
         for pairs in arch:
             for (state, place), (operation, source) in zip(KEPT, pairs, strict=True):

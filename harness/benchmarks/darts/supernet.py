@@ -2,13 +2,13 @@
 
 Liu, Simonyan and Yang, "DARTS" (ICLR 2019), Sections 2.1 and 3.1: a stem of 3 C channels, then cells of C channels;
 the cells at one third and at two thirds of the depth reduce the resolution and double C; global average pooling and a
-linear classifier. State i of a cell is the sum over its inputs j of the sum over operations o of w[ij, o] * o(x_j).
+linear classifier. State i of a cell is the sum over its inputs j of the sum over operations o of theta[ij, o] * o(x_j).
 With partial channels (Xu et al., "PC-DARTS", ICLR 2020, Section 3.2) the operations see the first 1/n of the channels,
-the others bypass them, and the channels are shuffled; each edge has a weight of its own there, also for its bypass.
+the others bypass them, and the channels are shuffled; every edge then has an edge weight, which also scales its bypass.
 
-The same function as one module per candidate operation, written with fewer passes over memory:
+Computes the same function as one module per candidate operation, with fewer passes over memory:
 - channels-last layout, one ReLU per state;
-- each operation of all edges that leave a state is one call (`harness.supernets.operations`);
+- each operation of all edges that leave a state is one call (`harness.benchmarks.darts.operations`);
 - poolings of a state, their batch norms and the state itself are mixed for all its edges by one matrix product;
 - the batch norms of the cells have no affine parameters, so the mixture weight is their scale;
 - dilated convolutions run as ordinary ones on the four phases of a state;
@@ -26,9 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.benchmarks.darts.space import CELL_EDGES, DARTS, STATES
-from harness.supernets.mixing import picked
-from harness.supernets.operations import (
+from harness.benchmarks.darts.operations import (
     Convolution,
     FactorizedReduction,
     Projection,
@@ -41,27 +39,29 @@ from harness.supernets.operations import (
     stems,
     undilated,
 )
+from harness.benchmarks.darts.space import CELL_EDGES, DARTS, STATES
+from harness.benchmarks.mixing import select
 
 SEPARABLE = {"sep_conv_3x3": 3, "sep_conv_5x5": 5}
 DILATED = {"dil_conv_3x3": 3, "dil_conv_5x5": 5}
 POOLS = ("max_pool_3x3", "avg_pool_3x3")
 SOURCES = range(5)
 LEAVING = [[e for e, (_, source) in enumerate(CELL_EDGES) if source == state] for state in SOURCES]
-"""Rows of a cell's 14 edges that leave each state, in the order of the nodes they enter."""
+"""For each state, the indices (among a cell's 14 edges) of the edges that leave it, in the order of their targets."""
 INPUTS = list(STATES)
-"""Number of edges into each node, in the order of a cell's 14 edges: node k has k."""
+"""Number of edges into each node, in the order of a cell's 14 edges: state k has k."""
 
 
 @dataclass(frozen=True)
 class Leaving:
-    """What the n edges that leave one state carry."""
+    """The mixture on the n edges that leave one state."""
 
     weights: dict[str, Tensor]
-    """operation -> (n,)."""
+    """operation -> (n,) weights."""
     edges: dict[str, tuple[int, ...]]
-    """operation -> those of the n edges on which it runs."""
+    """operation -> indices of the edges, among the n, on which it runs."""
     bypass: Tensor
-    """(n,): factor of the channels that the operations do not see."""
+    """(n,) factors of the channels that bypass the operations."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +69,22 @@ class Mixture:
     """The mixture on all edges of one cell type."""
 
     leaving: list[Leaving]
-    """Of states 0 to 4."""
+    """States 0 to 4."""
     scalars: list[Tensor] | None
-    """What is added to every element of each node: the weights of operations that did not run."""
+    """Per node, the scalar added to every element: the summed weights of the operations that did not run."""
 
 
 class DARTSSupernet(nn.Module):
     """forward(images (B, 3, H, W), weights (28, K), edge_weights (28,)) -> logits (B, classes).
 
-    `sampled` promises that every row of `weights` is one-hot in value. Then only the chosen operation of an edge runs,
-    and each other weight of the row is added to the edge's output as a scalar: it is zero in value, and its gradient
-    is the sum of the incoming gradient over all elements, as in the code of GDAS (Dong and Yang, CVPR 2019). A row of
-    zeros leaves the edge out altogether, its bypass included, sampled or not.
+    With `sampled`, every row of `weights` must be one-hot in value. Only the sampled operation of an edge runs; every
+    other weight of the row is added to the edge's output as a scalar, which is zero in value and whose gradient is the
+    sum of the incoming gradient over all elements, as in the code of GDAS (Dong and Yang, CVPR 2019). A row of zeros
+    removes the edge and its bypass, sampled or not.
+
+    channels: C of the first cells; partial_channels: n, where operations see 1/n of the channels (ValueError if n does
+    not divide C); track_statistics: whether the cells' batch norms keep running statistics; stem: "cifar", or
+    "imagenet" for one that divides the resolution by 8.
     """
 
     def __init__(
@@ -93,20 +97,17 @@ class DARTSSupernet(nn.Module):
         partial_channels: int = 1,
         stem: str = "cifar",
     ) -> None:
-        """channels: C of the first cells; partial_channels: operations see 1/n of the channels; track_statistics: of
-        the cells' batch norms; stem: "cifar", or "imagenet" for one that divides the resolution by 8. ValueError if n
-        does not divide C."""
         super().__init__()
         if channels % partial_channels:
             raise ValueError(f"{channels} channels cannot be divided by partial_channels={partial_channels}")
         self.operations = space.operations
-        self.cell_types = tuple(space.cell_types.values())
+        self.cell_types = tuple(space.groups.values())
         self.stem, self.second_stem = stems(stem, channels)
         reductions = {cells // 3, 2 * cells // 3}
         self.halvings = len(reductions) + (3 if stem == "imagenet" else 0)
         self.cells = nn.ModuleList()
         before_last = last = 3 * channels if stem == "cifar" else channels
-        reduced = stem == "imagenet"  # the last stem before the cells halves the resolution, too
+        reduced = stem == "imagenet"  # the second stem also halves the resolution
         for number in range(cells):
             reduces = number in reductions
             channels *= 2 if reduces else 1
@@ -119,37 +120,49 @@ class DARTSSupernet(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor, weights: Tensor, edge_weights: Tensor, sampled: bool = False) -> Tensor:
+        """weights: (28, K), or (L, 28, K) with those of each of the L cells, which reads the rows of its type;
+        edge_weights: (28,).
+
+        sampled: every row of `weights` is one-hot in value, or zero, so that only the sampled operations run.
+        """
         if images.shape[2] % 2**self.halvings or images.shape[3] % 2**self.halvings:
             raise ValueError(f"images of {images.shape[2]}x{images.shape[3]} cannot be halved {self.halvings} times")
-        mixtures = [self._mixture(weights[edges], edge_weights[edges], sampled) for edges in self.cell_types]
+        if weights.dim() == 3:
+            mixtures = [
+                self._mixture(of_cell[rows], edge_weights[rows], sampled)
+                for of_cell, rows in zip(weights, self.cell_rows(), strict=True)
+            ]
+        else:
+            of_types = [self._mixture(weights[rows], edge_weights[rows], sampled) for rows in self.cell_types]
+            mixtures = [of_types[cast(SearchCell, cell).reduces] for cell in self.cells]
         before_last = self.stem(images.contiguous(memory_format=torch.channels_last))
         last = self.second_stem(before_last)
-        for cell in self.cells:
-            before_last, last = last, cell(before_last, last, mixtures[cast(SearchCell, cell).reduces])
+        for cell, mixture in zip(self.cells, mixtures, strict=True):
+            before_last, last = last, cell(before_last, last, mixture)
         return cast(Tensor, self.classifier(last.mean(dim=(2, 3))))
 
     def cell_rows(self) -> list[slice]:
-        """The rows of the weights that each cell reads: those of its type."""
+        """The rows of the mixture weights that each cell reads: those of its type."""
         return [self.cell_types[cast(SearchCell, cell).reduces] for cell in self.cells]
 
     def operation_rows(self) -> dict[tuple[int, int, str], list[tuple[str, slice]]]:
-        """(cell, row of the weights, operation) -> names of parameters, and the rows of each that belong to this
-        operation alone."""
-        places: dict[tuple[int, int, str], list[tuple[str, slice]]] = {}
+        """(cell, row of the mixture weights, operation) -> names of parameters, and the rows of each that only this
+        operation uses."""
+        parameter_rows: dict[tuple[int, int, str], list[tuple[str, slice]]] = {}
         for number, rows in enumerate(self.cell_rows()):
             for state, edges in enumerate(LEAVING):
                 prefix = f"cells.{number}.outgoing.{state}.convolutions"
                 for name, module in cast(nn.ModuleDict, self.get_submodule(prefix)).items():
                     for t, edge in enumerate(edges):
-                        places[number, rows.start + edge, name] = [
-                            (f"{prefix}.{name}.{part}", _share(len(weight), t, len(edges)))
+                        parameter_rows[number, rows.start + edge, name] = [
+                            (f"{prefix}.{name}.{part}", _part(len(weight), t, len(edges)))
                             for part, weight in module.named_parameters()
                         ]
-        return places
+        return parameter_rows
 
     def multiply_adds(self, height: int, width: int) -> tuple[int, Tensor]:
-        """Of the convolutions and the classifier for one image in a forward pass: those outside of the edges, and
-        (28, K) those of each operation of each edge, in all cells of its type."""
+        """Multiply-adds of the convolutions and the classifier in a forward pass of one image: those outside of the
+        edges, and (28, K) those of every operation on every edge, summed over the cells."""
         area, shared = height * width, self.classifier.weight.numel()
         for module in [*self.stem.modules(), *self.second_stem.modules()]:
             if isinstance(module, nn.Conv2d):
@@ -168,27 +181,27 @@ class DARTSSupernet(nn.Module):
         return shared, operations
 
     def _mixture(self, weights: Tensor, edge_weights: Tensor, sampled: bool) -> Mixture:
-        """Of one cell type: weights (14, K), edge_weights (14,)."""
+        """The mixture of one cell type. weights: (14, K); edge_weights: (14,)."""
         factors = weights * edge_weights[:, None]
         bypass = edge_weights * (weights.detach() != 0).any(dim=1)
-        chosen = self._chosen(weights) if sampled else None
+        chosen = self._sampled_operations(weights) if sampled else None
         leaving = []
         for rows in LEAVING:
-            columns = dict(zip(self.operations, picked(factors, rows).unbind(1), strict=True))
+            columns = dict(zip(self.operations, select(factors, rows).unbind(1), strict=True))
             edges = {
                 name: tuple(n for n, row in enumerate(rows) if chosen is None or chosen[row] == name)
                 for name in self.operations
             }
-            leaving.append(Leaving(columns, edges, picked(bypass, rows)))
+            leaving.append(Leaving(columns, edges, select(bypass, rows)))
         scalars = None
         if chosen is not None and factors.requires_grad:
             ran = [[name == choice or choice is None for name in self.operations] for choice in chosen]
             others = factors.masked_fill(torch.tensor(ran, device=factors.device), 0).sum(dim=1)
-            scalars = [of_node.sum() for of_node in others.split(INPUTS)]
+            scalars = [edges_of_node.sum() for edges_of_node in others.split(INPUTS)]
         return Mixture(leaving, scalars)
 
-    def _chosen(self, weights: Tensor) -> list[str | None]:
-        """The operation of each edge, None where the edge is left out. ValueError if a row is not one-hot."""
+    def _sampled_operations(self, weights: Tensor) -> list[str | None]:
+        """The sampled operation of each edge, None for a removed edge. ValueError if a row is not one-hot."""
         chosen: list[str | None] = []
         for row in weights.detach().tolist():
             best = max(range(len(row)), key=row.__getitem__)
@@ -200,7 +213,11 @@ class DARTSSupernet(nn.Module):
 
 
 class SearchCell(nn.Module):
-    """States 0 and 1 from the two cells before, four mixed nodes, joined."""
+    """States 0 and 1 from the two preceding cells, and four nodes of mixed operations, which are concatenated.
+
+    inputs: channels of the last cell but one and of the last cell; reduced: whether the last cell has half the
+    resolution of the one before; reduces: whether this cell halves the resolution.
+    """
 
     def __init__(
         self,
@@ -212,7 +229,6 @@ class SearchCell(nn.Module):
         track_statistics: bool,
         partial_channels: int,
     ) -> None:
-        """inputs: channels of the last cell but one and of the last; reduced: the last cell reduces, too."""
         super().__init__()
         self.reduces = reduces
         self.partial_channels = partial_channels
@@ -249,7 +265,7 @@ class SearchCell(nn.Module):
         return torch.cat(states[STATES.start :], dim=1)
 
     def _parts(self, state: int, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The channels that the operations see, and those that bypass them, pooled where the operations stride."""
+        """The channels that the operations see, and those that bypass them, pooled where operations have a stride."""
         if self.partial_channels == 1:
             return x, None
         seen, others = x.split([self.active, x.shape[1] - self.active], dim=1)
@@ -258,7 +274,7 @@ class SearchCell(nn.Module):
         return seen.contiguous(memory_format=torch.channels_last), others
 
     def _node(self, state: int, x: Tensor, arriving: list[Tensor], bypassing: list[Tensor], mixture: Mixture) -> Tensor:
-        """The sum of what arrives at a node. x: a state before the cell's stride, for the shape of an empty sum."""
+        """The sum of the terms that arrive at a node. x: an input state, for the shape of an empty sum."""
         if not arriving:
             stride = 1 + self.reduces
             arriving = [torch.zeros_like(x[:, : self.active, ::stride, ::stride])]
@@ -273,7 +289,7 @@ class SearchCell(nn.Module):
 class Outgoing(nn.Module):
     """All candidate operations on the edges that leave one state.
 
-    A pooling and its batch norm have no parameters, so they and their statistics are shared by these edges.
+    A pooling and its batch norm have no parameters, so these edges share them and their statistics.
     """
 
     def __init__(
@@ -295,19 +311,19 @@ class Outgoing(nn.Module):
                 self.convolutions[name] = FactorizedReduction(channels, channels, edges, **track)
 
     def forward(self, x: Tensor, leaving: Leaving) -> list[tuple[int, Tensor]]:
-        """x: (B, C, H, W). Returns terms (edge, (B, C, H / stride, W / stride)); an edge can have several or none."""
+        """x: (B, C, H, W). Returns terms (edge, (B, C, H / stride, W / stride)); an edge may have several or none."""
         return [*self._convolved(x, leaving), *self._linear(x, leaving)]
 
     def _convolved(self, x: Tensor, leaving: Leaving) -> Iterable[tuple[int, Tensor]]:
-        """Operations with weights; those that run on the same edges are summed before they are taken apart."""
+        """Operations with parameters; those on the same edges are summed before they are split by edge."""
         x = F.relu(x)
         names = [name for name in self.convolutions if leaving.edges[name]]
         sums = self._summed([name for name in names if name not in DILATED], x, leaving)
         if any(name in DILATED for name in names):
-            sparse, dilation, put_in_place = undilated(x, self.stride)
-            dilated = self._summed([name for name in names if name in DILATED], sparse, leaving, dilation)
+            phases, dilation, rearrange = undilated(x, self.stride)
+            dilated = self._summed([name for name in names if name in DILATED], phases, leaving, dilation)
             for edges, y in dilated.items():
-                y = put_in_place(y)
+                y = rearrange(y)
                 sums[edges] = sums[edges] + y if edges in sums else y
         return [
             (edge, part)
@@ -316,27 +332,27 @@ class Outgoing(nn.Module):
         ]
 
     def _summed(self, names: list[str], x: Tensor, leaving: Leaving, *dilation: int) -> dict[tuple[int, ...], Tensor]:
-        """edges -> sum over the operations that run on just these, side by side."""
-        side_by_side = cache(lambda times: torch.cat([x] * times, dim=1))
+        """edges -> sum over the operations that run on exactly these edges, with the edges' channels concatenated."""
+        repeated = cache(lambda times: torch.cat([x] * times, dim=1))
         sums: dict[tuple[int, ...], Tensor] = {}
         for name in names:
-            edges, scale, some = leaving.edges[name], leaving.weights[name], None
+            edges, scale, subset = leaving.edges[name], leaving.weights[name], None
             if len(edges) < self.edges:
-                scale, some = scale[list(edges)], edges
-            wide = x if name == "skip_connect" else side_by_side(len(edges))
-            y = self.convolutions[name](wide, some, scale, *dilation)
+                scale, subset = scale[list(edges)], edges
+            inputs = x if name == "skip_connect" else repeated(len(edges))
+            y = self.convolutions[name](inputs, subset, scale, *dilation)
             sums[edges] = sums[edges] + y if edges in sums else y
         return sums
 
     def _linear(self, x: Tensor, leaving: Leaving) -> Iterable[tuple[int, Tensor]]:
         """Poolings, each with its batch norm, and with stride 1 the identity; the zero operation adds nothing."""
-        together: dict[tuple[int, ...], list[tuple[str, Tensor]]] = {}
+        outputs_on: dict[tuple[int, ...], list[tuple[str, Tensor]]] = {}
         for name, edges in leaving.edges.items():
             if not edges or not (name in POOLS or (name == "skip_connect" and self.stride == 1)):
                 continue
-            together.setdefault(edges, []).append((name, self._parameter_free(name, x)))
+            outputs_on.setdefault(edges, []).append((name, self._parameter_free(name, x)))
         terms: list[tuple[int, Tensor]] = []
-        for edges, outputs in together.items():
+        for edges, outputs in outputs_on.items():
             weights = torch.stack([leaving.weights[name] for name, _ in outputs], dim=1)
             weights = weights if len(edges) == self.edges else weights[list(edges)]
             terms += zip(edges, mix(weights, [y for _, y in outputs]), strict=True)
@@ -349,8 +365,8 @@ class Outgoing(nn.Module):
         return scaled_norm(pooled, cast(nn.BatchNorm2d, self.norms[name]))
 
 
-def _share(length: int, part: int, parts: int) -> slice:
-    """One of `parts` equal parts of the rows."""
+def _part(length: int, part: int, parts: int) -> slice:
+    """One of `parts` equal parts of `length` rows."""
     return slice(part * length // parts, (part + 1) * length // parts)
 
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.benchmarks.base import Arch, Matrix, SearchSpace
+from harness.benchmarks.base import Arch, Graph, Matrix, SearchSpace
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 CELLS = len(OPERATIONS) ** 6
@@ -26,8 +26,12 @@ class NASBench201(SearchSpace):
     name: ClassVar[str] = "nasbench201"
     edges: ClassVar[tuple[tuple[int, int], ...]] = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
     """(target, source) nodes, in the benchmark's order; node 0 is the input and node 3 the output of the cell."""
-    target: ClassVar[tuple[int, ...]] = tuple(target for target, _ in edges)
-    cell_types: ClassVar[dict[str, slice]] = {"normal": slice(0, 6)}
+    edge_target: ClassVar[tuple[int, ...]] = tuple(target for target, _ in edges)
+    groups: ClassVar[dict[str, slice]] = {"normal": slice(0, 6)}
+
+    @property
+    def row_names(self) -> tuple[str, ...]:
+        return tuple(f"{source}→{target}" for target, source in self.edges)
 
     def without(self, operation: str) -> NASBench201:
         self._column(operation)
@@ -77,6 +81,10 @@ class NASBench201(SearchSpace):
         for name in arch:
             self._column(name)
         return arch
+
+    def graph(self, arch: Arch) -> tuple[Graph, ...]:
+        edges = ((source, target, name) for (target, source), name in zip(self.edges, arch, strict=True))
+        return (Graph("cell", ("in", "1", "2", "out"), tuple(edges)),)
 
     def _column(self, operation: str) -> int:
         if operation not in self.operations:

@@ -2,21 +2,23 @@
 
 Dong and Yang, "NAS-Bench-201" (ICLR 2020), Section 3.1 and Figure 1: a 3x3 stem, N cells of C channels, a residual
 block to 2C with stride 2, N cells, a residual block to 4C, N cells, then batch norm, ReLU, global average pooling and
-a linear classifier. Node i of a cell is the sum over its inputs j of sum over operations o of weight[ij, o] * o(x_j).
+a linear classifier. Node i of a cell is the sum over inputs j of the sum over operations o of theta[ij, o] * o(x_j).
 
-The same function as one module per candidate operation, in fewer calls and fewer passes over memory:
+Computes the same function as one module per candidate operation, in fewer calls and fewer passes over memory:
 - channels-last layout throughout;
 - one ReLU and one pooling per node, and one convolution per node and kernel size for all edges that leave the node;
 - the batch norms of the cells have no affine parameters, so the mixture weight is their scale;
-- a bias in front of a batch norm cancels, so the convolutions have none;
+- a bias before a batch norm cancels, so the convolutions have none;
 - the outputs of 1x1 convolutions are not kept for backward (`mixing.ScaledPointwise`);
-- on small tensors, where the number of calls counts, one convolution and one norm serve both kernel sizes.
+- on small tensors, where call overhead dominates, both kernel sizes share one convolution and one batch norm.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
+from itertools import repeat
 from typing import cast
 
 import torch
@@ -24,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.benchmarks import NASBench201
-from harness.supernets.mixing import Factor, average, is_small, picked, scaled_norm, scaled_pointwise, spread
+from harness.benchmarks.mixing import Factor, average, is_small, mix_edges, scaled_norm, scaled_pointwise, select
 
 KERNEL_SIZES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 NODES = 4
@@ -34,7 +36,12 @@ EDGES_FROM = [[edge for edge, source in enumerate(SOURCE) if source == node] for
 
 class NASBench201Supernet(nn.Module):
     """A mixture of operations on every edge: forward(images (B, 3, H, W), weights (E, K), edge_weights (E,))
-    -> logits (B, classes)."""
+    -> logits (B, classes).
+
+    channels: C of the first stage; cells: N per stage; track_statistics: whether the cells' batch norms keep running
+    statistics. partial_channels: n, where operations see the first 1/n of a node's channels, the others bypass them,
+    and both groups are shuffled (Xu et al., "PC-DARTS", ICLR 2020, Section 3.1). ValueError unless n divides C.
+    """
 
     def __init__(
         self,
@@ -45,11 +52,6 @@ class NASBench201Supernet(nn.Module):
         track_statistics: bool = True,
         partial_channels: int = 1,
     ) -> None:
-        """channels: C of the first stage; cells: N per stage; track_statistics: of the cells' batch norms.
-
-        partial_channels: operations act on the first 1/n of a node's channels, the others pass through and the two
-        groups are shuffled (Xu et al., "PC-DARTS", ICLR 2020, Section 3.1). ValueError unless n divides `channels`.
-        """
         super().__init__()
         if partial_channels < 1 or channels % partial_channels:
             raise ValueError(f"partial_channels = {partial_channels} does not divide {channels} channels")
@@ -66,25 +68,33 @@ class NASBench201Supernet(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor, weights: Tensor, edge_weights: Tensor, sampled: bool = False) -> Tensor:
-        """sampled: every row of `weights` is one-hot in value, so only the chosen operation of each edge runs.
+        """weights: (E, K), or (L, E, K) with those of each of the L cells; edge_weights: (E,).
 
-        Gradient may flow to all entries of such a row (straight-through estimators). As in the code of GDAS (Dong
-        and Yang, CVPR 2019), each weight that was not chosen is then added to every element of the edge's output.
+        sampled: every row of `weights` is one-hot in value, so that only the sampled operation of each edge runs.
+
+        All entries of such a row may have gradients (straight-through estimators). As in the code of GDAS (Dong and
+        Yang, CVPR 2019), every other weight of the row is then added to each element of the edge's output.
         """
-        mixture = Choice.of(weights, edge_weights) if sampled else Mixture.of(weights, edge_weights, self.space)
+        mixtures = self._mixtures(weights, edge_weights, sampled)
         x = self.stem(images.contiguous(memory_format=torch.channels_last))
         for stage in self.stages:
             for block in cast(nn.ModuleList, stage):
-                x = block(x, mixture) if isinstance(block, SearchCell) else block(x)
+                x = block(x, next(mixtures)) if isinstance(block, SearchCell) else block(x)
         x = F.relu(self.last_norm(x)).mean(dim=(2, 3))
         return cast(Tensor, self.classifier(x))
 
+    def _mixtures(self, weights: Tensor, edge_weights: Tensor, sampled: bool) -> Iterator[Mixture | Sampled]:
+        """That of each cell, in turn."""
+        if weights.dim() == 3:
+            return (Mixture.of(of_cell, edge_weights, self.space) for of_cell in weights)
+        return repeat(Sampled.of(weights, edge_weights) if sampled else Mixture.of(weights, edge_weights, self.space))
+
     def cell_rows(self) -> list[slice]:
-        """The rows of the weights that each cell reads: all of them."""
+        """The rows of the mixture weights that each cell reads: all of them."""
         return [slice(0, len(TARGET)) for _ in self._search_cells()]
 
     def operation_rows(self) -> dict[tuple[int, int, str], list[tuple[str, slice]]]:
-        """(cell, edge, operation) -> name of a parameter, and the rows of it that belong to this operation alone."""
+        """(cell, edge, operation) -> name of a parameter, and the rows of it that only this operation uses."""
         return {
             (number, edge, name): [(f"{prefix}.convolutions.{name}.{node}.weight", cell.rows(t))]
             for number, (prefix, _, cell) in enumerate(self._search_cells())
@@ -94,13 +104,13 @@ class NASBench201Supernet(nn.Module):
         }
 
     def multiply_adds(self, height: int, width: int) -> tuple[int, Tensor]:
-        """Of the convolutions and the classifier for one image in a forward pass: those outside of the cells, and
-        (E, K) those of each operation of each edge, in all cells."""
+        """Multiply-adds of the convolutions and the classifier in a forward pass of one image: those outside of the
+        cells, and (E, K) those of every operation on every edge, summed over the cells."""
         areas = [(height >> stage) * (width >> stage) for stage in range(3)]
         shared = cast(Tensor, self.stem[0].weight).numel() * areas[0] + self.classifier.weight.numel()
         for stage, blocks in enumerate(self.stages):
-            outside = [block for block in cast(nn.ModuleList, blocks) if isinstance(block, ResidualBlock)]
-            shared += areas[stage] * sum(block.convolution_weights() for block in outside)
+            residuals = [block for block in cast(nn.ModuleList, blocks) if isinstance(block, ResidualBlock)]
+            shared += areas[stage] * sum(block.convolution_weights() for block in residuals)
         operations = torch.zeros(self.space.shape, dtype=torch.float64)
         stages, parameters = [stage for _, stage, _ in self._search_cells()], dict(self.named_parameters())
         for (cell, edge, name), parts in self.operation_rows().items():
@@ -111,25 +121,25 @@ class NASBench201Supernet(nn.Module):
     def _search_cells(self) -> list[tuple[str, int, SearchCell]]:
         """Name, stage and module of every cell."""
         return [
-            (f"stages.{stage}.{place}", stage, block)
+            (f"stages.{stage}.{index}", stage, block)
             for stage, blocks in enumerate(self.stages)
-            for place, block in enumerate(cast(nn.ModuleList, blocks))
+            for index, block in enumerate(cast(nn.ModuleList, blocks))
             if isinstance(block, SearchCell)
         ]
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """How the operations of every edge are mixed, the same in all cells; lists by the node that the edges leave."""
+    """Mixture weights, the same in all cells; lists are indexed by the node that the edges leave."""
 
     edge_weights: Tensor
     """(E,)."""
     scales: list[Tensor]
-    """(J*T,) the weights of the convolutions: all T edges that leave a node, for each of J kernel sizes."""
+    """(J*T,) weights of the convolutions: J kernel sizes, for each the T edges that leave the node."""
     linear: list[Tensor]
-    """(T, 2) the weights of identity and pooling, zero where the space has no such operation."""
+    """(T, 2) weights of identity and pooling, zero if the space has no such operation."""
     factors: list[list[list[Factor]]]
-    """The numbers in `linear`."""
+    """The values in `linear`."""
 
     @staticmethod
     def of(weights: Tensor, edge_weights: Tensor, space: NASBench201) -> Mixture:
@@ -137,44 +147,44 @@ class Mixture:
         zero = torch.zeros_like(edge_weights)
         linear = torch.stack([columns.get(name, zero) for name in ("skip_connect", "avg_pool_3x3")], dim=1)
         convolutions = torch.stack([columns[name] for name in KERNEL_SIZES if name in columns] or [zero])
-        # To read numbers back from a GPU would make the step wait for it.
-        numbers = linear.tolist() if linear.is_cpu else [list(row.unbind()) for row in linear.detach()]
+        # Reading values from a GPU would synchronise with it.
+        factors = linear.tolist() if linear.is_cpu else [list(row.unbind()) for row in linear.detach()]
         return Mixture(
             edge_weights,
-            scales=[picked(convolutions, edges, dim=1).flatten() for edges in EDGES_FROM],
-            linear=[picked(linear, edges) for edges in EDGES_FROM],
-            factors=[[numbers[edge] for edge in edges] for edges in EDGES_FROM],
+            scales=[select(convolutions, edges, dim=1).flatten() for edges in EDGES_FROM],
+            linear=[select(linear, edges) for edges in EDGES_FROM],
+            factors=[[factors[edge] for edge in edges] for edges in EDGES_FROM],
         )
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One operation per edge, the same in all cells."""
+class Sampled:
+    """One sampled operation per edge, the same in all cells."""
 
     edge_weights: Tensor
     """(E,)."""
     operations: list[int]
-    """(E,) columns of the weights."""
+    """(E,) indices of the operations."""
     weights: list[Tensor]
-    """(E,) scalars: the weights of these operations, times the edge weights."""
+    """(E,) scalars: weights of these operations, times the edge weights."""
     offsets: list[Tensor] | None
-    """(E,) scalars: the sum of an edge's other weights, times its edge weight: zero in value. None: no gradient."""
+    """(E,) scalars: sum of an edge's other weights, times its edge weight; zero in value. None without gradients."""
 
     @staticmethod
-    def of(weights: Tensor, edge_weights: Tensor) -> Choice:
+    def of(weights: Tensor, edge_weights: Tensor) -> Sampled:
         product = weights * edge_weights[:, None]
-        chosen = weights.detach().argmax(dim=1, keepdim=True)
+        indices = weights.detach().argmax(dim=1, keepdim=True)
         offsets = None
         if weights.requires_grad and torch.is_grad_enabled():
-            offsets = list(product.scatter(1, chosen, 0).sum(dim=1).unbind())
-        return Choice(edge_weights, chosen.flatten().tolist(), list(product.gather(1, chosen).unbind()), offsets)
+            offsets = list(product.scatter(1, indices, 0).sum(dim=1).unbind())
+        return Sampled(edge_weights, indices.flatten().tolist(), list(product.gather(1, indices).unbind()), offsets)
 
 
 class SearchCell(nn.Module):
-    """Four nodes; every candidate operation of every edge.
+    """A cell of four nodes with all candidate operations on every edge.
 
-    The kernels of all T edges that leave a node are one tensor (T*C, C, k, k) per kernel size, in the order of
-    EDGES_FROM; the node's batch norm has J*T*C channels, kernel size by kernel size.
+    Per kernel size, the kernels of all T edges that leave a node are one tensor (T*C, C, k, k), in the order of
+    EDGES_FROM; the node's batch norm has J*T*C channels, ordered by kernel size.
     """
 
     def __init__(self, space: NASBench201, channels: int, track_statistics: bool, partial_channels: int = 1) -> None:
@@ -195,23 +205,23 @@ class SearchCell(nn.Module):
             for width in widths
         )
 
-    def forward(self, x: Tensor, mixture: Mixture | Choice) -> Tensor:
+    def forward(self, x: Tensor, mixture: Mixture | Sampled) -> Tensor:
         """(B, C, H, W) -> the same shape; the operations see the first C / partial_channels channels of each node."""
         self._count_batch()
         nodes, heads = [x], [self._head(x)]
         arriving: list[list[Tensor]] = [[] for _ in range(NODES)]
-        # What `spread` returns belongs to this cell alone, so it is summed in place.
+        # No other module uses the tensors that `mix_edges` returns, so they are summed in place.
         add = Tensor.add_ if isinstance(mixture, Mixture) else Tensor.add
         for node in range(NODES - 1):
             if isinstance(mixture, Mixture):
                 leaving = self._mixed(heads[node], node, mixture)
             else:
-                leaving = self._chosen(heads[node], node, mixture)
+                leaving = self._sampled(heads[node], node, mixture)
             for edge, term in zip(EDGES_FROM[node], leaving, strict=True):
                 arriving[TARGET[edge]] += term
             mixed = arriving[node + 1]
             total = reduce(add, mixed) if mixed else torch.zeros_like(heads[0])
-            nodes.append(self._with_untouched(total, nodes, node + 1, mixture.edge_weights))
+            nodes.append(self._append_bypass(total, nodes, node + 1, mixture.edge_weights))
             heads.append(self._head(nodes[-1]))
         return nodes[-1]
 
@@ -225,14 +235,14 @@ class SearchCell(nn.Module):
             return x
         return x[:, : self.channels].contiguous(memory_format=torch.channels_last)
 
-    def _with_untouched(self, mixed: Tensor, nodes: list[Tensor], node: int, edge_weights: Tensor) -> Tensor:
-        """Append the weighted channels that pass by the operations, then interleave the two kinds (channel shuffle)."""
+    def _append_bypass(self, mixed: Tensor, nodes: list[Tensor], node: int, edge_weights: Tensor) -> Tensor:
+        """Append the weighted channels that bypass the operations, then interleave both groups (channel shuffle)."""
         if self.partial_channels == 1:
             return mixed
         edges = [edge for edge, target in enumerate(TARGET) if target == node]
         factors = edge_weights.unbind()
-        untouched = sum(factors[edge] * nodes[SOURCE[edge]][:, self.channels :] for edge in edges)
-        joined = torch.cat([mixed, cast(Tensor, untouched)], dim=1)
+        bypass = sum(factors[edge] * nodes[SOURCE[edge]][:, self.channels :] for edge in edges)
+        joined = torch.cat([mixed, cast(Tensor, bypass)], dim=1)
         return F.channel_shuffle(joined, self.partial_channels).contiguous(memory_format=torch.channels_last)
 
     # All operations ------------------------------------------------------------------------------------------------
@@ -243,10 +253,10 @@ class SearchCell(nn.Module):
         if not self.kernels:
             convolved = x.new_zeros(1).expand(len(x), len(scales), *x.shape[2:])
         elif is_small(x):
-            convolved = self._convolved_at_once(F.relu(x), node, scales)
+            convolved = self._convolved_in_one_call(F.relu(x), node, scales)
         else:
             convolved = self._convolved(F.relu(x), node, scales)
-        return [[term] for term in spread(convolved, x, mixture.linear[node], mixture.factors[node])]
+        return [[term] for term in mix_edges(convolved, x, mixture.linear[node], mixture.factors[node])]
 
     def _convolved(self, activated: Tensor, node: int, scales: Tensor) -> Tensor:
         """(B, T*C, H, W): the weighted convolutions, summed over kernel sizes."""
@@ -261,8 +271,8 @@ class SearchCell(nn.Module):
                 terms.append(scaled_norm(convolution(activated), norm, scales[rows], rows))
         return reduce(Tensor.add_, terms)
 
-    def _convolved_at_once(self, activated: Tensor, node: int, scales: Tensor) -> Tensor:
-        """(B, J*T*C, H, W): the weighted convolutions of every kernel size, small kernels inside large ones."""
+    def _convolved_in_one_call(self, activated: Tensor, node: int, scales: Tensor) -> Tensor:
+        """(B, J*T*C, H, W): the weighted convolutions of all kernel sizes, small kernels zero-padded to the largest."""
         largest = max(KERNEL_SIZES[name] for name in self.kernels)
         kernels = []
         for name in self.kernels:
@@ -273,44 +283,44 @@ class SearchCell(nn.Module):
         return scaled_norm(output, norm, scales)
 
     def rows(self, t: int) -> slice:
-        """Of the kernels of a node, those of the t-th edge that leaves it."""
+        """Rows of a node's kernels that belong to the t-th edge that leaves it."""
         return slice(t * self.channels, (t + 1) * self.channels)
 
     def _layers(self, name: str, node: int) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
-        """The convolution of one kernel size along all edges that leave a node, and the node's norm."""
+        """The convolution of one kernel size on all edges that leave a node, and the node's batch norm."""
         convolutions = cast(nn.ModuleList, self.convolutions[name])
         return cast(nn.Conv2d, convolutions[node]), cast(nn.BatchNorm2d, self.norms[node])
 
-    # The chosen operations only ------------------------------------------------------------------------------------
+    # Sampled operations only ---------------------------------------------------------------------------------------
 
-    def _chosen(self, x: Tensor, node: int, choice: Choice) -> list[list[Tensor]]:
-        """For each edge that leaves a node: the weighted chosen operation, unless zero, and the offset."""
-        return [self._chosen_along(edge, t, x, node, choice) for t, edge in enumerate(EDGES_FROM[node])]
+    def _sampled(self, x: Tensor, node: int, sampled: Sampled) -> list[list[Tensor]]:
+        """For each edge that leaves a node: the weighted sampled operation, unless it is zero, and the offset."""
+        return [self._sampled_edge(edge, t, x, node, sampled) for t, edge in enumerate(EDGES_FROM[node])]
 
-    def _chosen_along(self, edge: int, t: int, x: Tensor, node: int, choice: Choice) -> list[Tensor]:
-        name, weight = self.operations[choice.operations[edge]], choice.weights[edge]
+    def _sampled_edge(self, edge: int, t: int, x: Tensor, node: int, sampled: Sampled) -> list[Tensor]:
+        name, weight = self.operations[sampled.operations[edge]], sampled.weights[edge]
         terms = []
         if name in self.kernels:
-            terms.append(self._convolved_along(t, name, x, node, weight))
+            terms.append(self._convolved_edge(t, name, x, node, weight))
         elif name == "skip_connect":
             terms.append(weight * x)
         elif name == "avg_pool_3x3":
             terms.append(weight * average(x))
-        if choice.offsets is not None:
-            terms.append(choice.offsets[edge].expand_as(x))
+        if sampled.offsets is not None:
+            terms.append(sampled.offsets[edge].expand_as(x))
         return terms
 
-    def _convolved_along(self, t: int, name: str, x: Tensor, node: int, weight: Tensor) -> Tensor:
-        """The weighted convolution along the t-th edge that leaves a node."""
+    def _convolved_edge(self, t: int, name: str, x: Tensor, node: int, weight: Tensor) -> Tensor:
+        """The weighted convolution on the t-th edge that leaves a node."""
         convolution, norm = self._layers(name, node)
-        own = self.rows(t)
+        rows = self.rows(t)
         first = self.kernels.index(name) * convolution.out_channels
-        output = F.conv2d(F.relu(x), convolution.weight[own], padding=convolution.padding)
-        return scaled_norm(output, norm, weight.repeat(self.channels), slice(first + own.start, first + own.stop))
+        output = F.conv2d(F.relu(x), convolution.weight[rows], padding=convolution.padding)
+        return scaled_norm(output, norm, weight.repeat(self.channels), slice(first + rows.start, first + rows.stop))
 
 
 class ResidualBlock(nn.Module):
-    """Halves the resolution: two 3x3 convolutions beside a pooled shortcut."""
+    """Halves the resolution: two 3x3 convolutions with a pooled shortcut."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -328,5 +338,5 @@ class ResidualBlock(nn.Module):
         return cast(Tensor, self.shortcut(x) + self.body(x))
 
     def convolution_weights(self) -> int:
-        """Number of weights of the convolutions, all of which have the block's output resolution."""
+        """Number of convolution weights; all of the convolutions have the block's output resolution."""
         return sum(module.weight.numel() for module in self.modules() if isinstance(module, nn.Conv2d))

@@ -1,5 +1,5 @@
-"""Which figures stand in a folder, and of what: so that a report of the same runs does not draw them again, and one of
-other runs removes those that earlier reports drew and nothing else."""
+"""Index of the figures in a folder: a report of the same runs does not redraw them, and a report of other runs removes
+outdated figures of earlier reports but no other files."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from harness.report.site import Picture
 
 INDEX = "index.json"
 FORMATS = ("png", "pdf", "svg")
-"""Of figures. The page shows those that are PNG files."""
+"""File formats of figures; the page embeds the PNG files."""
 _LIBRARIES = ("matplotlib", "numpy", "pillow", "scikit-posthocs", "scipy", "seaborn")
 
 
 def digest(report: Report, curves: Path, formats: Sequence[str]) -> str:
-    """SHA-256 of all that figures depend on: runs, accuracies, published curves, and the code that draws."""
-    found = hashlib.sha256()
+    """SHA-256 of everything that figures depend on: runs, accuracies, published curves, drawing code and libraries."""
+    sha256 = hashlib.sha256()
     for record in report.records:
-        asked = [record["key"], record["status"], record.get("arrays_sha256"), record.get("improvements")]
-        found.update(json.dumps([*asked, record["provenance"].get("seconds")]).encode())
-    found.update(report.accuracies.to_csv(index=False).encode())
-    found.update(json.dumps([report.methods, sorted(formats), *map(version, _LIBRARIES)]).encode())
+        identity = [record["key"], record["status"], record.get("arrays_sha256"), record.get("improvements")]
+        sha256.update(json.dumps([*identity, record["provenance"].get("seconds")]).encode())
+    sha256.update(report.accuracies.to_csv(index=False).encode())
+    sha256.update(json.dumps([report.methods, sorted(formats), *map(version, _LIBRARIES)]).encode())
     sources = sorted(Path(__file__).parents[1].rglob("*.py"))
     for path in [*sources, *([curves] if curves.exists() else [])]:
-        found.update(path.read_bytes())
-    return found.hexdigest()
+        sha256.update(path.read_bytes())
+    return sha256.hexdigest()
 
 
 def read(folder: Path, sha256: str) -> list[Picture] | None:
-    """The pictures of the page, if the folder holds the figures of that digest, every one as it was drawn."""
+    """The page's pictures if the folder has all figures with this digest, unmodified; otherwise None."""
     index = _index(folder)
     if index.get("sha256") != sha256:
         return None
@@ -48,10 +48,14 @@ def read(folder: Path, sha256: str) -> list[Picture] | None:
 
 
 def write(folder: Path, sha256: str, files: Mapping[str, str], pictures: Mapping[str, Picture]) -> None:
-    """Note that the folder holds `files` (SHA-256 by name), of which `pictures`, by the name of their PNG, stand in the
-    page; remove what an earlier report drew and this one does not.
+    """Write the index of a folder and remove figures of an earlier report that this one does not have.
 
-    An earlier report's file is one that its index names, with the content that it had then; others stay.
+    A file is removed only if the earlier index lists it and its content has not changed since.
+
+    Args:
+        sha256: digest of the figures (`digest`).
+        files: SHA-256 of each file.
+        pictures: the pictures embedded in the page, by the name of their PNG file.
     """
     for name, expected in _files(_index(folder)).items():
         if name not in files and _is(folder / name, expected):
@@ -65,7 +69,7 @@ def write(folder: Path, sha256: str, files: Mapping[str, str], pictures: Mapping
 
 
 def _index(folder: Path) -> dict[str, Any]:
-    """What the last report noted; nothing if it cannot be read."""
+    """The index written by the last report; empty if it cannot be read."""
     try:
         index = json.loads((folder / INDEX).read_bytes())
     except (OSError, ValueError):
@@ -74,10 +78,10 @@ def _index(folder: Path) -> dict[str, Any]:
 
 
 def _files(index: Mapping[str, Any]) -> dict[str, str]:
-    """Names and digests of an index, without what is no name of a file in its own folder."""
+    """Names and digests of the files in an index; names that point outside the folder are ignored."""
     files = index.get("files")
-    named = files.items() if isinstance(files, dict) else ()
-    return {name: expected for name, expected in named if name == Path(name).name and name != INDEX}
+    entries = files.items() if isinstance(files, dict) else ()
+    return {name: expected for name, expected in entries if name == Path(name).name and name != INDEX}
 
 
 def _is(path: Path, sha256: str) -> bool:

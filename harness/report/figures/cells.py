@@ -1,9 +1,7 @@
-"""Found cells as graphs: read from their strings, and drawn with the number of searches that found them."""
+"""Drawings of cells as graphs, with the number of searches that selected each."""
 
 from __future__ import annotations
 
-import ast
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,33 +12,29 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.benchmarks.base import Graph
 from harness.report.render.wording import printable
 
-if TYPE_CHECKING:  # looking at strings needs no matplotlib
+if TYPE_CHECKING:  # layouts and looks must be usable without matplotlib
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SHOWN = 3
-"""Cells that a figure draws of each method, if they are small."""
+"""Number of cells drawn per method, if cells are small."""
 
-_HEIGHT = 10.3  # inches of all cells of a figure; the page has those that do not fit
+_HEIGHT = 10.3  # maximum inches of all cells of a figure; the page has those that do not fit
 _RADIUS = 0.085  # inches, of a node
 _HALF_LINE = 0.055  # inches, half the height of an edge's label
 _SHARES = (0.5, 0.6, 0.4, 0.68, 0.32)
-"""Of an edge, where its label may stand; the first that is free."""
+"""Candidate positions of a label along its edge; the first free one is used."""
 
 
-@dataclass(frozen=True)
-class Graph:
-    """One cell: nodes in topological order, and edges (source, target, operation); no operation is a concatenation."""
-
-    title: str
-    nodes: tuple[str, ...]
-    edges: tuple[tuple[int, int, str], ...]
+Pictures = Mapping[str, tuple[Graph, ...]]
+"""Architecture string -> graphs, one per cell type."""
 
 
 class Look(NamedTuple):
-    """How an operation is drawn. The label says which it is; colour and dashes only help the eye."""
+    """Style of an operation. The label identifies it; colour and dashes are a visual aid."""
 
     label: str
     color: str
@@ -69,19 +63,11 @@ LAYOUTS = {
     # On an ellipse, so that no edge passes a third node: inputs left, output right, inner nodes above and below.
     7: ((0.0, 0.78), (0.0, 0.22), (0.28, 1.0), (0.34, 0.0), (0.66, 1.0), (0.74, 0.0), (1.0, 0.5)),
 }
-"""Places of the nodes in the unit square, by their number."""
-
-
-def graphs(text: str) -> tuple[Graph, ...]:
-    """The graphs of a cell string, one per cell type: NAS-Bench-201 strings and DARTS genotypes.
-
-    ValueError if it is neither.
-    """
-    return _genotype(text) if text.startswith("Genotype(") else (_nasbench201(text),)
+"""Node positions in the unit square, by number of nodes."""
 
 
 def layout(nodes: int) -> tuple[tuple[float, float], ...]:
-    """Places of so many nodes in the unit square."""
+    """Positions of the nodes of a graph in the unit square."""
     if nodes in LAYOUTS:
         return LAYOUTS[nodes]
     angles = [pi - 2 * pi * node / nodes for node in range(nodes)]
@@ -89,15 +75,8 @@ def layout(nodes: int) -> tuple[tuple[float, float], ...]:
 
 
 def most_found(counts: Counter[str], shown: int) -> list[tuple[str, int]]:
-    """The cells found most often, those that were found as often in the order of their strings."""
+    """The most frequent cells with their counts; ties are in alphabetical order."""
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:shown]
-
-
-def can_draw(counts: Counter[str]) -> bool:
-    try:
-        return all(graphs(cell) for cell in counts)
-    except ValueError:
-        return False
 
 
 # Drawing --------------------------------------------------------------------------------------------------------------
@@ -105,16 +84,16 @@ def can_draw(counts: Counter[str]) -> bool:
 
 @dataclass(frozen=True)
 class _Shape:
-    """How the panels of a figure are arranged, inches."""
+    """Arrangement of the panels of a figure, lengths in inches."""
 
     width: float
     height: float
     panels: int
-    """Of one method, beside each other."""
+    """Panels per method, side by side."""
     cells: int
-    """That these panels show."""
+    """Cells shown in these panels."""
     beside: int
-    """Methods beside each other."""
+    """Methods per row."""
 
     @property
     def row(self) -> float:
@@ -127,37 +106,38 @@ class _Shape:
         return self.width * self.panels + 0.3
 
 
-def figure(found: Mapping[str, Counter[str]], title: str) -> Figure:
-    """For each method the cells that most of its searches found. `found` counts the searches of each cell.
+def figure(counts: Mapping[str, Counter[str]], pictures: Pictures, title: str) -> Figure:
+    """Draw the most frequent cells of each method.
 
-    Methods that do not fit the page are left out, which the note says. ValueError if a cell cannot be read.
+    `counts` are the numbers of searches per cell for each method, `pictures` the graphs of the cells. Methods that do
+    not fit the page are left out, which the note mentions.
     """
     import matplotlib
 
     from harness.report.figures.page import page
     from harness.report.figures.style import STYLE
 
-    shape = _shape(found)
-    shown = dict(list(found.items())[: shape.beside * int((_HEIGHT + 0.2) / shape.row)])
+    shape = _shape(counts, pictures)
+    shown = dict(list(counts.items())[: shape.beside * int((_HEIGHT + 0.2) / shape.row)])
     rows = ceil(len(shown) / shape.beside)
     width = max(5.4, shape.step * min(shape.beside, len(shown)) + 0.1)
     with matplotlib.rc_context(STYLE):
-        drawn = page(width, shape.row * rows, title, _note(len(found), len(shown), shape.cells), (), 0.12, 0.0)
+        drawn = page(width, shape.row * rows, title, _note(len(counts), len(shown), shape.cells), (), 0.12, 0.0)
         sheet = _Sheet.over(drawn.figure)
-        for place, (method, counts) in enumerate(shown.items()):
-            x = 0.2 + shape.step * (place % shape.beside)
-            y = sheet.height - drawn.top - shape.row * (place // shape.beside)
-            _draw_method(sheet, method, counts, shape, (x, y))
+        for index, (method, cell_counts) in enumerate(shown.items()):
+            x = 0.2 + shape.step * (index % shape.beside)
+            y = sheet.height - drawn.top - shape.row * (index // shape.beside)
+            _draw_method(sheet, method, cell_counts, pictures, shape, (x, y))
         sheet.finish()
     return drawn.figure
 
 
-def _shape(found: Mapping[str, Counter[str]]) -> _Shape:
-    """Small cells of one graph: `SHOWN` of each method; of larger ones the one found most often, with its graphs."""
-    drawn = [graphs(cell) for counts in found.values() for cell, _ in most_found(counts, SHOWN)]
+def _shape(counts: Mapping[str, Counter[str]], pictures: Pictures) -> _Shape:
+    """Shape with `SHOWN` cells per method for small single-graph cells, else with only the most frequent cell."""
+    drawn = [pictures[cell] for cell_counts in counts.values() for cell, _ in most_found(cell_counts, SHOWN)]
     most = max(map(len, drawn))
     if most == 1 and max(len(graph.nodes) for (graph,) in drawn) <= 4:
-        cells = max(min(SHOWN, len(counts)) for counts in found.values())
+        cells = max(min(SHOWN, len(cell_counts)) for cell_counts in counts.values())
         return _Shape(1.8, 0.9, cells, cells, 2)
     return _Shape(2.75, 1.5, most, 1, 2 if most <= 2 else 1)
 
@@ -168,33 +148,40 @@ def _note(methods: int, shown: int, cells: int) -> str:
     return note if shown == methods else f"{note}; the first {shown} of {methods} methods"
 
 
-def _draw_method(sheet: _Sheet, method: str, counts: Counter[str], shape: _Shape, corner: tuple[float, float]) -> None:
-    """From the upper left corner, in inches: its name, and its panels side by side."""
+def _draw_method(
+    sheet: _Sheet,
+    method: str,
+    counts: Counter[str],
+    pictures: Pictures,
+    shape: _Shape,
+    corner: tuple[float, float],
+) -> None:
+    """Draw a method's name and its panels side by side; `corner` is the upper left corner in inches."""
     from harness.report.figures.style import label
 
     x, y = corner
     heading = shorten(label(method), int(shape.width * shape.panels * 72 / 5.4), placeholder=" …")
     sheet.write(x - 0.08, y - 0.12, heading, size=9, ha="left")
-    panels = [(graph, count) for cell, count in most_found(counts, shape.cells) for graph in graphs(cell)]
-    for place, (graph, count) in enumerate(panels[: shape.panels]):
-        left = x + shape.width * place
+    panels = [(graph, count) for cell, count in most_found(counts, shape.cells) for graph in pictures[cell]]
+    for index, (graph, count) in enumerate(panels[: shape.panels]):
+        left = x + shape.width * index
         _draw_graph(sheet, graph, (left, y - 0.3 - shape.height), (shape.width - 0.35, shape.height))
         caption = f"{graph.title}: {count} of {counts.total()}"
         sheet.write(left + shape.width / 2 - 0.17, y - 0.3 - shape.height - 0.17, caption, size=7.5)
 
 
 def _draw_graph(sheet: _Sheet, graph: Graph, origin: tuple[float, float], size: tuple[float, float]) -> None:
-    places = [(origin[0] + across * size[0], origin[1] + up * size[1]) for across, up in layout(len(graph.nodes))]
+    points = [(origin[0] + across * size[0], origin[1] + up * size[1]) for across, up in layout(len(graph.nodes))]
     labels: list[tuple[float, float, float]] = []
     for source, target, bend, operation in bent(graph):
-        sheet.edge(places[source], places[target], bend, looks(operation), labels)
-    for place, name in zip(places, graph.nodes, strict=True):
-        sheet.node(place, name)
+        sheet.edge(points[source], points[target], bend, looks(operation), labels)
+    for point, name in zip(points, graph.nodes, strict=True):
+        sheet.node(point, name)
 
 
 class _Sheet:
-    """One set of axes in inches over a whole figure, with a single object for all edges of a kind and for all nodes:
-    an object for each of them takes many times longer to draw."""
+    """Axes in inches over a whole figure, which draw all edges of one look as a single artist, and likewise all nodes:
+    an artist per edge and node takes many times longer to draw."""
 
     def __init__(self, axes: Axes, height: float) -> None:
         self.axes = axes
@@ -215,9 +202,9 @@ class _Sheet:
     def write(self, x: float, y: float, text: str, size: float = 6.5, ha: str = "center", color: str = "black") -> None:
         self.axes.text(x, y, text, size=size, ha=ha, va="center", color=color, zorder=4)
 
-    def node(self, place: tuple[float, float], name: str) -> None:
-        self._nodes.append(place)
-        self.write(*place, name)
+    def node(self, point: tuple[float, float], name: str) -> None:
+        self._nodes.append(point)
+        self.write(*point, name)
 
     def edge(
         self,
@@ -227,7 +214,7 @@ class _Sheet:
         look: Look,
         labels: list[tuple[float, float, float]],
     ) -> None:
-        """An arrow from node to node; its label is put where it covers none of `labels` (x, y, half of the width)."""
+        """Add an arrow between nodes and append its label to `labels` (x, y, half width), avoiding overlaps."""
         from harness.report.figures.style import label
 
         path = _between(np.array(start), np.array(end), bend)
@@ -237,9 +224,9 @@ class _Sheet:
             return
         text = label(look.label)
         half = 0.025 * len(text) + 0.02
-        places = [(float(x), float(y), half) for x, y in (path[round(at * (len(path) - 1))] for at in _SHARES)]
-        x, y, _ = place = next((place for place in places if _free(place, labels)), places[0])
-        labels.append(place)
+        candidates = [(float(x), float(y), half) for x, y in (path[round(at * (len(path) - 1))] for at in _SHARES)]
+        x, y, _ = box = next((candidate for candidate in candidates if _free(candidate, labels)), candidates[0])
+        labels.append(box)
         low, high = y - _HALF_LINE, y + _HALF_LINE
         self._behind.append([(x - half, low), (x + half, low), (x + half, high), (x - half, high)])
         self.write(x, y, text, color=look.color)
@@ -263,13 +250,14 @@ class _Sheet:
         self.axes.add_collection(circles)
 
 
-def _free(place: tuple[float, float, float], labels: Sequence[tuple[float, float, float]]) -> bool:
-    x, y, half = place
+def _free(box: tuple[float, float, float], labels: Sequence[tuple[float, float, float]]) -> bool:
+    """Whether a label box (x, y, half width) overlaps none of `labels`."""
+    x, y, half = box
     return all(abs(x - left) > half + width or abs(y - low) > 2 * _HALF_LINE for left, low, width in labels)
 
 
 def _between(start: NDArray[np.float64], end: NDArray[np.float64], bend: float) -> NDArray[np.float64]:
-    """Points on a curve from the border of one node to that of another; `bend` moves its middle to the right."""
+    """(points, 2) curve from the border of one node to that of another; `bend` moves its middle to the right."""
     along = end - start
     control = (start + end) / 2 + bend * np.array([along[1], -along[0]])
     t = np.linspace(0, 1, 41 if bend else 21)[:, None]
@@ -280,8 +268,8 @@ def _between(start: NDArray[np.float64], end: NDArray[np.float64], bend: float) 
 
 
 def _border(node: NDArray[np.float64], towards: NDArray[np.float64]) -> NDArray[np.float64]:
-    place: NDArray[np.float64] = node + _RADIUS * (towards - node) / np.linalg.norm(towards - node)
-    return place
+    point: NDArray[np.float64] = node + _RADIUS * (towards - node) / np.linalg.norm(towards - node)
+    return point
 
 
 def _head(tip: NDArray[np.float64], along: NDArray[np.float64]) -> list[NDArray[np.float64]]:
@@ -291,7 +279,7 @@ def _head(tip: NDArray[np.float64], along: NDArray[np.float64]) -> list[NDArray[
 
 
 def bent(graph: Graph) -> Iterator[tuple[int, int, float, str]]:
-    """Edges with a bend, which is zero unless two of them join the same nodes."""
+    """Edges as (source, target, bend, operation); the bend is zero unless several edges join the same nodes."""
     joined = Counter((source, target) for source, target, _ in graph.edges)
     seen: Counter[tuple[int, int]] = Counter()
     for source, target, operation in graph.edges:
@@ -301,57 +289,5 @@ def bent(graph: Graph) -> Iterator[tuple[int, int, float, str]]:
 
 
 def looks(operation: str) -> Look:
-    """The look of an operation; one that is not known is drawn in grey under its own name."""
+    """Style of an operation; unknown operations are grey and labelled by their name."""
     return LOOKS.get(operation, Look(printable(operation), "#666666", "#aaaaaa"))
-
-
-# Cell strings --------------------------------------------------------------------------------------------------------
-
-
-def _nasbench201(text: str) -> Graph:
-    """E.g. `|skip_connect~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|avg_pool_3x3~2|`: one part per node."""
-    parts = [re.findall(r"([a-z0-9_]+)~([0-9])", part) for part in text.split("+")]
-    written = "+".join("|" + "".join(f"{name}~{source}|" for name, source in part) for part in parts)
-    edges = tuple((int(source), target, name) for target, part in enumerate(parts, 1) for name, source in part)
-    if written != text or [edge[:2] for edge in edges] != [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]:
-        raise ValueError(f"not a cell that can be drawn: {text[:200]!r}")
-    return Graph("cell", ("in", "1", "2", "out"), edges)
-
-
-def _genotype(text: str) -> tuple[Graph, ...]:
-    """E.g. `Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=range(2, 6), reduce=[...], reduce_concat=...)`.
-
-    Two inputs, 0 and 1; then each node has two edges, of which the list names operation and source.
-    """
-    try:
-        call = ast.parse(text, mode="eval").body
-        if not isinstance(call, ast.Call) or call.args or not call.keywords:
-            raise ValueError("not a genotype")
-        fields = {keyword.arg: _literal(keyword.value) for keyword in call.keywords}
-        types = [name for name in fields if name and not name.endswith("_concat")]
-        return tuple(_darts(name, fields[name], fields[f"{name}_concat"]) for name in map(str, types))
-    except (SyntaxError, ValueError, TypeError, KeyError, IndexError, RecursionError, MemoryError) as error:
-        raise ValueError(f"not a cell that can be drawn: {text[:200]!r}") from error
-
-
-def _literal(node: ast.expr) -> list[Any]:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
-        start, stop = (int(ast.literal_eval(end)) for end in node.args)
-        if stop - start > 100:
-            raise ValueError("too many nodes")
-        return list(range(start, stop))
-    return list(ast.literal_eval(node))
-
-
-def _darts(title: str, edges: list[tuple[str, int]], concat: list[int]) -> Graph:
-    inner, odd = divmod(len(edges), 2)
-    output = 2 + inner
-    chosen = [(int(source), 2 + place // 2, str(name)) for place, (name, source) in enumerate(edges)]
-    if (
-        odd
-        or any(not 0 <= source < target for source, target, _ in chosen)
-        or not all(2 <= node < output for node in concat)
-    ):
-        raise ValueError("an edge from nowhere")
-    nodes = ("k-2", "k-1", *map(str, range(inner)), "out")
-    return Graph(title, nodes, (*chosen, *((node, output, "") for node in concat)))

@@ -1,4 +1,4 @@
-"""The figures of a report, drawn and written: in several processes where there is much to draw."""
+"""Drawing and writing the figures of a report, in several processes if there are many."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.report.figures.saving import save
 from harness.report.site import Picture
 
 _WORTH = 30
-"""Files; to start processes for fewer takes longer than it saves."""
+"""Minimum number of files for which starting processes saves time."""
 
 
 @dataclass(frozen=True)
@@ -27,41 +27,44 @@ class Drawn:
     """A figure that has been written."""
 
     png: str
-    """Name of its PNG, whether it is written or not."""
+    """Name of its PNG file, whether or not it is written."""
     digests: dict[str, str]
     """SHA-256 of each of its files."""
     picture: Picture | None
-    """As it stands in the page, if it does and is there as PNG."""
+    """The figure as the page embeds it; None if the page does not or no PNG is written."""
 
 
 def draw(
     drawings: Iterable[Drawing], folder: Path, formats: Sequence[str], processes: int | None = None
 ) -> list[Drawn]:
-    """Draw and write the figures. `processes`: None for as many as pay.
+    """Draw and write the figures.
 
     The same drawings give the same bytes, whatever the number of processes.
+
+    Args:
+        processes: number of processes; by default one per core if there are enough files, else one.
     """
     drawings = iter(drawings)
-    known: list[Drawing] = []
+    first: list[Drawing] = []
     if processes is None:
-        most = joblib.cpu_count()
-        # One process where there is one core, and none is needed to find out that there is little to draw.
-        known = list(islice(drawings, -(-_WORTH // len(formats)))) if most > 1 else []
-        processes = most if len(known) * len(formats) >= _WORTH else 1
-    everything = chain(known, drawings)
+        cores = joblib.cpu_count()
+        # Look ahead only on several cores, and only as far as needed to decide whether processes pay off.
+        first = list(islice(drawings, -(-_WORTH // len(formats)))) if cores > 1 else []
+        processes = cores if len(first) * len(formats) >= _WORTH else 1
+    all_drawings = chain(first, drawings)
     if processes == 1:
-        return [_draw(drawing, folder, formats) for drawing in everything]
-    # All at once, so that workers draw what is described while the next is being gathered.
+        return [_draw(drawing, folder, formats) for drawing in all_drawings]
+    # Dispatch eagerly, so that workers draw while the data of the next figures is gathered.
     parallel = joblib.Parallel(processes, batch_size=1, pre_dispatch="all")
     try:
-        return list(parallel(joblib.delayed(_draw)(drawing, folder, formats) for drawing in everything))
+        return list(parallel(joblib.delayed(_draw)(drawing, folder, formats) for drawing in all_drawings))
     finally:
-        get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)  # they would idle for minutes
+        get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)  # workers would idle for minutes
 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without searches for unused objects, which the many objects of a figure set off again and again."""
+    """Disable garbage collection, which the many objects of a figure would trigger repeatedly."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -73,7 +76,7 @@ def _uncollected() -> Iterator[None]:
 
 def _draw(drawing: Drawing, folder: Path, formats: Sequence[str]) -> Drawn:
     with matplotlib.rc_context(), _uncollected():
-        matplotlib.rcdefaults()  # a user's own settings change no figure
+        matplotlib.rcdefaults()  # ignore the user's matplotlib settings
         figure = drawing.figure()
         files = save(figure, folder, drawing.name, formats)
     png = files.get(f"{drawing.name}.png")

@@ -1,10 +1,10 @@
-"""What each search epoch brings: entropy of the operation weights, and accuracy of the cell that they stand for."""
+"""Per-epoch figures: entropy of the operation weights, and accuracy of the cell derived from them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
+from math import exp, isclose, log
 
 import matplotlib
 import numpy as np
@@ -24,13 +24,15 @@ _PUBLISHED_DASHES = ((0, (1, 1)), (0, (5, 1.5)), (0, (7, 1.5, 1, 1.5)))
 
 @dataclass(frozen=True)
 class Series:
-    """What one method has after every epoch of its searches."""
+    """A per-epoch quantity of the searches of one method."""
 
     method: str
     name: str
-    """As registered; empty for a method of the user's."""
+    """Registry name; empty for an external method."""
     operations: int
-    """Candidate operations of an edge."""
+    """K, the maximum number of candidates of a choice."""
+    uniform: tuple[float, ...]
+    """Entropy of uniform operation weights, nats, by cell type."""
     values: Floats
     """(n, epochs, columns) of n searches."""
 
@@ -45,18 +47,18 @@ def entropy(
 ) -> Figure:
     """Entropy of the operation weights (nats) after each epoch, one column per cell type.
 
-    Published entropies stand beside the method that they are of, where it has as many operations.
+    Published entropies are drawn in the row of their method if it has the same number of operations.
     """
     columns = [f"{cell_type} cell" for cell_type in cell_types]
     y = "entropy of operation weights,\nmean over edges (nats)"
     drawn, shown = _grid(series, columns, title, looks, published, _NOTE, y)
-    highest = log(max(method.operations for method in series))
-    for place, cell_type in enumerate(cell_types):
-        for (row, axes), known in zip(drawn.column(place), shown, strict=True):
-            _bands(axes, row, series, place, looks)
+    highest = max(max(method.uniform) for method in series)
+    for column, cell_type in enumerate(cell_types):
+        for (row, axes), known in zip(drawn.column(column), shown, strict=True):
+            _bands(axes, row, series, column, looks)
             _published(axes, known, [curve.cell_type == cell_type for curve in known])
-            for operations in sorted({method.operations for method in series}):
-                _uniform(axes, operations)
+            for value in sorted({method.uniform[column] for method in series}):
+                _uniform(axes, value)
             axes.set_ylim(0, 1.22 * highest)
     return drawn.figure
 
@@ -68,22 +70,24 @@ def accuracy(
     title: str,
     looks: Looks,
     published: Sequence[PublishedCurve] = (),
+    evaluation: str = "",
 ) -> Figure:
     """Accuracy (%) of the cell derived after each epoch, one column per (dataset, split).
 
-    Published accuracies stand beside the method that they are of, where they are of the same dataset and split.
+    Published accuracies are drawn in the row of their method if they are of the same dataset and split. `evaluation`
+    describes how accuracies were obtained, e.g. "after 200 epochs of training".
     """
     known = [curve for curve in published if (curve.dataset, curve.split) in columns]
     note = _NOTE
     if elsewhere := _elsewhere(published, columns, series):
         note += f". Published on another split, so not drawn: {', '.join(elsewhere)}"
     titles = [f"{dataset}, {split}" for dataset, split in columns]
-    y = "accuracy of the current cell\nafter 200 epochs of training (%)"
+    y = f"accuracy of the current cell\n{evaluation} (%)"
     drawn, shown = _grid(series, titles, title, looks, known, note, y)
-    for place, column in enumerate(columns):
-        for (row, axes), of_row in zip(drawn.column(place), shown, strict=True):
-            _bands(axes, row, series, place, looks)
-            _published(axes, of_row, [(curve.dataset, curve.split) == column for curve in of_row])
+    for column, pair in enumerate(columns):
+        for (row, axes), row_curves in zip(drawn.column(column), shown, strict=True):
+            _bands(axes, row, series, column, looks)
+            _published(axes, row_curves, [(curve.dataset, curve.split) == pair for curve in row_curves])
     return drawn.figure
 
 
@@ -96,9 +100,9 @@ def _grid(
     note: str,
     y: str,
 ) -> tuple[Grid, list[list[PublishedCurve]]]:
-    """Panels without lines, and the published curves that stand in each row of them."""
+    """Empty panels, and the published curves of each row."""
     rows = looks.rows(method.method for method in series)
-    shown = [[curve for curve in published if _stands_in(curve, row, series)] for row in rows]
+    shown = [[curve for curve in published if _belongs_to(curve, row, series)] for row in rows]
     entries = [_entries(row, series, looks, known) for row, known in zip(rows, shown, strict=True)]
     if any(shown):
         protocols = dict.fromkeys(curve.protocol for known in shown for curve in known)
@@ -120,16 +124,16 @@ def _entries(row: Row, series: Sequence[Series], looks: Looks, known: Sequence[P
 def _elsewhere(
     published: Sequence[PublishedCurve], columns: Sequence[tuple[str, str]], series: Sequence[Series]
 ) -> list[str]:
-    """Splits of published accuracies that no panel can show beside ours."""
+    """Splits of published accuracies that have no panel."""
     names = {method.name for method in series}
     known = [(curve.dataset, curve.split) for curve in published if curve.registry_name in names]
     return [" ".join(column) for column in dict.fromkeys(known) if column not in columns]
 
 
-def _bands(axes: Axes, row: Row, series: Sequence[Series], place: int, looks: Looks) -> None:
+def _bands(axes: Axes, row: Row, series: Sequence[Series], column: int, looks: Looks) -> None:
     others = []
     for method in series:
-        values = method.values[:, :, place]
+        values = method.values[:, :, column]
         epochs = np.arange(1, values.shape[1] + 1)
         if method.method in row.methods:
             look = looks[method.method]
@@ -139,11 +143,11 @@ def _bands(axes: Axes, row: Row, series: Sequence[Series], place: int, looks: Lo
             others.append((epochs, values.mean(axis=0)))
     behind(axes, others)
     longest = max(method.values.shape[1] for method in series)
-    axes.set_xlim(0.5, longest + max(0.5, 0.02 * longest))  # our epochs: published searches may have had more
+    axes.set_xlim(0.5, longest + max(0.5, 0.02 * longest))  # limits follow our epochs, published searches may have more
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def _stands_in(published: PublishedCurve, row: Row, series: Sequence[Series]) -> bool:
+def _belongs_to(published: PublishedCurve, row: Row, series: Sequence[Series]) -> bool:
     return any(
         method.method in row.methods
         and method.name == published.registry_name
@@ -152,8 +156,8 @@ def _stands_in(published: PublishedCurve, row: Row, series: Sequence[Series]) ->
     )
 
 
-def _published(axes: Axes, curves: Sequence[PublishedCurve], here: Sequence[bool]) -> None:
-    for curve, look, drawn in zip(curves, _published_looks(curves), here, strict=True):
+def _published(axes: Axes, curves: Sequence[PublishedCurve], in_panel: Sequence[bool]) -> None:
+    for curve, look, drawn in zip(curves, _published_looks(curves), in_panel, strict=True):
         if drawn:
             line = Line2D(np.arange(1, len(curve.values) + 1), curve.values)
             line.update_from(look)
@@ -161,9 +165,9 @@ def _published(axes: Axes, curves: Sequence[PublishedCurve], here: Sequence[bool
 
 
 def _published_looks(curves: Sequence[PublishedCurve]) -> list[Line2D]:
-    """One look for all searches of a published method."""
-    places = {name: place for place, name in enumerate(dict.fromkeys(curve.label for curve in curves))}
-    dashes = [_PUBLISHED_DASHES[places[curve.label] % len(_PUBLISHED_DASHES)] for curve in curves]
+    """Line styles of published curves, the same for all searches of a method."""
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(curve.label for curve in curves))}
+    dashes = [_PUBLISHED_DASHES[numbers[curve.label] % len(_PUBLISHED_DASHES)] for curve in curves]
     return [Line2D([], [], color="0.45", linewidth=0.9, linestyle=dash) for dash in dashes]
 
 
@@ -172,9 +176,10 @@ def _named(curve: PublishedCurve, known: Sequence[PublishedCurve]) -> str:
     return counted(f"published {curve.label}", runs)
 
 
-def _uniform(axes: Axes, operations: int) -> None:
-    """Where all operations weigh the same; named above the line, where no curve can be."""
-    axes.axhline(log(operations), color="0.4", linestyle="--", linewidth=0.9)
-    text = f"ln {operations} (uniform)"
-    beside = axes.get_yaxis_transform()
-    axes.text(0.99, log(operations) + 0.07, text, transform=beside, ha="right", va="baseline", color="0.3", size=7)
+def _uniform(axes: Axes, value: float) -> None:
+    """Line at the entropy of uniform weights, labelled above, where no curve can be."""
+    axes.axhline(value, color="0.4", linestyle="--", linewidth=0.9)
+    operations = round(exp(value))
+    text = f"ln {operations} (uniform)" if isclose(value, log(operations)) else "uniform"
+    transform = axes.get_yaxis_transform()  # x as a fraction of the axes, y in nats
+    axes.text(0.99, value + 0.07, text, transform=transform, ha="right", va="baseline", color="0.3", size=7)

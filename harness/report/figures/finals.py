@@ -1,4 +1,4 @@
-"""What searches end with: every accuracy with its mean and an interval, and shares of searches by regret."""
+"""Final results of searches: accuracies with mean and interval, and performance profiles by regret."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from harness.report.figures.page import GAP, HEIGHT, RIGHT, fitting, grid, label
 from harness.report.figures.style import REGRET, STYLE, Looks, behind, counted, handle, line, regret_scale
 from harness.report.statistics import interval
 
-_MANY = 30  # searches; more are drawn as a cloud
-_RESAMPLES = 2000  # no eye sees more
+_MANY = 30  # searches; more are drawn as a cloud of small transparent points
+_RESAMPLES = 2000  # more make no visible difference
 _FEWEST = 3
-"""Of two searches a bootstrap interval says no more than the two points."""
+"""Minimum number of searches for an interval: a bootstrap interval of two adds nothing to the two points."""
 
-_WIDTH = 2.9  # of a panel
-_LETTERS = 38  # to a line of a method's name
+_WIDTH = 2.9  # inches of a panel
+_LETTERS = 38  # letters per line of a method's name
 _NAME_SIZE = 8.0
 
 
@@ -37,11 +37,13 @@ def final(
     looks: Looks,
     best: Floats | None = None,
 ) -> Figure:
-    """Accuracy (%) of each search's cell, a point per seed, their mean and its interval; one panel per column.
+    """Accuracy (%) of each search's cell as a point per seed, with mean and interval; one panel per column.
 
-    `scores` are (n, columns) accuracies of the searches of each method, NaN where one is not known; `best` (columns,)
-    the accuracies of the best cell, towards which an axis is stretched where a few bad searches would squeeze all
-    others.
+    Args:
+        scores: (n, columns) accuracies of the searches of each method, %; NaN where unknown.
+        columns: (dataset, split) pairs.
+        best: (columns,) accuracies of the best cell; an axis is stretched towards it where a few bad searches would
+            compress all others.
     """
     methods = [method for method in looks.families if method in scores]
     labels = [fill(counted(method, len(scores[method])), _LETTERS) for method in methods]
@@ -58,11 +60,11 @@ def final(
     width = left + max(3.6, _WIDTH * len(columns) + GAP * (len(columns) - 1) / 2) + RIGHT
     result = page(width, height * kept, title, note, _key(scores, methods), 0.2)
     panels = result.panels(1, len(columns), left, RIGHT, (GAP / 2, 0))[0]
-    for place, (axes, (dataset, split)) in enumerate(zip(panels, columns, strict=True)):
-        shown = {method: _known(scores[method][:, place]) for method in methods}
+    for column, (axes, (dataset, split)) in enumerate(zip(panels, columns, strict=True)):
+        shown = {method: _known(scores[method][:, column]) for method in methods}
         axes.set_title(f"{dataset}, {split}")
         _strips(axes, shown, looks)
-        stretched = best is not None and _stretch(axes, np.concatenate(list(shown.values())), float(best[place]))
+        stretched = best is not None and _stretch(axes, np.concatenate(list(shown.values())), float(best[column]))
         axes.set_ylabel("")
         label_below(axes, "accuracy (%), stretched towards the best" if stretched else "accuracy (%)")
         axes.set_yticks(range(kept), labels if axes is panels[0] else [], size=_NAME_SIZE)
@@ -77,7 +79,8 @@ def profile(
     """Performance profile: the share of searches (%) whose cell has at most a regret, for every regret (points).
 
     Dolan and Moré, "Benchmarking optimization software with performance profiles" (2002), with regret in place of
-    a ratio. `scores` as for `final`; `best` (columns,) are the accuracies from which regret is counted.
+    a ratio. `scores` are as for `final`; `best` (columns,) are the accuracies of the best cell, the reference of
+    regret.
     """
     rows = looks.rows(scores)
     entries = [[(handle(looks[name]), counted(name, len(scores[name]))) for name in row.methods] for row in rows]
@@ -85,10 +88,10 @@ def profile(
     x = "regret τ: best cell's accuracy\nminus that of the cell found (points)"
     titles = [f"{dataset}, {split}" for dataset, split in columns]
     drawn = grid(rows, entries, titles, title, note, x, "searches with\nregret ≤ τ (%)")
-    for place in range(len(columns)):
-        known = {method: _known(values[:, place]) for method, values in scores.items()}
-        steps = {method: _shares(best[place] - values, 100.0) for method, values in known.items() if len(values)}
-        for row, axes in drawn.column(place):
+    for column in range(len(columns)):
+        known = {method: _known(values[:, column]) for method, values in scores.items()}
+        steps = {method: _shares(best[column] - values, 100.0) for method, values in known.items() if len(values)}
+        for row, axes in drawn.column(column):
             behind(axes, [shares for method, shares in steps.items() if method not in row.methods], step=True)
             for method in row.methods:
                 if method in steps:
@@ -107,7 +110,7 @@ def _known(values: Floats) -> Floats:
 
 
 def _shares(regrets: Floats, end: float) -> tuple[Floats, Floats]:
-    """The steps of the share (%) of regrets up to tau, from tau = 0 to the end of the axis."""
+    """Step function (taus, shares in %) of the share of regrets up to tau, from tau = 0 to the end of the axis."""
     taus = np.sort(np.maximum(regrets, 0))
     shares = 100 * np.arange(1, len(taus) + 1) / len(taus)
     return np.concatenate([[0], taus, [end]]), np.concatenate([[100 * (taus <= 0).mean()], shares, [100]])
@@ -123,7 +126,7 @@ def _key(scores: Mapping[str, Floats], methods: Sequence[str]) -> list[tuple[Lin
 
 
 def _strips(axes: Axes, groups: Mapping[str, Floats], looks: Looks) -> None:
-    """The points of each method, spread over its row so that equal values stay visible; their mean and its interval."""
+    """Draw the points of each method, jittered so that equal values stay visible, with their mean and its interval."""
     import seaborn
     from matplotlib.patheffects import withStroke
 
@@ -154,7 +157,7 @@ def _strips(axes: Axes, groups: Mapping[str, Floats], looks: Looks) -> None:
             **common, color="black", linestyle="none", marker="|", markersize=12, markeredgewidth=1.6,
             errorbar=_interval, err_kws={"linewidth": 2.2, "solid_capstyle": "butt"}, zorder=4,
         )  # fmt: skip
-        for mark in axes.lines[before:]:  # seen on dark points too
+        for mark in axes.lines[before:]:  # a white outline keeps them visible on dark points
             width = 1.6 if mark.get_marker() == "|" else 2.2
             mark.set_path_effects([withStroke(linewidth=width + 1.6, foreground="white")])
             mark.set_zorder(5 if mark.get_marker() == "|" else 4)
@@ -162,7 +165,7 @@ def _strips(axes: Axes, groups: Mapping[str, Floats], looks: Looks) -> None:
 
 @contextmanager
 def _seeded() -> Iterator[None]:
-    """The same jitter in every drawing: seaborn takes it from NumPy's global generator."""
+    """Make the jitter reproducible: seaborn draws it from NumPy's global generator, whose state is restored."""
     state = np.random.get_state()
     np.random.seed(0)
     try:
@@ -179,21 +182,23 @@ def _interval(values: Floats) -> tuple[float, float]:
 
 
 def _stretch(axes: Axes, values: Floats, best: float) -> bool:
-    """Where the middle half of all values takes up a small part of the axis, give regret a logarithmic scale; whether
-    it has one."""
+    """Use a logarithmic scale of regret if the middle half of all values takes up only a small part of the axis.
+
+    Returns whether the axis was stretched.
+    """
     if not len(values):
         return False
     lower, upper = np.quantile(values, [0.25, 0.75])
     if upper - lower > np.ptp(values) / 6 or np.ptp(values) < 5:
         return False
-    room = best + 0.3  # so that the best cell itself lies on the axis
+    limit = best + 0.3  # keeps the best cell itself on the axis
 
     def forward(x: Floats) -> Floats:
-        stretched: Floats = -np.log10(np.maximum(room - x, 1e-3))
+        stretched: Floats = -np.log10(np.maximum(limit - x, 1e-3))
         return stretched
 
     def back(x: Floats) -> Floats:
-        accuracy: Floats = room - np.power(10.0, -x)
+        accuracy: Floats = limit - np.power(10.0, -x)
         return accuracy
 
     axes.set_xscale("function", functions=(forward, back))

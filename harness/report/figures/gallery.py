@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.benchmarks import SPACES
 from harness.experiment.store import Record, Store
 from harness.report import curves, traces
 from harness.report.content import Report
@@ -43,6 +42,23 @@ class Drawing:
 
 
 @dataclass(frozen=True)
+class _Described:
+    """What figures say of a space's choices."""
+
+    groups: Mapping[str, slice]
+    rows: Sequence[str]
+    """Names of the choices."""
+    options: Sequence[tuple[str, ...]]
+    """Names of the options of each choice in the search."""
+
+    @property
+    def uniform(self) -> tuple[float, ...]:
+        """Mean entropy (nats) of uniform distributions, by group."""
+        entropies = np.log([len(names) for names in self.options])
+        return tuple(float(entropies[rows].mean()) for rows in self.groups.values())
+
+
+@dataclass(frozen=True)
 class _Gathered:
     """What the figures of one group are made of. Methods have the short names that figures show."""
 
@@ -58,8 +74,10 @@ class _Gathered:
     """Per method (n, columns) accuracies of the last cells in %, NaN where one is not known."""
     columns: Sequence[tuple[str, str]]
     """(dataset, split) of accuracies."""
-    best: Floats
-    """(columns,) best accuracies among the look-ups of the table, from which regret is counted."""
+    described: Mapping[str, _Described]
+    """The choices of the space in the searches of each method."""
+    best: Floats | None
+    """(columns,) accuracies of the best architectures, from which regret is counted; None where they are not known."""
     devices: Sequence[str]
     """Where the seconds of weight-sharing searches were measured."""
     published: Sequence[PublishedCurve]
@@ -68,9 +86,9 @@ class _Gathered:
 def describe(report: Report, store: Store, published: Sequence[PublishedCurve] = ()) -> Iterator[Drawing]:
     """The figures of every group with runs that are done; reads the runs' arrays, and draws nothing."""
     done = report.runs[report.runs["failure"] == ""]
-    columns, values = curves.columns(report.accuracies), curves.by_cell(report.accuracies)
     for key, runs in done.groupby(GROUP):
         group = Group(*map(str, key))
+        accuracies = report.accuracies[report.accuracies["space"] == group.space]
         present = set(runs["method"])
         methods = [method for method in report.methods if method in present][:MOST]
         title = group.labelled_title
@@ -79,14 +97,14 @@ def describe(report: Report, store: Store, published: Sequence[PublishedCurve] =
             runs = runs[runs["method"].isin(methods)]
         short, shared = report.short_names(methods)
         title += f"; {shared}" if shared else ""
-        gathered = _gather(report, store, group, runs, short, title, columns, values, published)
+        gathered = _gather(report, store, group, runs, short, title, accuracies, published)
         for drawing in (
             *_searches(gathered),
             *_found(gathered),
             *_finals(gathered),
             *_over_time(gathered),
             *_ranks(report, gathered, short),
-            *_cells(runs, short, title),
+            *_cells(report, group, runs, short, title),
         ):
             yield replace(drawing, name=f"{drawing.name}-{group.file_name}")
 
@@ -98,16 +116,15 @@ def _gather(
     runs: pd.DataFrame,
     short: Mapping[str, str],
     title: str,
-    columns: Sequence[tuple[str, str]],
-    values: pd.DataFrame,
+    accuracies: pd.DataFrame,
     published: Sequence[PublishedCurve],
 ) -> _Gathered:
-    """`runs` are the group's, `short` the names by which its figures call their methods, in order; `values` the
-    accuracies of cells in `columns`."""
+    """`runs` and `accuracies` are the group's, `short` the names by which its figures call their methods, in order."""
+    columns, values = curves.columns(accuracies), curves.by_cell(accuracies)
     records = [report.records[place] for place in runs.index]
     families = dict(zip(runs["method"], runs["family"], strict=True))
     named = runs.assign(method=runs["method"].map(short))
-    searched = curves.read(store, named, report.accuracies, list(short.values()))
+    searched = curves.read(store, named, accuracies, list(short.values()))
     looked_up = curves.covered(searched) if columns else []
     black_boxes = traces.black_box(named, records, values, list(short.values()))
     return _Gathered(
@@ -115,11 +132,12 @@ def _gather(
         title=title,
         looks=style.Looks({short[method]: families[method] for method in short}),
         searched=searched,
+        described=_described_searches(group, named, records, searched),
         looked_up=looked_up,
         over_time=[*black_boxes, *traces.weight_sharing(looked_up)],
         scores=_last_cells(report, group, short, columns),
         columns=columns,
-        best=values.max().to_numpy(dtype=float),
+        best=values.max().to_numpy(dtype=float) if set(report.found["space"]) & {group.space} else None,
         devices=_devices(records),
         published=[curve for curve in published if curve.space == group.space],
     )
@@ -129,20 +147,19 @@ def _searches(of: _Gathered) -> Iterator[Drawing]:
     """What needs no accuracies of cells."""
     if not of.searched:
         return
-    space = of.group.space
     entropy = {
-        "series": [epochs.Series(one.method, one.name, one.operations, one.entropy) for one in of.searched],
-        "cell_types": _cell_types(space, of.searched[0]),
+        "series": [_series(of, one, one.entropy) for one in of.searched],
+        "cell_types": list(of.described[of.searched[0].method].groups),
         "title": of.title,
         "looks": of.looks,
         "published": [curve for curve in of.published if curve.quantity == "entropy"],
     }
     yield Drawing("entropy", epochs.entropy, entropy)
     maps = [
-        weights.Map(one.method, len(one.theta), one.theta.mean(axis=0, dtype=float), _operations(space, one))
+        weights.Map(one.method, len(one.theta), one.theta.mean(axis=0, dtype=float), of.described[one.method].options)
         for one in of.searched
     ]
-    values = {"maps": maps, "edges": _edges(space, of.searched[0]), "title": of.title}
+    values = {"maps": maps, "rows": of.described[of.searched[0].method].rows, "title": of.title}
     yield Drawing("theta", weights.weights, values)
 
 
@@ -151,7 +168,8 @@ def _found(of: _Gathered) -> Iterator[Drawing]:
     if not of.looked_up:
         return
     accuracy = {
-        "series": [epochs.Series(one.method, one.name, one.operations, one.accuracy) for one in of.looked_up],
+        "series": [_series(of, one, one.accuracy) for one in of.looked_up],
+        "evaluation": of.group.benchmark.evaluation if of.group.benchmark else "",
         "columns": of.columns,
         "title": of.title,
         "looks": of.looks,
@@ -172,15 +190,17 @@ def _finals(of: _Gathered) -> Iterator[Drawing]:
         names = ("scores", "columns", "title", "looks", "best")
         values = {name: getattr(of, name) for name in names}
         yield Drawing("final", finals.final, values)
-        yield Drawing("profile", finals.profile, values)
+        if of.best is not None:
+            yield Drawing("profile", finals.profile, values)
 
 
 def _over_time(of: _Gathered) -> Iterator[Drawing]:
     if of.over_time:
         common = {name: getattr(of, name) for name in ("columns", "title", "looks", "devices")}
-        progress = search_time.progress(of.over_time, of.best)
-        yield Drawing("regret", search_time.regret, {"methods": progress, **common})
-        yield Drawing("hits", search_time.hits, {"methods": progress, **common})
+        if of.best is not None:
+            progress = search_time.progress(of.over_time, of.best)
+            yield Drawing("regret", search_time.regret, {"methods": progress, **common})
+            yield Drawing("hits", search_time.hits, {"methods": progress, **common})
         yield Drawing("cost", search_time.cost, {"methods": search_time.outcomes(of.over_time), **common})
 
 
@@ -201,12 +221,14 @@ def _ranks(report: Report, of: _Gathered, short: Mapping[str, str]) -> Iterator[
             yield Drawing(f"ranks-{dataset}", figure.diagram, values)
 
 
-def _cells(runs: pd.DataFrame, short: Mapping[str, str], title: str) -> Iterator[Drawing]:
+def _cells(report: Report, group: Group, runs: pd.DataFrame, short: Mapping[str, str], title: str) -> Iterator[Drawing]:
     """The cells that searches ended with."""
-    found = {short[str(method)]: Counter(last) for method, last in runs.groupby("method")["last"]}
-    drawable = {name: found[name] for name in short.values() if cells.can_draw(found[name])}
+    counts = {short[str(method)]: Counter(last) for method, last in runs.groupby("method")["last"]}
+    pictures = {cell: report.graphs[group.space, cell] for counted in counts.values() for cell in counted}
+    drawable = {name: counts[name] for name in short.values() if all(pictures[cell] for cell in counts[name])}
     if drawable:
-        yield Drawing("cells", cells.figure, {"found": drawable, "title": title}, on_page=False)
+        values = {"counts": drawable, "pictures": pictures, "title": title}
+        yield Drawing("cells", cells.figure, values, on_page=False)
 
 
 def _last_cells(
@@ -230,26 +252,34 @@ def _devices(records: Sequence[Record]) -> list[str]:
     )
 
 
-def _cell_types(space: str, searched: Curves) -> list[str]:
-    if space in SPACES:
-        return list(SPACES[space].cell_types)
-    return [f"type {number}" for number in range(1, searched.entropy.shape[2] + 1)]
+def _series(of: _Gathered, one: Curves, values: Floats) -> epochs.Series:
+    return epochs.Series(one.method, one.name, one.operations, of.described[one.method].uniform, values)
 
 
-def _edges(space: str, searched: Curves) -> list[str]:
-    count = searched.theta.shape[2]
-    pairs = getattr(SPACES.get(space), "edges", ())  # (target, source)
-    if len(pairs) != count:
-        return [f"edge {number}" for number in range(1, count + 1)]
-    types = SPACES[space].cell_types
-    prefixes = [name[0] if len(types) > 1 else "" for name, part in types.items() for _ in range(count)[part]]
-    return [f"{prefix} {source}→{target}".strip() for prefix, (target, source) in zip(prefixes, pairs, strict=True)]
+def _described_searches(
+    group: Group, runs: pd.DataFrame, records: Sequence[Record], searched: Sequence[Curves]
+) -> dict[str, _Described]:
+    """By method; `runs` and `records` are parallel."""
+    first: dict[str, Record] = {}
+    for method, record in zip(runs["method"], records, strict=True):
+        if record["status"] == "done":
+            first.setdefault(method, record)
+    return {curves.method: _described(group, first[curves.method], curves) for curves in searched}
 
 
-def _operations(space: str, searched: Curves) -> tuple[str, ...]:
-    """Names of the candidates: all of the space, or all but the zero operation."""
-    known = SPACES[space]().operations if space in SPACES else ()
-    for names in (known, tuple(name for name in known if name != "none")):
-        if len(names) == searched.operations:
-            return tuple(names)
-    return tuple(f"operation {number}" for number in range(1, searched.operations + 1))
+def _described(group: Group, record: Record, searched: Curves) -> _Described:
+    """Of a user's own space, as its record says; by numbers where it does not."""
+    if group.benchmark:
+        full = group.benchmark.full_space
+        space = full if full.shape[1] == searched.operations else group.benchmark.space(zero_operation=False)
+        return _Described(space.groups, space.row_names, space.options)
+    described = record.get("space")
+    if described is None:
+        *_, choices, options = searched.theta.shape
+        rows = [f"choice {number}" for number in range(1, choices + 1)]
+        names = tuple(f"option {number}" for number in range(1, options + 1))
+        parts = searched.entropy.shape[2]
+        groups = {f"part {number}": slice(0, choices) for number in range(1, parts + 1)}
+        return _Described(groups, rows, [names] * choices)
+    groups = {name: slice(*ends) for name, ends in described["groups"].items()}
+    return _Described(groups, described["rows"], [tuple(names) for names in described["options"]])

@@ -1,6 +1,7 @@
-"""Panels, titles, legends and notes, placed in inches on a page that no figure outgrows.
+"""Figure layout in inches: panels, titles, legends and notes, with a maximum height.
 
-No layout is solved: a solver measures every text several times, which takes as long as drawing the figure.
+Positions are computed directly instead of by a layout engine, which measures every text several times and takes as
+long as drawing the figure.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from matplotlib.lines import Line2D
 from harness.report.figures.style import Row, label
 
 Entry = tuple[Line2D, str]
-"""A line of a legend."""
+"""Handle and text of a legend entry."""
 
 HEIGHT = 11.0
-"""Inches that the panels of a figure with their titles and labels take at most; what does not fit is left out."""
+"""Maximum height in inches of the panels with their titles and labels; panels that do not fit are left out."""
 
 LEFT, RIGHT, GAP = 0.85, 0.2, 0.5
-"""Inches beside the panels of a figure, and between two of them."""
+"""Margins left and right of the panels and gap between two panels, in inches."""
 
-_WIDTH, _ROW_WIDTH = 2.7, 2.4  # of a panel, in a figure of one row and of several
-_ALONE, _ROW, _BETWEEN = 2.3, 1.35, 0.2  # height of a single row, of one among several, and the space between two
-_NARROWEST = 5.4  # figure
-_BESIDE = 2.75  # of the legends beside several rows
-_LETTERS = 34  # to a line of such a legend
-_LINE = {10: 0.17, 8: 0.14}  # height of a line of text by its size in points
+_WIDTH, _ROW_WIDTH = 2.7, 2.4  # width of a panel in figures with one row and with several rows
+_ALONE, _ROW, _BETWEEN = 2.3, 1.35, 0.2  # height of a single row, minimum of one among several, space between two
+_NARROWEST = 5.4  # minimum width of a figure
+_BESIDE = 2.75  # width of the legends next to several rows
+_LETTERS = 34  # letters per line of such a legend
+_LINE = {10: 0.17, 8: 0.14}  # line height of text by its size in points
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,18 @@ class Page:
     """Inches below them."""
 
     def panels(self, rows: int, columns: int, left: float, right: float, gaps: tuple[float, float], **more: Any) -> Any:
-        """An array of panels with margins and gaps (across, down) in inches; `more` as for `Figure.subplots`."""
+        """A (rows, columns) array of panels with margins and gaps (across, down) in inches.
+
+        `more` is passed to `Figure.subplots`; its `ratios` to the grid specification.
+        """
         width, height = self.figure.get_size_inches()
         across = (width - left - right - gaps[0] * (columns - 1)) / columns
         down = (height - self.top - self.bottom - gaps[1] * (rows - 1)) / rows
-        places = {"left": left / width, "right": 1 - right / width}
-        places |= {"top": 1 - self.top / height, "bottom": self.bottom / height}
-        places |= {"wspace": gaps[0] / across, "hspace": gaps[1] / down}
+        margins = {"left": left / width, "right": 1 - right / width}
+        margins |= {"top": 1 - self.top / height, "bottom": self.bottom / height}
+        margins |= {"wspace": gaps[0] / across, "hspace": gaps[1] / down}
         return self.figure.subplots(
-            rows, columns, squeeze=False, gridspec_kw={**places, **more.pop("ratios", {})}, **more
+            rows, columns, squeeze=False, gridspec_kw={**margins, **more.pop("ratios", {})}, **more
         )
 
 
@@ -67,7 +71,7 @@ def page(
     above: float = 0.25,
     below: float = 0.5,
 ) -> Page:
-    """A page for panels of `body` inches, with `above` for their titles and `below` for their ticks and labels."""
+    """A page for panels of `body` inches in height, with room `above` for titles and `below` for ticks and labels."""
     heading, foot = fill(label(title), letters(width, 10)), fill(label(note), letters(width - 0.3, 8))
     columns, lines = _legend_shape(entries, width)
     legend = 0.172 * lines + 0.04 * (lines > 0)
@@ -91,7 +95,7 @@ def page(
 
 
 def label_below(axes: Axes, text: str) -> None:
-    """A label at a known distance below its axis, which need not be found from the sizes of ticks."""
+    """Set the x label at a fixed distance below the axis, which avoids measuring the tick labels."""
     axes.set_xlabel(text)
     figure: Any = axes.figure
     inches = axes.get_position().height * figure.get_figheight()
@@ -99,12 +103,12 @@ def label_below(axes: Axes, text: str) -> None:
 
 
 def letters(width: float, size: float) -> int:
-    """Letters of `size` points on a line of so many inches, with some room."""
+    """Number of letters of `size` points that safely fit on a line of `width` inches."""
     return max(10, int(width * 72 / (0.58 * size)))
 
 
 def fitting(heights: Sequence[float], room: float = HEIGHT) -> int:
-    """How many of the first heights fit into the room; at least one."""
+    """Number of leading heights whose sum fits into `room`; at least one."""
     return max(1, sum(total <= room for total in accumulate(heights)))
 
 
@@ -113,7 +117,7 @@ def _height(text: str, size: int) -> float:
 
 
 def _legend_shape(entries: Sequence[Entry], width: float) -> tuple[int, int]:
-    """Columns and lines of a legend below the panels."""
+    """Numbers of columns and lines of a legend below the panels."""
     if not entries:
         return 0, 0
     fit = letters(width, 8) // (max(len(text) for _, text in entries) + 12)
@@ -126,14 +130,14 @@ def _legend_shape(entries: Sequence[Entry], width: float) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Grid:
-    """A figure with a row of panels for each row of methods, and a column for each thing shown."""
+    """A figure with a row of panels per row of methods and a column per dataset or cell type."""
 
     figure: Figure
     rows: Sequence[Row]
     panels: Sequence[Sequence[Axes]]
 
-    def column(self, place: int) -> Iterator[tuple[Row, Axes]]:
-        return zip(self.rows, (panels[place] for panels in self.panels), strict=True)
+    def column(self, index: int) -> Iterator[tuple[Row, Axes]]:
+        return zip(self.rows, (panels[index] for panels in self.panels), strict=True)
 
 
 def grid(
@@ -145,17 +149,17 @@ def grid(
     x: str,
     y: str,
 ) -> Grid:
-    """Panels with titles and labels, but without content; the panels of one column have the same axes.
+    """Empty panels with titles and labels; the panels of a column share their axes.
 
-    `entries` say what the lines of each row are: below a single row, beside each of several. Rows that do not fit the
-    page are left out, which the note says.
+    `entries` are the legend entries of each row: below a single row, or to the right of each of several rows. Rows that
+    do not fit the page are left out, which the note mentions.
     """
     if len(rows) == 1:
         across = max(_WIDTH * len(columns), _NARROWEST - LEFT - RIGHT - GAP * (len(columns) - 1))
         heights, right = [_ALONE], RIGHT
     else:
         across, right = _ROW_WIDTH * len(columns), _BESIDE
-        heights = [max(_ROW, _legend_height(row, of_row)) for row, of_row in zip(rows, entries, strict=True)]
+        heights = [max(_ROW, _legend_height(row, row_entries)) for row, row_entries in zip(rows, entries, strict=True)]
         kept = fitting([height + _BETWEEN for height in heights], HEIGHT - 1.5)
         note += ". Pale grey: the methods of the other rows" if kept > 1 else ""
         note += _left_out(rows[kept:])
@@ -171,13 +175,13 @@ def grid(
     drawn = Grid(result.figure, rows, [list(row) for row in panels])
     _label(drawn, columns, x, y)
     if right != RIGHT:
-        for row, axes, of_row in zip(rows, panels[:, -1], entries, strict=False):
-            _legend_beside(row, axes, of_row)
+        for row, axes, row_entries in zip(rows, panels[:, -1], entries, strict=False):
+            _legend_right(row, axes, row_entries)
     return drawn
 
 
 def _label(drawn: Grid, titles: Sequence[str], x: str, y: str) -> None:
-    """Titles above the columns, labels below them, and one label for all rows."""
+    """Add titles above the columns, labels below them, and one y label for all rows."""
     for axes, title in zip(drawn.panels[0], titles, strict=True):
         axes.set_title(label(title))
     for axes in drawn.panels[-1]:
@@ -191,7 +195,7 @@ def _legend_height(row: Row, entries: Sequence[Entry]) -> float:
     return 0.15 + sum(0.06 + 0.135 * count for count in lines)
 
 
-def _legend_beside(row: Row, axes: Axes, entries: Sequence[Entry]) -> None:
+def _legend_right(row: Row, axes: Axes, entries: Sequence[Entry]) -> None:
     axes.legend(
         [line for line, _ in entries],
         [fill(text, _LETTERS) for _, text in entries],

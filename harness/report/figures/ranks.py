@@ -19,14 +19,14 @@ _NAME_SIZE = 8.5
 
 @matplotlib.rc_context(STYLE)
 def diagram(ranking: Ranking, title: str, looks: Looks) -> Figure:
-    """Critical-difference diagram (Demšar, JMLR 2006): a bar joins methods that are not told apart at 0.05.
+    """Critical-difference diagram (Demšar, JMLR 2006): a bar joins methods that do not differ significantly at 0.05.
 
-    `looks` gives every method the colour that it has in the other figures (`figures.style.Looks`).
+    `looks` gives every method the same colour as in the other figures (`figures.style.Looks`).
     """
     from scikit_posthocs import critical_difference_diagram  # type: ignore[import-untyped]
 
     names = [label(method) for method in ranking.methods]
-    # Names at both sides of the axis of ranks, which gets what they leave of the width.
+    # Names are on both sides of the rank axis, which gets the remaining width.
     side = min(2.6, 0.3 + (max(map(len, names)) + 8) * 0.6 * _NAME_SIZE / 72)
     note = f"mean rank over {ranking.blocks} seeds, 1 is best; a bar joins methods that are not told apart"
     tests = f"Friedman p {p_value(ranking.friedman)}; Wilcoxon's signed-rank test with Holm's correction, level {ALPHA}"
@@ -34,7 +34,7 @@ def diagram(ranking: Ranking, title: str, looks: Looks) -> Figure:
     drawn = page(_WIDTH, 0.5 + _LINE * ((len(names) + 1) // 2 + 2), title, f"{note}. {tests}{cautions}", (), 0.4, 0.1)
     ((axes,),) = drawn.panels(1, 1, side, side, (0, 0))
     axes.grid(False)
-    # Numbers in place of names: the order of the bars comes from sets, which for texts differs from process to process.
+    # Numbers instead of names: the order of the bars comes from sets, which for strings varies between processes.
     numbers = list(range(len(names)))
     parts = critical_difference_diagram(
         pd.Series(ranking.ranks, numbers),

@@ -1,4 +1,4 @@
-"""What search time buys: regret and hit rate at every moment of a search, and accuracy against cost in the end."""
+"""Regret and hit rate over search time, and final accuracy against the duration of the search."""
 
 from __future__ import annotations
 
@@ -36,61 +36,64 @@ from harness.report.figures.style import (
 from harness.report.traces import Traces
 
 HIT = 1.0
-"""A cell is a hit if it is at most so many percentage points below the best one."""
+"""A cell is a hit if it is at most this many percentage points below the best one."""
 
 _MOMENTS = 120
 
 _SOONEST = 1.0
-"""Seconds; what takes less, such as drawing one cell, has no place on a logarithmic axis and is drawn level."""
+"""Seconds; methods that take less, such as drawing one cell, do not fit a logarithmic axis and are drawn as level
+lines."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The searches of one method at moments of search time, per (dataset, split)."""
+    """The searches of one method at given moments of search time, per (dataset, split)."""
 
     method: str
     searches: int
     simulated: bool
-    """Seconds are those that the table says training takes; otherwise those that were measured."""
+    """Whether seconds are the training times of the tabular benchmark; otherwise they were measured."""
     seconds: Floats
-    """(moments,) from when all searches hold a cell."""
+    """(moments,) search time, from when all searches have a cell."""
     regret: Floats
-    """(moments, columns) mean over the searches, percentage points."""
+    """(moments, columns) mean regret over the searches, percentage points."""
     low: Floats
     high: Floats
     """(moments, columns) ends of the interval of the mean."""
     hits: Floats
-    """(moments, columns) searches within `HIT` points of the best cell, %."""
+    """(moments, columns) share of searches within `HIT` points of the best cell, %."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the searches of one method took and found."""
+    """Durations and final accuracies of the searches of one method."""
 
     method: str
     simulated: bool
     seconds: Floats
     """(n,) duration of each search."""
     accuracy: Floats
-    """(n, columns) of each search's cell, %."""
+    """(n, columns) accuracy of each search's cell, %."""
 
 
 def progress(traces: Sequence[Traces], best: Floats) -> list[Progress]:
-    """`best` (columns,) are the accuracies from which regret is counted."""
+    """Evaluate traces at geometrically spaced moments; `best` (columns,) are the accuracies of the best cells, %."""
     first, last = _span(traces)
-    found = []
+    result = []
     for method in traces:
-        # A method that takes no time has no place of its own on a logarithmic axis. Simulated searches share a budget,
-        # to the end of which each keeps its cell.
+        # A method that takes no time is not representable on a logarithmic axis, so it starts with the first search.
+        # Simulated searches share a budget and keep their cell until its end.
         start = max(method.start, first)
         end = max(start, last if method.simulated else float(method.end.max()))
-        moments = np.concatenate([[start], np.geomspace(start, end, _MOMENTS)[1:-1], [end]])  # the ends unrounded
+        moments = np.concatenate(
+            [[start], np.geomspace(start, end, _MOMENTS)[1:-1], [end]]
+        )  # geomspace rounds the ends
         regrets = np.maximum(best - method.at(moments), 0)
-        # Regrets are differences of decimal numbers: the limit itself must not fall to rounding.
+        # The tolerance keeps floating-point errors from excluding regrets equal to the limit.
         hits = 100 * (regrets <= HIT + 1e-9).mean(axis=0)
         mean, ends = regrets.mean(axis=0), mean_interval(regrets)
-        found.append(Progress(method.method, len(method.runs), method.simulated, moments, mean, *ends, hits))
-    return found
+        result.append(Progress(method.method, len(method.runs), method.simulated, moments, mean, *ends, hits))
+    return result
 
 
 def outcomes(traces: Iterable[Traces]) -> list[Outcome]:
@@ -98,7 +101,7 @@ def outcomes(traces: Iterable[Traces]) -> list[Outcome]:
 
 
 def _span(traces: Sequence[Traces]) -> tuple[float, float]:
-    """When the first search finds a cell, and when the last simulated one ends, seconds."""
+    """Time of the first cell of any method, and end of the last simulated search, seconds."""
     first = min((method.start for method in traces if method.start > 0), default=1.0)
     last = max((float(method.end.max()) for method in traces if method.simulated), default=first)
     return first, last
@@ -115,22 +118,22 @@ def regret(
     looks: Looks,
     devices: Sequence[str] = (),
 ) -> Figure:
-    """Regret of the cell held at each moment of the search, in percentage points, one column per (dataset, split).
+    """Regret of the current cell over search time, in percentage points, one column per (dataset, split).
 
-    `devices` says where seconds were measured.
+    `devices` are those on which seconds were measured.
     """
     y = "regret of the current cell: best\naccuracy minus its own (points)"
     note = f"line: mean over n searches; band: {INTERVAL}; {REGRET}"
     drawn = _over_time(methods, columns, title, looks, note, y, devices)
-    for place in range(len(columns)):
-        for row, axes in drawn.column(place):
+    for column in range(len(columns)):
+        for row, axes in drawn.column(column):
             of_row, others = _parted(methods, row)
-            behind(axes, [(method.seconds, method.regret[:, place]) for method in others], step=True)
+            behind(axes, [(method.seconds, method.regret[:, column]) for method in others], step=True)
             for method in of_row:
-                ends = method.low[:, place], method.high[:, place]
+                ends = method.low[:, column], method.high[:, column]
                 band(axes, method.seconds, ends, looks[method.method], len(row.methods), step=True)
-                line(axes, method.seconds, method.regret[:, place], looks[method.method], step=True)
-        _regret_axes([axes for _, axes in drawn.column(place)])
+                line(axes, method.seconds, method.regret[:, column], looks[method.method], step=True)
+        _regret_axes([axes for _, axes in drawn.column(column)])
     return drawn.figure
 
 
@@ -142,16 +145,16 @@ def hits(
     looks: Looks,
     devices: Sequence[str] = (),
 ) -> Figure:
-    """Share (%) of the searches whose cell is within `HIT` points of the best one, at each moment of the search."""
+    """Share (%) of searches whose current cell is within `HIT` points of the best one, over search time."""
     y = f"searches within {HIT:g} point\nof the best cell (%)"
     note = "line: share of n searches; best cell: of those looked up in the table"
     drawn = _over_time(methods, columns, title, looks, note, y, devices)
-    for place in range(len(columns)):
-        for row, axes in drawn.column(place):
+    for column in range(len(columns)):
+        for row, axes in drawn.column(column):
             of_row, others = _parted(methods, row)
-            behind(axes, [(method.seconds, method.hits[:, place]) for method in others], step=True)
+            behind(axes, [(method.seconds, method.hits[:, column]) for method in others], step=True)
             for method in of_row:
-                line(axes, method.seconds, method.hits[:, place], looks[method.method], step=True)
+                line(axes, method.seconds, method.hits[:, column], looks[method.method], step=True)
             axes.set_ylim(-3, 103)
     return drawn.figure
 
@@ -164,7 +167,7 @@ def cost(
     looks: Looks,
     devices: Sequence[str] = (),
 ) -> Figure:
-    """Accuracy (%) of the cell found against the seconds of the search, a point per method."""
+    """Accuracy (%) of the final cell against the duration of the search in seconds, a point per method."""
     durations = [float(method.seconds.mean()) for method in methods]
     level = [duration < _SOONEST for duration in durations]
     rows = looks.rows(method.method for method in methods)
@@ -181,11 +184,11 @@ def cost(
     ends = [end for end in durations if end >= _SOONEST]
     first, last = min(ends, default=1.0) / 2, max(ends, default=1.0) * 2
     shifts = _side_by_side(durations)
-    for place in range(len(columns)):
-        for row, axes in drawn.column(place):
+    for column in range(len(columns)):
+        for row, axes in drawn.column(column):
             for method, shift in zip(methods, shifts, strict=True):
                 look = looks[method.method] if method.method in row.methods else None
-                _point(axes, method.seconds, shift, method.accuracy[:, place], look)
+                _point(axes, method.seconds, shift, method.accuracy[:, column], look)
             time_scale(axes, first, last)
             axes.set_xlim(first, last)
     return drawn.figure
@@ -212,7 +215,7 @@ def _over_time(
 
 
 def _parted(methods: Sequence[Progress], row: Row) -> tuple[list[Progress], list[Progress]]:
-    """Those of the row, and the others."""
+    """The methods of the row, and the others."""
     of_row = [method for method in methods if method.method in row.methods]
     return of_row, [method for method in methods if method.method not in row.methods]
 
@@ -223,7 +226,7 @@ def _entries(row: Row, methods: Sequence[Progress], looks: Looks) -> list[Entry]
 
 
 def _clock(kinds: set[bool], devices: Sequence[str]) -> str:
-    """What the seconds of the methods are: `kinds` of them are simulated or not."""
+    """Note on the origin of the seconds; `kinds` has True if some are simulated, False if some are measured."""
     seconds = []
     if True in kinds:
         seconds.append("black-box methods: simulated GPU seconds of the trainings that they ask the table for")
@@ -233,7 +236,7 @@ def _clock(kinds: set[bool], devices: Sequence[str]) -> str:
 
 
 def _regret_axes(panels: Sequence[Axes]) -> None:
-    """From the last tick below all values, or from the best cell itself, to a little above them."""
+    """Set the limits: from the last tick below all values (zero if there is none) to slightly above the highest."""
     lowest = min(axes.dataLim.y0 for axes in panels)
     highest = max(axes.dataLim.y1 for axes in panels)
     bottom = max((tick for tick in REGRET_TICKS[:-1] if tick <= lowest), default=0)
@@ -244,11 +247,11 @@ def _regret_axes(panels: Sequence[Axes]) -> None:
 
 
 def _side_by_side(durations: Sequence[float]) -> list[float]:
-    """Factors by which to move durations that all but coincide, as those of searches with one budget do."""
+    """Factors that separate nearly equal durations, such as those of searches with the same budget."""
     alike = [round(log(max(duration, _SOONEST)) / log(1.1)) for duration in durations]
     shifts = []
-    for place, step in enumerate(alike):
-        others, before = alike.count(step), alike[:place].count(step)
+    for index, step in enumerate(alike):
+        others, before = alike.count(step), alike[:index].count(step)
         shifts.append(1.04 ** (before - (others - 1) / 2))
     return shifts
 
@@ -275,6 +278,6 @@ def _titles(columns: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _only_marker(line: Line2D, marked: bool) -> Line2D:
-    """As the method is drawn: a point, or a level line."""
+    """Legend handle of a method: only its marker, or only its line if it is drawn as a level line."""
     line.set(**({"linestyle": "none", "markersize": 6} if marked else {"marker": ""}))
     return line

@@ -1,4 +1,4 @@
-"""One style for every figure: the look of each method, lines, bands, scales, and text that is drawn as it is."""
+"""Common style of all figures: looks of methods, lines, bands, scales and escaped text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STYLE: Any = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.titley": 1.0,  # known, not found from the sizes of all ticks at every drawing
+    "axes.titley": 1.0,  # fixed, which avoids measuring all ticks at every draw
     "grid.color": "0.9",
     "lines.linewidth": 1.4,
     "lines.markersize": 4.5,
@@ -31,21 +31,21 @@ STYLE: Any = {
     "legend.fontsize": 8,
     "legend.title_fontsize": 8,
     "figure.titlesize": 10,
-    "image.cmap": "cividis",  # as good in grey
+    "image.cmap": "cividis",  # also readable in greyscale
 }
 
-# Okabe and Ito's palette without its yellow, which is lost on white. Markers and dashes tell methods apart in grey.
+# Okabe and Ito's palette without yellow, which is invisible on white. Markers and dashes distinguish methods in grey.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">", "*")
 _DASHES = ("-", "--", "-.", ":")
 
 MOST = 8
-"""Methods that one panel tells apart; of more, each family gets a row of panels, the others grey behind it."""
+"""Maximum number of methods per panel; with more, each family gets a row of panels with the others grey behind it."""
 
 _BEHIND: Any = {"color": "0.85", "linewidth": 0.8, "zorder": 1}
 
 FEW = 20
-"""Of fewer searches, all of them are drawn in place of a quantile or an interval."""
+"""With fewer searches, the full range is drawn instead of quantiles or an interval."""
 
 MIDDLE = f"middle 90 % of the searches (of fewer than {FEW}: smallest to largest)"
 INTERVAL = f"95 % interval of the mean (of fewer than {FEW} searches: smallest to largest)"
@@ -66,7 +66,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Looks:
-    """How each method of a group is drawn, in every figure of that group, and beside which others."""
+    """Look of each method in all figures of a group, and the rows of panels in which methods are drawn."""
 
     families: Mapping[str, str]
     """Method -> family, in the order of the leaderboard."""
@@ -76,12 +76,12 @@ class Looks:
 
     @property
     def _looks(self) -> dict[str, Look]:
-        # Family by family, so that the looks of methods in one panel differ as much as they can.
+        # Assigned family by family, so that methods in one panel look as different as possible.
         ordered = [method for row in _by_family(self.families) for method in row.methods]
         return dict(zip(ordered, map(Look, cycle(_COLOURS), cycle(_MARKERS), cycle(_DASHES)), strict=False))
 
     def rows(self, methods: Iterable[str]) -> list[Row]:
-        """`methods` as rows of at most `MOST`: all together, or else by family."""
+        """Split `methods` into rows of at most `MOST`: a single row if they fit, otherwise by family."""
         shown = set(methods)
         present = {method: family for method, family in self.families.items() if method in shown}
         return [Row("", tuple(present))] if len(present) <= MOST else _by_family(present)
@@ -101,19 +101,19 @@ def _by_family(families: Mapping[str, str]) -> list[Row]:
 
 
 def band(axes: Axes, x: Floats, ends: tuple[Floats, Floats], look: Look, methods: int, step: bool = False) -> None:
-    """From low to high, fainter among many methods."""
+    """Shade the area between `ends` (low, high), fainter among many methods."""
     steps: Any = {"step": "post"} if step else {}
     axes.fill_between(x, *ends, color=look.color, alpha=min(0.15, 0.75 / methods), lw=0, **steps)
 
 
 def line(axes: Axes, x: Floats, y: Floats, look: Look, step: bool = False) -> None:
     every = max(1, len(x) // 8)
-    shift = _MARKERS.index(look.marker) % every  # markers of curves that coincide stand side by side
+    shift = _MARKERS.index(look.marker) % every  # separates the markers of coinciding curves
     axes.plot(x, y, **look._asdict(), markevery=(shift, every), drawstyle="steps-post" if step else "default")
 
 
 def behind(axes: Axes, curves: Sequence[tuple[Floats, Floats]], step: bool = False) -> None:
-    """The methods that other rows of panels are about, as (x, y) of each: one line with gaps, drawn at once."""
+    """Draw the curves (x, y) of methods in other rows of panels in grey, as a single line with gaps."""
     if curves:
         gap = [np.nan]
         x, y = (np.concatenate([part for curve in curves for part in (curve[at], gap)]) for at in (0, 1))
@@ -121,13 +121,13 @@ def behind(axes: Axes, curves: Sequence[tuple[Floats, Floats]], step: bool = Fal
 
 
 def middle(values: Floats) -> tuple[Floats, Floats]:
-    """The ends of the middle 90 % of (n, ...) values; of fewer than `FEW` the smallest and the largest."""
+    """Ends of the middle 90 % of (n, ...) values; for fewer than `FEW` the smallest and the largest value."""
     low, high = np.quantile(values, [0.05, 0.95], axis=0, method="inverted_cdf")
     return low, high
 
 
 def mean_interval(values: Floats) -> tuple[Floats, Floats]:
-    """The ends of the normal 95 % interval of the mean of (n, ...) values; of fewer than `FEW` smallest and largest."""
+    """Ends of the normal 95 % interval of the mean of (n, ...) values; for fewer than `FEW` smallest and largest."""
     if len(values) < FEW:
         return values.min(axis=0), values.max(axis=0)
     half = 1.96 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
@@ -143,16 +143,16 @@ def counted(method: str, n: int) -> str:
 
 
 def time_scale(axes: Axes, first: float, last: float) -> None:
-    """Seconds, logarithmic; more ticks where there are few powers of ten between the first and the last."""
+    """Logarithmic x axis in seconds, with more ticks if it spans few powers of ten."""
     axes.set_xscale("log")
     subs = (1.0, 2.0, 5.0) if last < 30 * first else (1.0, 3.0) if last < 1000 * first else (1.0,)
     axes.xaxis.set_major_locator(LogLocator(subs=subs))
     axes.xaxis.set_major_formatter(FuncFormatter(_plain))
-    axes.xaxis.set_minor_locator(NullLocator())  # whose many ticks took half of the drawing
+    axes.xaxis.set_minor_locator(NullLocator())  # minor ticks take half of the drawing time
 
 
 def _plain(value: float, _: object) -> str:
-    """1,000 rather than a power of ten: read at once, and drawn many times faster than a formula."""
+    """Plain numbers such as 1,000 instead of powers of ten: easier to read, and much faster to draw than formulas."""
     return f"{value:,g}" if value < 1e6 else f"{value:.0e}"
 
 
@@ -161,7 +161,7 @@ REGRET = "regret counts from the best cell that was looked up in the table"
 
 
 def regret_scale(axes: Axes, which: str) -> None:
-    """Logarithmic for regrets in percentage points, but linear below 0.1, so that the best cell itself has a place."""
+    """Logarithmic axis of regret in percentage points, linear below 0.1 so that zero regret can be shown."""
     getattr(axes, f"set_{which}scale")("symlog", linthresh=0.1, linscale=0.5)
     axis = getattr(axes, f"{which}axis")
     axis.set_major_locator(FixedLocator(REGRET_TICKS))
@@ -170,6 +170,6 @@ def regret_scale(axes: Axes, which: str) -> None:
 
 
 def label(text: str) -> str:
-    """Text that matplotlib draws as it is: it would read formulas between dollars and hide labels that begin with _."""
+    """Escape text for matplotlib, which would parse formulas between dollars and hide labels that begin with _."""
     text = printable(text).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text

@@ -1,4 +1,4 @@
-"""Whether the supernet ranks cells as training them does."""
+"""Agreement between the supernet's validation accuracy and the accuracy of trained cells."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from harness.report.figures.style import STYLE, counted
 
 _COLUMNS = 5
 _WIDTH, _HEIGHT, _GAP, _TITLE = 1.75, 1.35, 0.14, 0.55  # inches
-_BAR = 0.85  # inches beside the panels
-_MANY = 1000  # points; more are drawn as an image in vector files
+_BAR = 0.85  # inches to the right of the panels for the colour bar
+_MANY = 1000  # maximum number of points drawn as vectors; more are rasterized
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What the searches of one method have after every epoch."""
+    """Supernet and cell accuracy of one method's searches after every epoch, and their rank correlations."""
 
     method: str
     supernet: Floats
     """(n, epochs) validation accuracy of the supernet, %."""
     accuracy: Floats
-    """(n, epochs) accuracy of the cell that it stands for, %."""
+    """(n, epochs) accuracy of the derived cell, %."""
     rho: float
     tau: float
-    """Rank correlations over the epochs of a search, mean over the searches; NaN where none is defined."""
+    """Rank correlations over the epochs of a search, mean over the searches; NaN if none is defined."""
 
 
-def agreement(curves: Curves, place: int) -> Agreement:
-    """Of curves with a supernet accuracy, and the accuracy at `place` among theirs."""
-    accuracy = curves.accuracy[:, :, place]
+def agreement(curves: Curves, column: int) -> Agreement:
+    """Agreement of curves that have a supernet accuracy; `column` is the index of the (dataset, split) pair."""
+    accuracy = curves.accuracy[:, :, column]
     return Agreement(curves.method, curves.supernet, accuracy, *correlations(curves.supernet, accuracy))
 
 
 @matplotlib.rc_context(STYLE)
 def supernet(methods: Sequence[Agreement], column: tuple[str, str], title: str) -> Figure:
-    """Validation accuracy of the supernet against accuracy of the cell that it stands for, a point per epoch and seed.
+    """Accuracy of the derived cell against validation accuracy of the supernet, a point per epoch and seed.
 
     One panel per method, with its rank correlations; `column` is (dataset, split) of the accuracies.
     """
@@ -78,7 +78,7 @@ def _panel(axes: Axes, method: Agreement, longest: int) -> PathCollection:
     return axes.scatter(
         method.supernet.ravel(),
         method.accuracy.ravel(),
-        c=epochs.ravel(),  # flat: three or four columns would be taken for colours
+        c=epochs.ravel(),  # flattened, since rows of 3 or 4 values would be read as colours
         s=12,
         vmin=1,
         vmax=longest,
@@ -89,7 +89,7 @@ def _panel(axes: Axes, method: Agreement, longest: int) -> PathCollection:
 
 
 def _around(figure: Figure, panels: Floats, points: PathCollection, column: tuple[str, str], bottom: float) -> None:
-    """One label for all panels on each side, and the colours of the epochs."""
+    """Add shared axis labels and the colour bar of the epochs."""
     width, height = figure.get_size_inches()
     top, low = panels[0, 0].get_position().y1, panels[-1, 0].get_position().y0
     left, right = panels[0, 0].get_position().x0, panels[0, -1].get_position().x1
@@ -110,15 +110,15 @@ def _around(figure: Figure, panels: Floats, points: PathCollection, column: tupl
 
 
 def correlations(supernet: Floats, accuracy: Floats) -> tuple[float, float]:
-    """Spearman's rho and Kendall's tau-b over the epochs of (searches, epochs) values, mean over the searches in which
-    neither side is constant; NaN if there is none."""
+    """Spearman's rho and Kendall's tau-b over the epochs of (searches, epochs) values, averaged over the searches in
+    which neither is constant; NaN if there are none."""
     from scipy import stats  # type: ignore[import-untyped]
 
     defined = [(x, y) for x, y in zip(supernet, accuracy, strict=True) if np.ptp(x) and np.ptp(y)]
     if not defined:
         return nan, nan
-    found = [(stats.spearmanr(x, y).statistic, stats.kendalltau(x, y).statistic) for x, y in defined]
-    rho, tau = np.mean(found, axis=0)
+    coefficients = [(stats.spearmanr(x, y).statistic, stats.kendalltau(x, y).statistic) for x, y in defined]
+    rho, tau = np.mean(coefficients, axis=0)
     return float(rho), float(tau)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from textwrap import fill
@@ -17,11 +17,11 @@ from harness.report.curves import Floats
 from harness.report.figures.page import HEIGHT, fitting, label_below, page
 from harness.report.figures.style import STYLE, counted, label
 
-_NAMED = 40  # lines of a map; of more, the operations cannot be named one by one
+_NAMED = 40  # maximum number of lines of a map whose operations are labelled individually
 _COLUMNS = 5
-_WIDTH, _GAP, _TITLE = 1.85, 0.12, 0.58  # inches of a map and between maps; the last with a title and ticks
+_WIDTH, _GAP, _TITLE = 1.85, 0.12, 0.58  # inches: width of a map, gaps across and down (with title and ticks)
 _NAME_SIZE = 6.0
-_BAR = 0.9  # inches beside the maps
+_BAR = 0.9  # inches to the right of the maps for the colour bar
 
 
 @dataclass(frozen=True)
@@ -31,70 +31,82 @@ class Map:
     method: str
     searches: int
     theta: Floats
-    """(epochs, edges, operations)"""
-    operations: tuple[str, ...]
+    """(epochs, R, K) mean operation weights."""
+    options: Sequence[tuple[str, ...]]
+    """(R,) names of the options of each choice."""
+
+    @property
+    def lines(self) -> Floats:
+        """(epochs, lines): the weights of all options of the first choice, then of the second, ..."""
+        rows = self.theta.transpose(1, 0, 2)
+        return np.concatenate([row[:, : len(names)] for row, names in zip(rows, self.options, strict=True)], axis=1)
+
+    @property
+    def ends(self) -> Floats:
+        """(R,) index after the last line of each choice."""
+        return np.cumsum([len(names) for names in self.options])
 
 
 @matplotlib.rc_context(STYLE | {"axes.grid": False})
-def weights(maps: Sequence[Map], edges: Sequence[str], title: str) -> Figure:
-    """A map per method: a line per edge and operation, epochs to the right. `edges` are the names of all its edges."""
-    lines = max(len(edges) * len(one.operations) for one in maps)
-    height = max(1.0, 0.092 * lines if lines <= _NAMED else 0.15 * len(edges))
+def weights(maps: Sequence[Map], rows: Sequence[str], title: str) -> Figure:
+    """Heat map per method with a line per choice and option and a column per epoch; `rows` names the choices."""
+    lines = max(int(one.ends[-1]) for one in maps)
+    height = max(1.0, 0.092 * lines if lines <= _NAMED else 0.15 * len(rows))
     all_rows = ceil(len(maps) / _COLUMNS)
     shown = maps[: _COLUMNS * fitting([height + _TITLE] * all_rows, HEIGHT - 0.4)]
-    rows = ceil(len(shown) / _COLUMNS)
-    columns = ceil(len(shown) / rows)
-    names = [_names(edges, one.operations) for one in shown]
+    panel_rows = ceil(len(shown) / _COLUMNS)
+    columns = ceil(len(shown) / panel_rows)
+    names = [_names(rows, one) for one in shown]
     left = 0.2 + max(len(text) for of_map in names for text in of_map) * 0.6 * _NAME_SIZE / 72
     width = left + max(2.6, _WIDTH * columns + _GAP * (columns - 1)) + _BAR
     note = _note(maps, shown, lines)
-    drawn = page(width, height * rows + _TITLE * (rows - 1), title, note, above=0.24, below=0.48)
-    panels = drawn.panels(rows, columns, left, _BAR, (_GAP, _TITLE))
+    drawn = page(width, height * panel_rows + _TITLE * (panel_rows - 1), title, note, above=0.24, below=0.48)
+    panels = drawn.panels(panel_rows, columns, left, _BAR, (_GAP, _TITLE))
     highest = max(float(one.theta.max()) for one in maps)
-    for place, (axes, one) in enumerate(zip(panels.flat, shown, strict=False)):
+    for index, (axes, one) in enumerate(zip(panels.flat, shown, strict=False)):
         _draw(axes, one, highest)
-        named = place % columns == 0 or names[place] != names[place - 1]
-        _name(axes, names[place] if named else [], len(edges), len(one.operations))
-        if place + columns >= len(shown):
+        named = index % columns == 0 or names[index] != names[index - 1]
+        _name(axes, names[index] if named else [], one.ends)
+        if index + columns >= len(shown):
             label_below(axes, "search epoch")
     for axes in panels.flat[len(shown) :]:
         axes.set_visible(False)
-    _bar(drawn.figure, panels, [len(one.operations) for one in shown])
+    _bar(drawn.figure, panels, {len(names) for one in shown for names in one.options})
     return drawn.figure
 
 
 def _draw(axes: Axes, one: Map, highest: float) -> None:
-    epochs, edges, operations = one.theta.shape
-    # An image, which stays one object in vector files: seaborn's heat map is a shape per epoch and operation.
+    epochs, lines = one.lines.shape
+    # An image remains a single object in vector files; seaborn's heat map has a shape per epoch and operation.
     axes.imshow(
-        one.theta.reshape(epochs, -1).T,
+        one.lines.T,
         aspect="auto",
         interpolation="nearest",
         vmin=0,
         vmax=highest,
-        extent=(0.5, epochs + 0.5, edges * operations, 0),
+        extent=(0.5, epochs + 0.5, lines, 0),
     )
     axes.set_title(fill(counted(one.method, one.searches), 30), size=7.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5, min_n_ticks=1))
 
 
-def _names(edges: Sequence[str], operations: Sequence[str]) -> list[str]:
-    """Of every line if there is room, otherwise of every edge."""
-    if len(edges) * len(operations) > _NAMED:
-        return list(edges)
+def _names(rows: Sequence[str], one: Map) -> list[str]:
+    """Labels of all lines if there is room, otherwise of the choices."""
+    if one.ends[-1] > _NAMED:
+        return list(rows)
     return [
-        label(f"{edge}  {operation}" if at == 0 else operation)
-        for edge in edges
-        for at, operation in enumerate(operations)
+        label(f"{row}  {option}" if at == 0 else option)
+        for row, names in zip(rows, one.options, strict=True)
+        for at, option in enumerate(names)
     ]
 
 
-def _name(axes: Axes, names: Sequence[str], edges: int, operations: int) -> None:
-    """White lines part the edges."""
-    lines = edges * operations
-    axes.hlines(np.arange(1, edges) * operations, *axes.get_xlim(), color="white", linewidth=0.8)
-    count = len(names) or 1
-    axes.set_yticks((np.arange(len(names)) + 0.5) * lines / count, names, size=_NAME_SIZE)
+def _name(axes: Axes, names: Sequence[str], ends: Floats) -> None:
+    """Separate the choices by white lines and label the lines or choices."""
+    axes.hlines(ends[:-1], *axes.get_xlim(), color="white", linewidth=0.8)
+    starts = np.append(0, ends[:-1])
+    middles = (starts + ends) / 2 if len(names) == len(ends) else np.arange(ends[-1]) + 0.5
+    axes.set_yticks(middles if len(names) else [], names, size=_NAME_SIZE)
     axes.tick_params(axis="y", length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -103,21 +115,22 @@ def _name(axes: Axes, names: Sequence[str], edges: int, operations: int) -> None
 def _note(maps: Sequence[Map], shown: Sequence[Map], lines: int) -> str:
     parts = []
     if lines > _NAMED:
-        operations = max((one.operations for one in shown), key=len)
-        parts.append(f"lines of an edge, from the top: {', '.join(operations)}")
+        options = max((names for one in shown for names in one.options), key=len)
+        parts.append(f"lines of an edge, from the top: {', '.join(options)}")
     if len(shown) < len(maps):
         parts.append(f"the first {len(shown)} of {len(maps)} methods")
     return "; ".join(parts)
 
 
-def _bar(figure: Figure, panels: Floats, operations: Sequence[int]) -> None:
+def _bar(figure: Figure, panels: Floats, lengths: Iterable[int]) -> None:
+    """Add the colour bar; the uniform weight is marked for each number of options in `lengths`."""
     width, height = figure.get_size_inches()
     right, top = panels[0, -1].get_position().x1, panels[0, 0].get_position().y1
     length = min(2.5 / height, top - panels[-1, 0].get_position().y0)
     image = panels[0, 0].images[0]
     bar = figure.colorbar(image, cax=figure.add_axes((right + 0.15 / width, top - length, 0.12 / width, length)))
     bar.set_label("operation weight θ, mean over n searches")
-    for uniform in sorted({1 / count for count in operations}):
+    for uniform in sorted({1 / count for count in lengths}):
         bar.ax.axhline(uniform, color="white", linewidth=1.2)
         bar.ax.annotate("uniform", (0, uniform), (-2, 0), textcoords="offset points", ha="right", va="center", size=6,
                         rotation=90)  # fmt: skip

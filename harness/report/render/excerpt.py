@@ -1,13 +1,13 @@
-"""The leaderboard in short: test accuracies for the README, all groups for docs/results.md.
+"""Excerpts of the leaderboard: test accuracies for the README, all groups for docs/results.md.
 
     E=harness.report.render.excerpt
     python -m $E results/reference results/published.csv README.md
     python -m $E --full results/reference results/published.csv docs/results.md
 
-Writes Markdown between the two marks of a file. In short: one small table per search dataset and profile `paper` or
-`controlled` on NAS-Bench-201 (`quick` if there is nothing else), without rows that have overrides of their own.
-`--full`: every group and row, and test errors of cells that were retrained from scratch. Published values are given
-only where they are comparable.
+Writes Markdown tables between the two marks of a file: by default one small table per search dataset and profile
+`paper` or `controlled` on NAS-Bench-201 (`quick` if there is no other), without rows that have their own overrides;
+with `--full` every group and row, and test errors of cells retrained from scratch. Published values are shown only
+where they are comparable.
 """
 
 from __future__ import annotations
@@ -15,30 +15,31 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from harness.benchmarks import BENCHMARKS
 from harness.experiment.registry import built_in
 from harness.experiment.store import Store
 from harness.files import write_atomically
 from harness.report import retrained
 from harness.report.content import Report, gather
 from harness.report.groups import GROUP, Group
+from harness.report.render import wording
 
 MARKS = ("<!-- results -->", "<!-- end of results -->")
-COLUMNS = [("cifar10", "test"), ("cifar100", "x-test"), ("imagenet16-120", "x-test")]
 SIGNS = {"reproduced": "=", "differs": "≠"}
 NOTE = (
-    "Mean ± sample standard deviation over n searches, in %, of the cell of the last epoch or query after 200 epochs "
-    "of training. In brackets: the published value, where it is comparable; = reproduced, ≠ differs, † quoted from "
+    "Mean ± sample standard deviation over n searches, in %, of the cell of the last epoch or query{evaluation}. In "
+    "brackets: the published value, where it is comparable; = reproduced, ≠ differs, † quoted from "
     "memory, by the rule under the [leaderboard]({leaderboard}), which also has all sources."
 )
 RETRAINED = (
-    "Cells of the DARTS space are not covered by the tabular benchmark. They were retrained from scratch; errors of "
-    "a proxy are not comparable to published ones."
+    "Cells that no tabular benchmark covers were retrained from scratch; errors of a proxy are not comparable to "
+    "published ones."
 )
 
 
@@ -46,18 +47,20 @@ def render(report: Report, leaderboard: str, full: bool = False) -> str:
     """Markdown tables of the groups with test accuracies, in the leaderboard's order.
 
     Args:
-        report: of a results folder.
-        leaderboard: address of the full leaderboard, as the file links to it.
-        full: all groups and rows, and the errors of retrained cells.
+        report: report of a results folder.
+        leaderboard: link target of the full leaderboard.
+        full: include all groups and rows, and the errors of retrained cells.
     """
     last = report.leaderboard[report.leaderboard["selection"] == "last"]
     tests = last[last["metric"] == "test_accuracy"]
-    rows = tests[pd.MultiIndex.from_frame(tests[["dataset", "split"]]).isin(COLUMNS)]
+    wanted = [(space, *column) for space, benchmark in BENCHMARKS.items() for column in benchmark.excerpt]
+    rows = tests[pd.MultiIndex.from_frame(tests[["space", "dataset", "split"]]).isin(wanted)]
     if not full and not (large := rows[rows["profile"] != "quick"]).empty:
         rows = large
     groups = [(Group(*map(str, group)), part) for group, part in rows.groupby(GROUP, sort=False)]
     parts = [_table(report, group, part, full) for group, part in groups]
-    notes = [NOTE.format(leaderboard=leaderboard)]
+    evaluations = {f" {BENCHMARKS[group.space].evaluation}" for group, _ in groups}
+    notes = [NOTE.format(leaderboard=leaderboard, evaluation=" or".join(sorted(evaluations)))]
     if full:
         trained = last[last["metric"] == retrained.METRIC]
         errors = [
@@ -72,38 +75,34 @@ def render(report: Report, leaderboard: str, full: bool = False) -> str:
 def _table(report: Report, group: Group, rows: pd.DataFrame, full: bool) -> str:
     short, shared = report.short_names(rows["method"].unique())
     title = f"**{group.labelled_title}**" + (f", all with {shared}" if shared else "")
-    heads = ["method", "n", *(f"{dataset}, {split}" for dataset, split in COLUMNS)]
-    lines = [title, "", f"| {' | '.join(heads)} |", "|---|---:|---|---|---|"]
-    for method, of_method in rows.groupby("method", sort=False):
+    columns = BENCHMARKS[group.space].excerpt
+    heads = ["method", "n", *(f"{dataset}, {split}" for dataset, split in columns)]
+    lines = [title, "", f"| {' | '.join(heads)} |", f"|---|---:{'|---' * len(columns)}|"]
+    for method, method_rows in rows.groupby("method", sort=False):
         name = short[str(method)]
         if not full and "[" in name:
             continue
-        numbers = {(row.dataset, row.split): row for row in of_method.itertuples()}
-        cells = [_number(numbers.get(column)) for column in COLUMNS]
-        lines.append(f"| {name} | {of_method['n'].max()} | {' | '.join(cells)} |")
+        numbers = {(row.dataset, row.split): row for row in method_rows.itertuples()}
+        cells = [_number(numbers.get(column)) for column in columns]
+        lines.append(f"| {name} | {method_rows['n'].max()} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def _errors(group: Group, dataset: str, recipe: str, rows: pd.DataFrame) -> str:
     title = f"**{group.labelled_title}**, cells retrained from scratch: {recipe}"
     lines = [title, "", f"| method | n | test error on {dataset} |", "|---|---:|---|"]
-    lines += [f"| {row.method} | {row.n} | {_mean(row)} |" for row in rows.itertuples()]
+    errors: Iterator[Any] = rows.itertuples()
+    lines += [f"| {row.method} | {row.n} | {wording.spread(row.mean, row.std)} |" for row in errors]
     return "\n".join(lines)
 
 
 def _number(row: Any) -> str:
     if row is None:
         return "–"
-    ours = _mean(row)
+    ours = wording.spread(row.mean, row.std)
     if row.verdict not in SIGNS:
         return ours
-    unverified = "†" if "recalled" in row.published_status else ""
-    return f"{ours} ({SIGNS[row.verdict]} {row.published:.2f} ± {row.published_std:.2f}{unverified})"
-
-
-def _mean(row: Any) -> str:
-    """With its deviation, which one search does not have."""
-    return f"{row.mean:.2f}" if pd.isna(row.std) else f"{row.mean:.2f} ± {row.std:.2f}"
+    return f"{ours} ({SIGNS[row.verdict]} {wording.spread(row.published, row.published_std)}{wording.recalled(row)})"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -132,7 +131,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def replaced(text: str, tables: str) -> str:
-    """A file's text with tables between its marks. ValueError, in one line, if it does not have them once each."""
+    """Replace the text between the marks by `tables`. Raises ValueError unless each mark occurs exactly once."""
     if any(text.count(mark) != 1 for mark in MARKS):
         raise ValueError(f"the file needs the lines {' and '.join(MARKS)}, once each")
     before, rest = text.split(MARKS[0])

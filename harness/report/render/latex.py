@@ -17,7 +17,7 @@ _SPECIAL = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': r"\char34{}",
-    "[": "{[}",  # after a line break, these two would be read as its argument and its star
+    "[": "{[}",  # after a line break, LaTeX would parse [ and * as its optional argument and its star
     "*": "{*}",
     "±": r"$\pm$",
     "†": r"$^\dagger$",
@@ -27,12 +27,12 @@ _SPECIAL = {
 
 
 def render(report: Report) -> str:
-    """All tables, then the remarks. Any text that comes from outside is escaped."""
+    """All tables, then the remarks. All external text is escaped."""
     return "\n".join(_page(report)) + "\n"
 
 
 def escape(text: str) -> str:
-    """Text that LaTeX sets as it is."""
+    """Escape text so that LaTeX prints it verbatim."""
     return "".join(_SPECIAL.get(letter, letter) for letter in printable(text))
 
 
@@ -58,10 +58,10 @@ def _table(table: Table) -> Iterator[str]:
     yield from (r"\bottomrule", r"\end{tabular}", r"\end{table}")
 
 
-def _method(lines: Lines) -> Iterator[str]:
-    yield _row([lines.method, *lines.ours])
-    yield _row(["published", *lines.published])
-    yield _row(["verdict", *lines.verdict])
+def _method(rows: Lines) -> Iterator[str]:
+    """Lines of a method: the first starts with the method's name, the others with their headings."""
+    for number, (heading, entries) in enumerate(rows.lines):
+        yield _row([heading if number else rows.method, *entries])
 
 
 def _row(entries: Sequence[str]) -> str:

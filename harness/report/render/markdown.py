@@ -12,12 +12,12 @@ from harness.report.render.wording import printable
 
 
 def render(report: Report) -> str:
-    """The whole page. Any text that comes from outside is escaped."""
+    """The whole document. All external text is escaped."""
     return "\n".join(_page(report)) + "\n"
 
 
 def escape(text: str) -> str:
-    """Text that Markdown shows as it is, also inside a table, and that no HTML reader takes for a tag."""
+    """Escape text so that Markdown shows it verbatim, also in tables, and HTML parsers see no tags."""
     text = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", text)
 
@@ -42,10 +42,10 @@ def _table(table: Table) -> Iterator[str]:
         yield from _method(lines)
 
 
-def _method(lines: Lines) -> Iterator[str]:
-    yield _row([f"**{escape(lines.method)}**", *lines.ours])
-    yield _row(["published", *map(escape, lines.published)])
-    yield _row(["verdict", *lines.verdict])
+def _method(rows: Lines) -> Iterator[str]:
+    """Lines of a method: the first starts with the method's name, the others with their headings."""
+    for number, (heading, entries) in enumerate(rows.lines):
+        yield _row([escape(heading) if number else f"**{escape(rows.method)}**", *map(escape, entries)])
 
 
 def _row(entries: Sequence[str]) -> str:

@@ -1,36 +1,63 @@
-"""The leaderboard as files: one long CSV for programs, and tables for people in Markdown and LaTeX."""
+"""The tables of a report: CSV files for programs, and the leaderboard for people in Markdown and LaTeX."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from harness.report import costs, leaderboard, regret, retrained
+from harness.benchmarks import BENCHMARKS
+from harness.report import columns, costs, regret, retrained
+from harness.report.columns import COSTS, LEADERBOARD, SIZES, TABLES, Column
 from harness.report.content import Report
-from harness.report.costs import Cost, Size
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
 from harness.report.render import wording
 from harness.report.verdict import RULE
 
+FILES: Mapping[str, tuple[list[Column], Callable[[Report], pd.DataFrame | Sequence[Any]]]] = {
+    "leaderboard.csv": (LEADERBOARD, lambda report: report.leaderboard),
+    "runs.csv": (columns.RUNS, lambda report: report.found.round(4)),  # to a ten thousandth of a point
+    "regret.csv": (columns.REGRET, lambda report: regret.summary(report.found)),
+    "headlines.csv": (columns.HEADLINE, lambda report: report.headlines),
+    "search_cost.csv": (COSTS, lambda report: report.costs),
+    "retrained.csv": (columns.RETRAINED, lambda report: report.trained),
+}
+"""Columns and rows of each CSV file, by file name."""
+
+
+def csv(name: str, report: Report) -> str:
+    """The content of one of `FILES`."""
+    file_columns, rows = FILES[name]
+    return columns.frame(file_columns, rows(report)).to_csv(index=False, lineterminator="\n")
+
+
+def rows_of(frame: pd.DataFrame) -> list[Any]:
+    """The rows of a frame as objects with an attribute per column."""
+    return list(frame.itertuples(index=False))
+
+
+Entry = Mapping[str, str]
+"""Texts of one method in one column of a table, by the heading of the line: ours, published, verdict, ..."""
+
 
 @dataclass(frozen=True)
 class Lines:
-    """What one method has in every column of a table: three lines."""
+    """The lines of one method in a table: each a heading and its texts, one per column."""
 
     method: str
-    ours: tuple[str, ...]
-    published: tuple[str, ...]
-    verdict: tuple[str, ...]
+    lines: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True)
 class Table:
-    """One group, selection and metric, of errors one recipe. Rows are methods; columns are datasets with their split,
-    then the cells' sizes where they were trained, and in a group's first table what a search costs."""
+    """Results of one group, selection and metric; for errors, of one recipe.
+
+    Rows are methods. Columns are datasets with their split, then the sizes of retrained cells, and in the first table
+    of a group the search cost.
+    """
 
     group: Group
     caption: str
@@ -39,55 +66,45 @@ class Table:
     rows: tuple[Lines, ...]
 
 
-Entries = tuple[str, str, str]
-"""Of a method in a column: ours, published, verdict."""
-
-_NO_ENTRIES = (wording.NOTHING,) * 3
-
-
-def csv(report: Report) -> str:
-    """The leaderboard as it is."""
-    return report.leaderboard[leaderboard.COLUMNS].to_csv(index=False, lineterminator="\n")
+def entry(of: Sequence[Column], row: Any) -> Entry:
+    """Texts of a leaderboard row, a cost or a size, by heading."""
+    return {column.heading: column.read(row) for column in columns.shown(of, TABLES)}
 
 
-def runs_csv(report: Report) -> str:
-    """Every run's cell, with its accuracy and regret, to a ten thousandth of a point."""
-    return report.found.drop(columns="isomorphism_class").round(4).to_csv(index=False, lineterminator="\n")
-
-
-def regret_csv(report: Report) -> str:
-    """Mean regret and hit rate of every method."""
-    return regret.summary(report.found).to_csv(index=False, lineterminator="\n")
+def headings() -> list[str]:
+    """Headings of the lines under every number."""
+    return [column.heading for column in columns.shown(LEADERBOARD, TABLES)]
 
 
 def tables(report: Report) -> Iterator[Table]:
-    """The leaderboard as tables for people, in its order."""
+    """The leaderboard as tables for people, in leaderboard order."""
     board = report.leaderboard
     trained = board["metric"] == retrained.METRIC
     seen: set[Group] = set()
     for key, rows in board.groupby([*GROUP, "selection", "metric", board["table"].where(trained, "")], sort=False):
         *names, selection, metric, recipe = map(str, key)
         group = Group(*names)
-        columns = _numbers(rows)
+        table_columns = _numbers(rows)
         if recipe:
-            columns |= _sizes(report, group, recipe)
+            table_columns |= _sizes(report, group, recipe)
         if group not in seen:
-            columns["search cost"] = _costs(report, group)
+            costs_of_group = [cost for cost in report.costs if cost.group == group]
+            table_columns["search cost"] = {cost.method: entry(COSTS, cost) for cost in costs_of_group}
         seen.add(group)
         short, shared = report.short_names(dict.fromkeys(rows["method"]))
         caption = _caption(report, selection, metric, recipe, set(rows["dataset"]))
         caption += f"; all with {shared}" if shared else ""
-        lines = tuple(_lines(method, name, columns.values()) for method, name in short.items())
-        yield Table(group, caption, tuple(columns), lines)
+        lines = tuple(Lines(name, _lines(method, table_columns)) for method, name in short.items())
+        yield Table(group, caption, tuple(table_columns), lines)
 
 
 def remarks(report: Report) -> list[tuple[str, list[str]]]:
-    """What stands below the tables: headings, each with its lines."""
+    """The sections below the tables: headings, each with its lines."""
     sections = [
         ("How to read the tables", reading(report)),
         ("Tables that were looked up", [f"{table}: {source}" for table, source in report.tables.items()]),
         ("Published values", list(report.citations)),
-        ("Cells of the DARTS space, trained from scratch", _trained(report)),
+        ("Cells trained from scratch", _trained(report)),
         ("The paper's own leaderboard", _headlines(report) if len(report.leaderboard) else []),
         ("Failed runs", report.failures),
         ("Notes", list(report.notes)),
@@ -97,51 +114,36 @@ def remarks(report: Report) -> list[tuple[str, list[str]]]:
 
 
 def reading(report: Report) -> list[str]:
-    """How to read whatever numbers the report has."""
+    """Explanations of the kinds of numbers in the report."""
     if report.leaderboard.empty:
         return []
-    lines = [wording.ACCURACIES] if len(report.finals) else []
+    spaces = [BENCHMARKS[space] for space in dict.fromkeys(report.finals["space"]) if space in BENCHMARKS]
+    evaluated = "".join(f", on {benchmark.name} {benchmark.evaluation}" for benchmark in spaces)
+    lines = [wording.ACCURACIES.format(evaluated)] if len(report.finals) else []
     lines += [wording.ERRORS] if len(report.trained_finals) else []
     return [*lines, wording.PUBLISHED, costs.READING, f"verdict: {RULE}"]
 
 
-def costs_csv(report: Report) -> str:
-    """What a search of every method costs, ours and published."""
-    return costs.frame(report.costs).to_csv(index=False, lineterminator="\n")
-
-
-def darts_space_csv(report: Report) -> str:
-    """Errors of retrained cells of the DARTS space next to all published numbers."""
-    return report.trained.to_csv(index=False, lineterminator="\n")
-
-
-def headlines_csv(report: Report) -> str:
-    """The numbers of the paper's own leaderboard, published and ours."""
-    return report.headlines.to_csv(index=False, lineterminator="\n")
-
-
 def _headlines(report: Report) -> list[str]:
-    """One line per number: how far we are, and the command that reproduces it."""
+    """One line per headline number: published, ours if it was run, and the command that reproduces it."""
     lines = []
-    rows: Iterator[Any] = report.headlines.itertuples()
-    for row in rows:
+    for row in rows_of(report.headlines):
         ours = "not run yet" if pd.isna(row.ours) else f"ours {row.ours:.2f} (n = {row.n}), {row.verdict}"
-        place = f"{row.method} on {row.dataset}, {row.metric} ({row.split})"
-        lines.append(f"{place}: published {row.published:g} ({row.published_status}); {ours}: {row.command}")
+        title = f"{row.method} on {row.dataset}, {row.metric} ({row.split})"
+        lines.append(f"{title}: published {row.published:g} ({row.published_status}); {ours}: {row.command}")
     return lines
 
 
 def _trained(report: Report) -> list[str]:
-    """One line per method, dataset and recipe, with everything that is published."""
+    """One line per method, dataset and recipe of retrained cells, with all published values."""
     notes = retrained.notes(report.trained_finals, report.trainings)
     lines = []
-    rows: Iterator[Any] = report.trained.itertuples()
-    for row in rows:
+    for row in rows_of(report.trained):
         note = ", ".join(filter(None, [row.recipe, notes[row.dataset, row.recipe]]))
-        spread = "" if pd.isna(row.std) else f" ± {row.std:.2f}"
         sizes = "" if pd.isna(row.params_millions) else f" {row.params_millions:.3f} million parameters;"
         lines.append(
-            f"{row.method}: {row.mean:.2f}{spread} % test error on {row.dataset} (n = {row.n}; {note});{sizes}"
+            f"{row.method}: {wording.spread(row.mean, row.std)} % test error on {row.dataset}"
+            f" (n = {row.n}; {note});{sizes}"
             f" published, not comparable: {row.published}"
         )
     return lines
@@ -150,39 +152,28 @@ def _trained(report: Report) -> list[str]:
 def _caption(report: Report, selection: str, metric: str, recipe: str, datasets: set[str]) -> str:
     caption = f"{SELECTIONS[selection].capitalize()}: {METRICS[metric].name} in %"
     notes = retrained.notes(report.trained_finals, report.trainings)
-    said = {notes[dataset, recipe] for dataset in datasets} - {""} if recipe else set()
-    proxy = f" ({', '.join(sorted(said))})" if said else ""
+    dataset_notes = {notes[dataset, recipe] for dataset in datasets} - {""} if recipe else set()
+    proxy = f" ({', '.join(sorted(dataset_notes))})" if dataset_notes else ""
     return f"{caption}; recipe: {recipe}{proxy}" if recipe else caption
 
 
-def _numbers(rows: pd.DataFrame) -> dict[str, dict[str, Entries]]:
-    """By column and method."""
-    columns: dict[str, dict[str, Entries]] = {}
-    found: Iterator[Any] = rows.itertuples()
-    for row in found:
-        entries = (wording.ours(row), wording.published(row), str(row.verdict))
-        columns.setdefault(f"{row.dataset} {row.split}", {})[row.method] = entries
-    return columns
+def _numbers(rows: pd.DataFrame) -> dict[str, dict[str, Entry]]:
+    """Entries of leaderboard rows, by column and method."""
+    table_columns: dict[str, dict[str, Entry]] = {}
+    for row in rows_of(rows):
+        table_columns.setdefault(f"{row.dataset} {row.split}", {})[row.method] = entry(LEADERBOARD, row)
+    return table_columns
 
 
-def _sizes(report: Report, group: Group, recipe: str) -> dict[str, dict[str, Entries]]:
-    columns: dict[str, dict[str, Entries]] = {}
+def _sizes(report: Report, group: Group, recipe: str) -> dict[str, dict[str, Entry]]:
+    """Entries of the sizes of retrained cells, by column and method."""
+    table_columns: dict[str, dict[str, Entry]] = {}
     for size in report.sizes:
         if (size.group, size.recipe) == (group, recipe):
-            columns.setdefault(f"{size.dataset} parameters", {})[size.method] = _entries(size)
-    return columns
+            table_columns.setdefault(f"{size.dataset} parameters", {})[size.method] = entry(SIZES, size)
+    return table_columns
 
 
-def _costs(report: Report, group: Group) -> dict[str, Entries]:
-    return {cost.method: _entries(cost) for cost in report.costs if cost.group == group}
-
-
-def _entries(found: Cost | Size) -> Entries:
-    return found.ours, found.theirs, found.verdict
-
-
-def _lines(method: str, name: str, columns: Iterable[Mapping[str, Entries]]) -> Lines:
-    """`name`: what the method is called in this table."""
-    entries = [column.get(method, _NO_ENTRIES) for column in columns]
-    ours, published, verdict = zip(*entries, strict=True)
-    return Lines(name, ours, published, verdict)
+def _lines(method: str, table_columns: Mapping[str, Mapping[str, Entry]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    entries = [column.get(method, {}) for column in table_columns.values()]
+    return tuple((line, tuple(texts.get(line, wording.NOTHING) for texts in entries)) for line in headings())

@@ -10,28 +10,31 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import retrained
+from harness.report import columns, retrained
+from harness.report.columns import COSTS, LEADERBOARD, TABLES
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
-from harness.report.render import wording
-from harness.report.render.wording import printable
+from harness.report.render.tables import Entry, entry, headings
+from harness.report.render.wording import NOTHING, printable
 from harness.report.verdict import NOT_PUBLISHED
 
 SHOWN = 20
-"""Lines of a list that the console gets; the files have all."""
+"""Maximum number of list lines printed; the files have all of them."""
 METHODS = 40
-"""Methods in a section of a table, likewise."""
+"""Maximum number of methods printed in a section of a table."""
 
+_SHORTER = {NOT_PUBLISHED: NOTHING}
 _STYLES = {"reproduced": "green", "differs": "red"}
 _CAPTION = "mean ± std (n); published: same split unless named; ?: not stated; †: recalled"
 
 
 def show(report: Report, console: Console) -> None:
-    """Test accuracies of the last epoch's cells (validation accuracies where there are none), then what went wrong."""
+    """Print test accuracies of the last epoch's cells (validation accuracies if there are none), then failed runs,
+    corrupt files and notes."""
     rows = report.leaderboard[report.leaderboard["selection"] == "last"]
-    for group, found in rows.groupby(GROUP, sort=False):
-        console.print(_leaderboard(report, Group(*map(str, group)), _shown(found)))
+    for group, group_rows in rows.groupby(GROUP, sort=False):
+        console.print(_leaderboard(report, Group(*map(str, group)), _shown(group_rows)))
         console.print()
     if len(rows):
         console.print(Text("Every split, selection and source: tables/leaderboard.md", style="dim"))
@@ -47,7 +50,7 @@ def _shown(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _leaderboard(report: Report, group: Group, rows: pd.DataFrame) -> Table:
-    """One table: a section per dataset and split, and one of what a search costs; in each a line per method."""
+    """A table with a section per dataset and split and one for search costs; each has a line per method."""
     short, shared = report.short_names(rows["method"].unique())
     title = f"{group.title}; all with {shared}" if shared else group.title
     table = Table(
@@ -62,32 +65,31 @@ def _leaderboard(report: Report, group: Group, rows: pd.DataFrame) -> Table:
     )
     (metric,) = set(rows["metric"].map(lambda name: METRICS[name].short or "accuracy"))
     table.add_column(f"{metric} in %", overflow="fold")
-    table.add_column("ours", justify="right")
-    table.add_column("published")
-    table.add_column("verdict")
+    for column in columns.shown(LEADERBOARD, TABLES):
+        table.add_column(column.heading, justify="right" if column.number else "left")
     recipes = rows["table"].where(rows["metric"] == retrained.METRIC, "")
-    for (dataset, split, recipe), found in rows.groupby(["dataset", "split", recipes], sort=False):
+    for (dataset, split, recipe), section in rows.groupby(["dataset", "split", recipes], sort=False):
         table.add_row(_text(str(dataset), "bold"), _text(str(split), "bold"), _text(str(recipe)))
-        for row in found.head(METHODS).itertuples():
-            method = _text(short[str(row.method)])
-            table.add_row(method, wording.ours(row), wording.published(row), _verdict(str(row.verdict)))
-        _rest(table, len(found))
+        for row in section.head(METHODS).itertuples():
+            _add(table, short[str(row.method)], entry(LEADERBOARD, row))
+        _rest(table, len(section))
         table.add_section()
     table.add_row(_text("search cost", "bold"), _text("per search"))
     costs = [cost for cost in report.costs if cost.group == group and cost.method in short]
     for cost in costs[:METHODS]:
-        table.add_row(_text(short[cost.method]), _text(cost.ours), cost.theirs, _text(cost.verdict))
+        _add(table, short[cost.method], entry(COSTS, cost))
     _rest(table, len(costs))
     return table
+
+
+def _add(table: Table, method: str, lines: Entry) -> None:
+    texts = [lines.get(heading, NOTHING) for heading in headings()]
+    table.add_row(_text(method), *(_text(_SHORTER.get(text, text), _STYLES.get(text, "")) for text in texts))
 
 
 def _rest(table: Table, methods: int) -> None:
     if methods > METHODS:
         table.add_row(_text(f"and {methods - METHODS:,} more", "dim"))
-
-
-def _verdict(verdict: str) -> Text:
-    return _text(wording.NOTHING if verdict == NOT_PUBLISHED else verdict, _STYLES.get(verdict, ""))
 
 
 def _list(console: Console, heading: str, lines: Sequence[str], style: str) -> None:
@@ -101,5 +103,5 @@ def _list(console: Console, heading: str, lines: Sequence[str], style: str) -> N
 
 
 def _text(text: str, style: str = "") -> Text:
-    """Text that rich prints as it is: neither markup nor control characters have an effect."""
+    """Text that rich prints verbatim, without interpreting markup or control characters."""
     return Text(printable(text), style)

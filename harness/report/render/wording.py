@@ -1,4 +1,4 @@
-"""How the numbers of a leaderboard row read in every table for people."""
+"""Formatting of numbers and texts of leaderboard rows, shared by all tables for people."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import Any
 
 import pandas as pd
 
+from harness.report.groups import PROXIES
+from harness.report.metrics import METRICS
+
 NOTHING = "–"
+NOT_STATED = "not stated"
 
 ACCURACIES = (
-    "ours: mean ± sample standard deviation (number of searches) of the accuracy in % of the found cells after 200"
-    " epochs of training, for each cell the mean over the table's trials."
+    "ours: mean ± sample standard deviation (number of searches) of the accuracy in % of the found cells{0}, for each"
+    " cell the mean over the table's trials."
 )
 ERRORS = (
     "test error of the cell, trained from scratch: mean ± sample standard deviation (number of searches) of the error"
@@ -22,32 +26,70 @@ ERRORS = (
 )
 PUBLISHED = (
     "published: mean ± standard deviation (number of searches; ?: not stated), with its split where that is not ours"
-    " (for digits, of CIFAR-10); †: recalled (value or spread), not verified."
+    f" ({'; '.join(f'for {proxy}, of {dataset}' for proxy, dataset in PROXIES.items())}); †: recalled (value or"
+    " spread), not verified."
 )
 
 
 def ours(row: Any) -> str:
-    """E.g. `93.85 ± 0.37 (4)`; no spread for one search. `row` has the attributes of a leaderboard row."""
-    return _accuracy(row.mean, row.std, str(row.n))
+    """Our result, e.g. `93.85 ± 0.37 (4)`; without a deviation for one search. `row` is a leaderboard row."""
+    return f"{spread(row.mean, row.std)} ({row.n})"
 
 
 def published(row: Any) -> str:
-    """E.g. `71.87 ± 0.57 (4) ori-test`; the split is named where it is not that of the row."""
+    """The published result, e.g. `71.87 ± 0.57 (4)† ori-test`; the split is given if it differs from the row's."""
     if pd.isna(row.published):
         return NOTHING
-    n = "?" if pd.isna(row.published_n) else str(row.published_n)
-    mark = "†" if "recalled" in row.published_status else ""
     split = "" if row.published_split == row.split else f" {row.published_split or 'split not stated'}"
-    return _accuracy(row.published, row.published_std, n) + mark + split
+    return f"{spread(row.published, row.published_std)} ({published_n(row)}){recalled(row)}{split}"
+
+
+def published_mean(row: Any) -> str:
+    """The published mean, e.g. `71.87†`."""
+    return f"{plain(row.published)}{recalled(row)}"
+
+
+def published_n(row: Any) -> str:
+    return "?" if pd.isna(row.published_n) and not pd.isna(row.published) else plain(row.published_n)
+
+
+def published_split(row: Any) -> str:
+    return NOTHING if pd.isna(row.published) else row.published_split or NOT_STATED
+
+
+def recalled(row: Any) -> str:
+    """The mark of a published value that is quoted from memory, or whose standard deviation is."""
+    return "†" if not pd.isna(row.published) and "recalled" in row.published_status else ""
+
+
+def measured(row: Any) -> str:
+    """The split, followed by the metric if it is not an accuracy: `x-test`, `test error`."""
+    return " ".join(filter(None, [row.split, METRICS[row.metric].short]))
+
+
+def spread(mean: float, std: float) -> str:
+    """Mean and standard deviation, e.g. `93.85 ± 0.37`; only the mean for one search."""
+    return f"{mean:.2f}" if pd.isna(std) else f"{mean:.2f} ± {std:.2f}"
+
+
+def plain(value: Any, sign: str = "") -> str:
+    """Format a single value: floats with two decimals, everything else by `str`."""
+    if value is None or pd.isna(value):
+        return NOTHING
+    if isinstance(value, float):
+        return f"{round(value, 2) + 0.0:{sign}.2f}"  # + 0.0 turns -0.0 into 0.0
+    return str(value)
 
 
 def printable(text: str) -> str:
-    """One line without control characters, whatever a method is called or a traceback holds."""
+    """Replace control characters and line breaks, e.g. of method names or tracebacks, by spaces."""
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def ranges(numbers: Iterable[int]) -> str:
-    """Whole numbers, e.g. `0-3, 7`."""
+    """Integers as ranges, e.g. `0-3, 7`."""
     ordered = sorted(set(map(int, numbers)))
     parts = []
     for _, run in groupby(enumerate(ordered), key=lambda item: item[1] - item[0]):
@@ -57,10 +99,5 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def p_value(p: float) -> str:
-    """E.g. `= 0.0312`, `< 0.0001`."""
+    """A p-value with its relation sign, e.g. `= 0.0312`, `< 0.0001`."""
     return "< 0.0001" if p < 1e-4 else f"= {p:.3g}"
-
-
-def _accuracy(mean: float, std: float, n: str) -> str:
-    spread = "" if pd.isna(std) else f" ± {std:.2f}"
-    return f"{mean:.2f}{spread} ({n})"

@@ -1,4 +1,4 @@
-"""The commands that repeat what records hold."""
+"""Commands that reproduce recorded runs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from harness.report.render.wording import ranges
 
 
 def searching(record: Record, seeds: Iterable[int]) -> str:
-    """The command that repeats the searches of one configuration, of which `record` is one.
+    """The command that repeats the searches of one configuration; `record` is any of its records.
 
-    An external method, optimizer, space or dataset is called FILE.py:name: records do not hold the file's place.
+    External methods, optimizers, spaces and datasets appear as FILE.py:name, since records do not store file paths.
     """
     config = record["config"]
     name = config["method"]["name"]
-    words = ["--space", _named(config["benchmark"]), "--methods", _named(config["method"])]
+    words = ["--space", _space(config["benchmark"]), "--methods", _named(config["method"])]
     words += ["--seeds", seed_ranges(seeds), "--profile", config["profile"]]
-    words += ["--table", "TABLE"] if config.get("table") else ["--dataset", _named(config["dataset"])]
+    if not config.get("table"):
+        words += ["--dataset", _named(config["dataset"])]
+    elif config["benchmark"]["origin"] == "built-in":
+        words += ["--table", "TABLE"]
     if config["kind"] == "one-shot":
         words += ["--device", _device(record)]
         words += ["--threads", str(record["provenance"].get("threads") or 1)]
@@ -29,28 +32,34 @@ def searching(record: Record, seeds: Iterable[int]) -> str:
 
 
 def _overrides(config: Mapping[str, Any]) -> list[str]:
-    """As `--set` takes them after the method's name."""
+    """Overrides of a configuration in the form that `--set` takes after the method's name."""
     overrides, optimizer = config["overrides"], config["optimizer"]
-    of_protocol = {**overrides["protocol"], **overrides["numerics"]}
+    protocol = {**overrides["protocol"], **overrides["numerics"]}
     return [
         *(f"{setting}={_value(value)}" for setting, value in sorted(overrides["settings"].items())),
-        *(f"protocol.{field}={_value(value)}" for field, value in sorted(of_protocol.items())),
+        *(f"protocol.{field}={_value(value)}" for field, value in sorted(protocol.items())),
         *([f"optimizer=FILE.py:{optimizer['name']}"] if optimizer else []),
+        *(f"optimizer.{name}={_value(value)}" for name, value in (optimizer or {}).get("settings", {}).items()),
     ]
 
 
 def training(record: Record) -> tuple[str, str]:
-    """What `searching` needs besides, so that cells are trained as in `record`; and, where no option of it does that,
-    the command that trains one cell afterwards, else nothing."""
+    """Arguments to add to the command of `searching` so that cells are retrained as in `record`.
+
+    Returns:
+        The arguments, and the command that retrains one cell afterwards; the latter is empty if the arguments suffice.
+    """
     config = record["config"]
     dataset, processes = config["dataset"]["name"], config["processes"]
-    changed = {**config["overrides"]["protocol"], **config["overrides"]["numerics"]}
-    if not changed and processes == 1:
+    overrides = {**config["overrides"]["protocol"], **config["overrides"]["numerics"]}
+    if not overrides and processes == 1:
         return f"--retrain {dataset}", ""
     run = ["python"] if processes == 1 else ["torchrun", "--nproc-per-node", str(processes)]
-    words = [*run, "-m", "harness.evaluate.retrain", "--cell", "CELL", "--dataset", dataset]
+    words = [*run, "-m", "harness", "retrain", "--cell", "CELL", "--dataset", dataset]
+    if config["benchmark"]["origin"] == "external":
+        words += ["--space", _space(config["benchmark"])]
     words += ["--seeds", "SEED-SEED", "--device", _device(record)]
-    for name, value in sorted(changed.items()):
+    for name, value in sorted(overrides.items()):
         flag = name.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
@@ -59,18 +68,27 @@ def training(record: Record) -> tuple[str, str]:
     return "--retrain none", shlex.join(words)
 
 
+def _space(benchmark: Mapping[str, Any]) -> str:
+    return (
+        f"FILE.py:{benchmark.get('class', benchmark['name'])}"
+        if benchmark["origin"] == "external"
+        else _named(benchmark)
+    )
+
+
 def _named(source: Mapping[str, Any]) -> str:
     return f"FILE.py:{source['name']}" if source["origin"] == "external" else str(source["name"])
 
 
 def seed_ranges(seeds: Iterable[int]) -> str:
-    """E.g. `0-3,7`. One seed alone is a range too, since the command takes a single number for how many."""
+    """Seeds as `--seeds` takes them, e.g. `0-3,7`. A single seed becomes a range (`3-3`), since the option reads a
+    single number as the number of seeds."""
     text = ranges(seeds).replace(" ", "")
     return f"{text}-{text}" if text.isdecimal() else text
 
 
 def _device(record: Record) -> str:
-    """As the command line has it."""
+    """The device as `--device` takes it."""
     device = str(record["provenance"].get("device"))
     return device if device in ("cpu", "mps") else "cuda"
 

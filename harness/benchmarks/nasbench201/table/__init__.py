@@ -1,4 +1,4 @@
-"""How good is this cell? Look-ups in tables of trained networks."""
+"""The tabular benchmark: look-up of the accuracies and costs of trained architectures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.benchmarks.nasbench201.table.table import Table
 
 
 def open_table(path: Path | None = None) -> Table:
-    """The table in a file, or the bundled one: x-valid accuracies only. TableError if there is none."""
+    """Load the table in a file, or the bundled one, which has x-valid accuracies only. TableError if it is unusable."""
     return bundled_table() if path is None else Table.load(path)
 
 

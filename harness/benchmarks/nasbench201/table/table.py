@@ -1,6 +1,6 @@
-"""The compact NAS-Bench-201 table (Dong and Yang, ICLR 2020): how good is a cell, in milliseconds for all of them.
+"""The compact NAS-Bench-201 table (Dong and Yang, ICLR 2020): look-ups of all cells take milliseconds.
 
-Its file is described in `harness.benchmarks.nasbench201.table.file`.
+The file format is described in `harness.benchmarks.nasbench201.table.file`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from harness.benchmarks.nasbench201.table.metrics import (
     Metric,
     NotInTableError,
     TableError,
-    whole,
-    why_unknown,
+    explain_missing,
+    mean_of_halves,
 )
 from harness.files import write_atomically
 
@@ -39,21 +39,21 @@ __all__ = ["Accuracies", "Cost", "Metric", "NotInTableError", "Table", "TableErr
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Accuracies and costs of the 15,625 cells. It owns its arrays and makes them read-only.
+    """Accuracies and costs of the 15,625 cells. The arrays are made read-only.
 
-    In every query `cells` are numbers from `cell_numbers`, an array (n,) or a list, and the answers are (n,). Asking
-    for what the table lacks, if only for one of the cells, raises `NotInTableError`; a number that is no cell's,
-    ValueError. TableError if shapes, types or values cannot be right.
+    All queries take `cells`, indices from `cell_numbers` (an array (n,) or a list), and return arrays (n,). They raise
+    NotInTableError if the table lacks the number of at least one of the cells, and ValueError for an invalid index.
+    TableError if shapes, types or values cannot be right.
     """
 
     source: str
-    """One line: where the numbers come from."""
+    """Origin of the numbers, one line."""
     accuracies: Mapping[Metric, Accuracies]
-    """What was measured; keys out of `MEASURED`."""
+    """Measured accuracies; keys from `MEASURED`."""
     costs: Mapping[Cost, Floats]
-    """(15625,) each; keys out of `COSTS`; training seconds are those of 200 epochs."""
+    """(15625,) each; keys from `COSTS`; training seconds are those of 200 epochs."""
     sha256: str = ""
-    """The table's identity: SHA-256 of its file, which has the same bytes wherever it is written."""
+    """Identity of the table: SHA-256 of its file, whose bytes are the same on every machine."""
 
     def __post_init__(self) -> None:
         check(self.source, self.accuracies, self.costs)
@@ -63,27 +63,27 @@ class Table:
     # Queries -------------------------------------------------------------------------------------------------------
 
     def accuracy(self, cells: ArrayLike, dataset: str, split: str, epochs: int = 200) -> tuple[Floats, Ints]:
-        """Mean accuracy (%) over the trials, and over how many trials (0: unknown), (n,) each."""
+        """Mean accuracy (%) over the trials, and the number of trials (0: unknown), (n,) each."""
         metric = Metric(dataset, split, epochs)
-        known = self._find(metric)
+        accuracies = self._find(metric)
         numbers = checked_numbers(cells)
-        return _present(metric, known.mean[numbers], numbers), known.counts[numbers]
+        return _present(metric, accuracies.mean[numbers], numbers), accuracies.counts[numbers]
 
     def trial_accuracies(self, cells: ArrayLike, dataset: str, split: str, epochs: int = 200) -> Floats:
         """(n, T) accuracy (%) of every trial, NaN for a trial that a cell lacks."""
         metric = Metric(dataset, split, epochs)
-        known = self._find(metric)
-        if known.trials is not None:
-            raise NotInTableError(f"this table has only means over the trials of {metric}: ask for accuracy()")
+        accuracies = self._find(metric)
+        if accuracies.trials is not None:
+            raise NotInTableError(f"this table has only means over the trials of {metric}: use accuracy()")
         numbers = checked_numbers(cells)
-        _present(metric, known.mean[numbers], numbers)
-        return known.values[numbers]
+        _present(metric, accuracies.mean[numbers], numbers)
+        return accuracies.values[numbers]
 
     def train_seconds(self, cells: ArrayLike, dataset: str, epochs: int = 200) -> Floats:
-        """Seconds to train for so many epochs, without evaluation, as recorded by the benchmark (one GPU).
+        """Seconds of training for `epochs`, without evaluation, as recorded by the benchmark (one GPU).
 
-        CIFAR-10: on the half of the training images that goes with x-valid; all of them take twice as long. The other
-        two: on all training images. The benchmark's time per epoch is constant.
+        CIFAR-10: on half of the training images, as for x-valid; all of them take twice as long. CIFAR-100 and
+        ImageNet16-120: on all training images. The benchmark's time per epoch is constant.
         """
         return self._cost(Cost("train_seconds", dataset), cells) * (epochs / 200)
 
@@ -100,53 +100,53 @@ class Table:
         return self._cost(Cost("flops_millions", dataset), cells)
 
     def splits(self, dataset: str, epochs: int = 200) -> tuple[str, ...]:
-        """The splits for which the table has accuracies after so many epochs."""
+        """The splits for which the table has accuracies after `epochs`."""
         return tuple(metric.split for metric in self.available if (metric.dataset, metric.epochs) == (dataset, epochs))
 
     @cached_property
     def available(self) -> tuple[Metric, ...]:
-        """Every metric that can be asked for, ori-test included."""
-        return tuple(metric for metric in METRICS if metric in self._known)
+        """Every metric that can be queried, including ori-test."""
+        return tuple(metric for metric in METRICS if metric in self._by_metric)
 
     def best_cells(self) -> list[str]:
-        """A best cell for every metric: the maxima of their accuracies are those of the table."""
-        return sorted({cell_strings()[np.nanargmax(known.mean)] for known in self._known.values()})
+        """A best cell for every metric, so that the maxima of their accuracies are those of the table."""
+        return sorted({cell_strings()[np.nanargmax(accuracies.mean)] for accuracies in self._by_metric.values()})
 
     def frame(self, cells: Iterable[str]) -> pd.DataFrame:
-        """All that the table says of the accuracies of some cells, given as strings: each cell once per metric.
+        """All accuracies of some cells, given as strings: one row per distinct cell and metric.
 
-        Columns cell, dataset, split, epochs, value (%, mean over the trials), trials (0: unknown). No row where the
-        table has no value.
+        Columns cell, dataset, split, epochs, value (%, mean over the trials), trials (0: unknown). No row if the table
+        has no value.
         """
         names = list(dict.fromkeys(cells))
         numbers = cell_numbers(names)
         parts = []
         for metric in self.available:
-            known = self._known[metric]
-            values = {"value": known.mean[numbers], "trials": known.counts[numbers]}
+            accuracies = self._by_metric[metric]
+            values = {"value": accuracies.mean[numbers], "trials": accuracies.counts[numbers]}
             parts.append(pd.DataFrame({"cell": np.array(names, dtype=str), **metric._asdict(), **values}))
         return pd.concat(parts).dropna(subset=["value"]).reset_index(drop=True)
 
     @cached_property
-    def _known(self) -> dict[Metric, Accuracies]:
-        """What was measured, and ori-test where both of its halves are there."""
-        known = dict(self.accuracies)
+    def _by_metric(self) -> dict[Metric, Accuracies]:
+        """The measured accuracies, and ori-test if both of its halves are available."""
+        accuracies = dict(self.accuracies)
         for dataset, split, epochs in set(METRICS) - set(MEASURED):
             halves = [self.accuracies.get(Metric(dataset, half, epochs)) for half in ("x-valid", "x-test")]
             if halves[0] and halves[1]:
-                known[Metric(dataset, split, epochs)] = whole(halves[0], halves[1])
-        return known
+                accuracies[Metric(dataset, split, epochs)] = mean_of_halves(halves[0], halves[1])
+        return accuracies
 
     def _find(self, metric: Metric) -> Accuracies:
-        if metric not in self._known:
-            raise NotInTableError(why_unknown(metric, self.available))
-        return self._known[metric]
+        if metric not in self._by_metric:
+            raise NotInTableError(explain_missing(metric, self.available))
+        return self._by_metric[metric]
 
     def _cost(self, cost: Cost, cells: ArrayLike) -> Floats:
         if cost not in self.costs:
-            found = [dataset for measure, dataset in self.costs if measure == cost.measure]
-            has = f"only of {', '.join(found)}" if found else "of no dataset"
-            raise NotInTableError(f"this table has no {cost}, {has}; {HINT}")
+            datasets = [dataset for measure, dataset in self.costs if measure == cost.measure]
+            available = f"only of {', '.join(datasets)}" if datasets else "of no dataset"
+            raise NotInTableError(f"this table has no {cost}, {available}; {HINT}")
         numbers = checked_numbers(cells)
         return _present(cost, self.costs[cost][numbers], numbers)
 
@@ -154,29 +154,27 @@ class Table:
 
     @classmethod
     def load(cls, path: Path) -> Table:
-        """Read a table. TableError, in one line, if the file is missing, damaged or something else."""
+        """Read a table. TableError, one line, if the file is missing, corrupt or of another kind."""
         content = table_file.read(path)
         try:
             return cls(*table_file.decode(content), sha256=hashlib.sha256(content).hexdigest())
-        except Exception as error:  # whatever zipfile and numpy raise on bytes that are not theirs
+        except Exception as error:  # zipfile and numpy raise almost anything on other bytes
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise TableError(f"{path} is not a NAS-Bench-201 table ({reason}); {HINT}") from error
 
     def save(self, path: Path) -> None:
-        """Write the table so that, whatever happens, the name stands for all of it or for what was there before.
-
-        WriteError if it cannot be written.
-        """
+        """Write the table atomically. WriteError if it cannot be written."""
         write_atomically(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """The file's content: the same bytes for the same table on every machine."""
+        """The file's content, the same bytes for the same table on every machine."""
         return table_file.encode(self.source, self.accuracies, self.costs)
 
 
-def _present(what: Metric | Cost, values: Floats, numbers: Ints) -> Floats:
+def _present(quantity: Metric | Cost, values: Floats, numbers: Ints) -> Floats:
+    """The values, of which none may be NaN. NotInTableError names the first cell without a value."""
     missing = np.isnan(values)
     if missing.any():
         first = cell_strings()[numbers[missing][0]]
-        raise NotInTableError(f"this table has no {what} for {missing.sum()} of the cells asked for, first {first}")
+        raise NotInTableError(f"this table has no {quantity} for {missing.sum()} of the queried cells, first {first}")
     return values

@@ -1,7 +1,7 @@
-"""Candidate operations of the DARTS space for several edges at once, and what makes them fast.
+"""Candidate operations of the DARTS space, computed for several edges at once.
 
-All edges that leave a state read the same input, so each operation of all of them is one call: their channels lie
-side by side, the kernels of edge e in rows e * C to (e + 1) * C of every parameter. Everything is channels-last.
+All edges that leave a state read the same input, so an operation on all of them is one call: their channels are
+concatenated, with edge e in rows e * C to (e + 1) * C of every parameter. Everything is channels-last.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Edges = Sequence[int] | None
-"""The edges, among those of a module, that take part; None: all of them."""
+"""Indices of the edges of a module that are computed; None: all of them."""
 
 
 class Convolution(nn.Module):
-    """Depthwise convolution, pointwise convolution, batch norm; on `edges` edges."""
+    """Depthwise convolution, pointwise convolution, batch norm, for `edges` edges."""
 
     def __init__(
         self, channels: int, edges: int, size: int, stride: int = 1, affine: bool = False, track_statistics: bool = True
@@ -33,15 +33,15 @@ class Convolution(nn.Module):
         self.norm = batch_norm(edges * channels, affine, track_statistics)
 
     def forward(self, x: Tensor, edges: Edges = None, scale: Tensor | None = None, dilation: int = 1) -> Tensor:
-        """x: (B, e * C, H, W), activated; scale (e,): factor of every edge's output."""
-        x = depthwise(x, rows(self.depthwise, edges, self.edges), self.stride, dilation)
+        """x: (B, e * C, H, W), after the ReLU; scale (e,): factor of every edge's output."""
+        x = depthwise(x, edge_rows(self.depthwise, edges, self.edges), self.stride, dilation)
         groups = self.edges if edges is None else len(edges)
-        x = F.conv2d(x, rows(self.pointwise, edges, self.edges), groups=groups)
+        x = F.conv2d(x, edge_rows(self.pointwise, edges, self.edges), groups=groups)
         return scaled_norm(x, self.norm, scale, edges, self.edges)
 
 
 class Separable(nn.Module):
-    """Two convolutions with a ReLU between them; the stride is that of the first (sep_conv)."""
+    """sep_conv: two `Convolution`s with a ReLU between them; the first has the stride."""
 
     def __init__(
         self, channels: int, edges: int, size: int, stride: int = 1, affine: bool = False, track_statistics: bool = True
@@ -63,12 +63,12 @@ class Projection(nn.Module):
         self.norm = batch_norm(outputs, affine, track_statistics)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: activated."""
+        """x: after the ReLU."""
         return cast(Tensor, self.norm(self.convolution(x)))
 
 
 class FactorizedReduction(nn.Module):
-    """Halves the resolution without losing a pixel: two strided 1x1 convolutions, one of them a pixel further."""
+    """Halves the resolution: two 1x1 convolutions of stride 2, the second shifted by a pixel in both directions."""
 
     def __init__(
         self, inputs: int, outputs: int, edges: int = 1, affine: bool = False, track_statistics: bool = True
@@ -81,10 +81,10 @@ class FactorizedReduction(nn.Module):
         self.norm = batch_norm(edges * outputs, affine, track_statistics)
 
     def forward(self, x: Tensor, edges: Edges = None, scale: Tensor | None = None) -> Tensor:
-        """x: (B, C, H, W), activated, H and W even; returns (B, e * outputs, H / 2, W / 2)."""
+        """x: (B, C, H, W), after the ReLU, H and W even; returns (B, e * outputs, H / 2, W / 2)."""
         count = self.edges if edges is None else len(edges)
         halves = [
-            F.conv2d(part[:, :, ::2, ::2], rows(weight, edges, self.edges))
+            F.conv2d(part[:, :, ::2, ::2], edge_rows(weight, edges, self.edges))
             .permute(0, 2, 3, 1)
             .unflatten(3, (count, -1))
             for part, weight in ((x, self.even), (x[:, :, 1:, 1:], self.odd))
@@ -94,7 +94,7 @@ class FactorizedReduction(nn.Module):
 
 
 def kernels(outputs: int, inputs: int, size: int) -> Tensor:
-    """Initial weights (outputs, inputs, size, size), drawn as torch's own convolutions draw theirs."""
+    """Initial weights (outputs, inputs, size, size), from the distribution of torch's convolutions."""
     bound = 1 / math.sqrt(inputs * size * size)
     return torch.empty(outputs, inputs, size, size).uniform_(-bound, bound)
 
@@ -103,25 +103,25 @@ def batch_norm(channels: int, affine: bool, track_statistics: bool) -> nn.BatchN
     return nn.BatchNorm2d(channels, affine=affine, track_running_stats=track_statistics)
 
 
-def rows(tensor: Tensor, edges: Edges, count: int) -> Tensor:
-    """The rows of a tensor that belong to some of its `count` edges."""
+def edge_rows(tensor: Tensor, edges: Edges, count: int) -> Tensor:
+    """The rows of a tensor that belong to `edges`, out of `count` edges."""
     return tensor if edges is None else tensor.unflatten(0, (count, -1))[list(edges)].flatten(0, 1)
 
 
 def scaled_norm(
     x: Tensor, norm: nn.BatchNorm2d, scale: Tensor | None = None, edges: Edges = None, count: int = 1
 ) -> Tensor:
-    """Batch norm; where it has no affine parameters, the output of every edge can be multiplied by its `scale`.
+    """Batch norm of `edges`, out of `count`; without affine parameters, `scale` (e,) multiplies every edge's output.
 
-    The scale is handed over as the batch norm's weight, which must be contiguous: torch's CPU kernel ignores the stride
-    of an expanded one.
+    The scale is passed as the batch norm's weight. It must be contiguous: torch's CPU kernel ignores the stride of an
+    expanded one.
     """
     if scale is None and edges is None:
-        return cast(Tensor, norm(x))  # as a module: it may have been exchanged for a synchronised one
+        return cast(Tensor, norm(x))  # as a module, which may have been converted to a SyncBatchNorm
     means, variances = norm.running_mean, norm.running_var
     training = norm.training or means is None
     if means is not None and variances is not None:
-        means, variances = rows(means, edges, count), rows(variances, edges, count)
+        means, variances = edge_rows(means, edges, count), edge_rows(variances, edges, count)
         if norm.training:
             cast(Tensor, norm.num_batches_tracked).add_(1)
     weight: Tensor | None = norm.weight
@@ -131,13 +131,13 @@ def scaled_norm(
         bias = torch.zeros_like(weight)
     y = F.batch_norm(x, means, variances, weight, bias, training, cast(float, norm.momentum), norm.eps)
     if edges is not None and norm.training and means is not None and variances is not None:
-        for kept, updated in ((norm.running_mean, means), (norm.running_var, variances)):
-            cast(Tensor, kept).view(count, -1)[list(edges)] = updated.view(len(edges), -1)
+        for buffer, updated in ((norm.running_mean, means), (norm.running_var, variances)):
+            cast(Tensor, buffer).view(count, -1)[list(edges)] = updated.view(len(edges), -1)
     return y
 
 
 def depthwise(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> Tensor:
-    """Depthwise convolution that keeps the resolution (divides it by the stride). weight: (C, 1, k, k), k odd."""
+    """Depthwise convolution, padded to keep the resolution (divided by the stride). weight: (C, 1, k, k), k odd."""
     convolve = partial(
         F.conv2d, stride=stride, padding=dilation * (weight.shape[-1] // 2), dilation=dilation, groups=len(weight)
     )
@@ -149,11 +149,12 @@ def depthwise(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> 
 
 
 class _Zero5x5(torch.autograd.Function):
-    """Zero, with the weight's gradient of a 5x5 depthwise convolution: added to one whose weight is detached.
+    """Zero in value, with the weight gradient of a 5x5 depthwise convolution; added to a convolution of the detached
+    weight.
 
-    The CPU kernel for weight gradients is quick only up to a width of 3 (4 to 5 times), so the gradient is put together
-    from those of the first and the last three columns. It is apart from the gradient of `x` so that autograd leaves it
-    out where only the architecture's gradient is asked for.
+    The CPU kernel for weight gradients is fast only up to a width of 3 (4 to 5 times), so the gradient is assembled
+    from those of the first and the last three columns. It is separate from the gradient of `x`, so that autograd skips
+    it where only the architecture's gradient is needed.
     """
 
     @staticmethod
@@ -166,7 +167,7 @@ class _Zero5x5(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> tuple[None, Tensor, None, None]:
         x, weight = ctx.saved_tensors
         columns = weight[..., :3].to(x.dtype).contiguous()
-        only_of_weight = [False, True, False]
+        only_weight = [False, True, False]
         first, last = (
             torch.ops.aten.convolution_backward(
                 gradients[0],
@@ -179,7 +180,7 @@ class _Zero5x5(torch.autograd.Function):
                 transposed=False,
                 output_padding=[0, 0],
                 groups=len(weight),
-                output_mask=only_of_weight,
+                output_mask=only_weight,
             )[1]
             for sides in ((2, 0), (0, 2))
         )
@@ -187,15 +188,16 @@ class _Zero5x5(torch.autograd.Function):
 
 
 def average_pool(x: Tensor, stride: int) -> Tensor:
-    """3x3 average pooling, padding not counted."""
+    """3x3 average pooling that does not count the padding."""
     return F.avg_pool2d(x, 3, stride, padding=1, count_include_pad=False)
 
 
 def undilated(x: Tensor, stride: int) -> tuple[Tensor, int, Callable[[Tensor], Tensor]]:
-    """How to run a convolution of dilation 2 quickly: (its input, the dilation left, what puts its output in place).
+    """Rewrite a convolution of dilation 2 as an ordinary one, which has faster kernels: (its input, the remaining
+    dilation, the function that rearranges its output).
 
-    With stride 2 such a kernel sees pixels of even row and column only; with stride 1 the four phases of `x` do not
-    meet. A side of odd length leaves it as it is.
+    With stride 2 the kernel sees only pixels of even row and column; with stride 1 the four phases of `x` do not
+    interact. Inputs with a side of odd length stay dilated.
     """
     if stride == 2:
         return x[:, :, ::2, ::2], 1, lambda y: y
@@ -205,9 +207,9 @@ def undilated(x: Tensor, stride: int) -> tuple[Tensor, int, Callable[[Tensor], T
 
 
 def to_phases(x: Tensor) -> Tensor:
-    """(B, C, H, W) to (4 B, C, H / 2, W / 2): pixels of equal row and column parity, one image each.
+    """(B, C, H, W) -> (4 B, C, H / 2, W / 2): each phase, the pixels of equal row and column parity, as an image.
 
-    A convolution with dilation 2 is an ordinary one on the phases, for which there are quick kernels.
+    A convolution of dilation 2 is an ordinary convolution on the phases.
     """
     batch, channels, height, width = x.shape
     pixels = x.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2, channels)
@@ -222,7 +224,7 @@ def from_phases(x: Tensor) -> Tensor:
 
 
 def mix(weights: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """n weighted sums of k tensors of one shape, as one matrix product. weights: (n, k)."""
+    """n weighted sums of k tensors of the same shape, as one matrix product. weights: (n, k)."""
     pixels = [x.permute(0, 2, 3, 1) for x in tensors]
     sums = weights @ torch.stack([x.flatten() for x in pixels])
     return [y.view(pixels[0].shape).permute(0, 3, 1, 2) for y in sums.unbind()]
@@ -235,17 +237,17 @@ def shuffle_channels(x: Tensor, groups: int) -> Tensor:
 
 
 def stems(name: str, channels: int) -> tuple[nn.Module, nn.Module]:
-    """What gives the first cell its two inputs, the second from the first: "cifar" keeps the resolution, 3 C channels;
-    "imagenet" divides it by 8, C channels, the last halving between the two."""
+    """The two stems, whose outputs are the inputs of the first cell; the second reads the output of the first. "cifar"
+    keeps the resolution, 3 C channels; "imagenet" divides it by 8 (by 4 in the first stem), C channels."""
     if name == "cifar":
-        return nn.Sequential(*convolution(3, 3 * channels, 3, padding=1)), nn.Identity()
+        return nn.Sequential(*conv_norm(3, 3 * channels, 3, padding=1)), nn.Identity()
     first = nn.Sequential(
-        *convolution(3, channels // 2, 3, stride=2, padding=1),
+        *conv_norm(3, channels // 2, 3, stride=2, padding=1),
         nn.ReLU(),
-        *convolution(channels // 2, channels, 3, stride=2, padding=1),
+        *conv_norm(channels // 2, channels, 3, stride=2, padding=1),
     )
-    return first, nn.Sequential(nn.ReLU(), *convolution(channels, channels, 3, stride=2, padding=1))
+    return first, nn.Sequential(nn.ReLU(), *conv_norm(channels, channels, 3, stride=2, padding=1))
 
 
-def convolution(inputs: int, outputs: int, size: int, stride: int = 1, padding: int = 0) -> list[nn.Module]:
+def conv_norm(inputs: int, outputs: int, size: int, stride: int = 1, padding: int = 0) -> list[nn.Module]:
     return [nn.Conv2d(inputs, outputs, size, stride, padding, bias=False), nn.BatchNorm2d(outputs)]

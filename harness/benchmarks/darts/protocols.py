@@ -1,0 +1,110 @@
+"""Search protocols on the DARTS space: every value with its source."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+from harness.protocol import Budget, FolderProtocol, Protocol, Simulation
+
+IMAGENET = "imagenet"
+"""Searched on a share of its images, which are read from class folders."""
+
+CONTROLLED = Protocol(
+    # First-order DARTS on its own space (quark0/darts, train_search.py): 8 cells, all eight operations in the mixture.
+    # The order of the steps is theirs and GAEA's.
+    zero_operation=True,
+    channels=16,
+    cells=8,
+    track_statistics=True,
+    epochs=50,
+    schedule_epochs=0,
+    batch_size=64,
+    learning_rate=0.025,
+    learning_rate_min=0.001,
+    momentum=0.9,
+    nesterov=False,
+    weight_decay=3e-4,
+    gradient_clip=5.0,
+    crop=True,
+    flip=True,
+    architecture_first=True,
+    precision="fp32",
+)
+
+QUICK = replace(
+    # Our own choice: the controlled protocol at a size that a CPU core finishes in seconds. Digits do not mirror.
+    CONTROLLED,
+    channels=4,
+    cells=3,
+    epochs=10,
+    batch_size=32,
+    flip=False,
+)
+
+PC_DARTS = replace(
+    # yuhuixu1993/PC-DARTS, train_search.py, which GAEA PC-DARTS shares (liamcli/gaea_release, eedarts).
+    CONTROLLED,
+    batch_size=256,
+    learning_rate=0.1,
+    learning_rate_min=0.0,
+)
+
+PC_DARTS_IMAGENET = FolderProtocol(
+    # yuhuixu1993/PC-DARTS, train_search_imagenet.py, and GAEA's fork of it (liamcli/PC-DARTS): 8 GPUs of 128 images, w
+    # before theta. There is no other published search on ImageNet itself, so other methods share this protocol.
+    **asdict(
+        replace(
+            PC_DARTS,
+            batch_size=1024,
+            learning_rate=0.5,
+            architecture_first=False,
+        )
+    ),
+    warmup_epochs=5,
+    architecture_clip=5.0,
+    image_size=224,
+    weights_share=0.1,
+    architecture_share=0.025,
+)
+IMAGENET_FIELDS = {
+    name: value for name, value in asdict(PC_DARTS_IMAGENET).items() if name not in Protocol.__dataclass_fields__
+}
+"""What a protocol on class folders has besides."""
+
+PAPER = {
+    "darts": CONTROLLED,
+    "darts-2nd": CONTROLLED,
+    "pc-darts": PC_DARTS,
+    "gaea-pc-darts": PC_DARTS,
+}
+
+IMAGENET_SETTINGS: dict[str, dict[str, float]] = {
+    # Settings with which a method was searched on ImageNet, where they are not the defaults of its file. Both freeze
+    # the architecture for 35 of 50 epochs; sources as for PC_DARTS_IMAGENET.
+    "gaea-pc-darts": {"warmup": 0.7},
+    "pc-darts": {"warmup": 0.7, "lr": 6e-3},
+}
+
+
+def of_method(profile: str, dataset: str, method: str) -> Budget:
+    """Of a weight-sharing method."""
+    if dataset == IMAGENET:
+        return _on_imagenet(profile, method)
+    if profile == "paper" and method in PAPER:
+        return Budget("paper", f"darts/paper/{method}", PAPER[method])
+    if profile == "quick":
+        return Budget("quick", "darts/quick", QUICK)
+    return Budget("controlled", "darts/controlled", CONTROLLED)
+
+
+def _on_imagenet(profile: str, method: str) -> Budget:
+    if profile == "quick":
+        quick = FolderProtocol(**asdict(replace(QUICK, flip=True)), **IMAGENET_FIELDS)
+        return Budget("quick", "darts/quick-imagenet", quick)
+    published = profile == "paper" and method in IMAGENET_SETTINGS
+    return Budget("paper" if published else "controlled", "darts/imagenet", PC_DARTS_IMAGENET)
+
+
+def of_control(profile: str) -> Budget:
+    """Of a control that queries nothing: under the identifier with which such runs are recorded on every space."""
+    return Budget(profile, "nasbench201/queries", Simulation(budget_seconds=12_000.0))

@@ -1,0 +1,127 @@
+"""NAS-Bench-201 (Dong and Yang, ICLR 2020) as a benchmark: architectures are looked up in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.benchmarks.base import SCORE_COLUMNS, Benchmark, Evaluator, Headline, Noise, Oracle, SearchSpace
+from harness.benchmarks.nasbench201 import protocols
+from harness.benchmarks.nasbench201.space import NASBench201, isomorphism_class
+from harness.protocol import Budget, Protocol
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from harness.benchmarks.nasbench201.table import Table
+
+REPORTED_EPOCHS = 200
+"""Training epochs of every accuracy that is reported; those after 12 epochs are a search signal, never a result."""
+SPLITS = {"test": "test_accuracy", "x-test": "test_accuracy", "ori-test": "test_accuracy", "x-valid": "valid_accuracy"}
+"""Split -> metric, most important split first. x-test and x-valid are halves of the test images of CIFAR-100 and
+ImageNet16-120, of which ori-test is all; CIFAR-10 has a test set of its own, and x-valid is a half of its training
+images."""
+SEARCH = "python run_all.py --methods gaea-darts-erm --seeds 4 --profile paper --dataset {0} --table TABLE"
+
+
+class NASBench201Benchmark(Benchmark):
+    name = NASBench201.name
+    full_space = NASBench201()
+    datasets = ("digits", "cifar10", "cifar100", "imagenet16-120")
+    families: Mapping[str, tuple[str, ...]] = {"gaea": ("gaea-darts-erm", "gaea-darts-bilevel")}
+    tools: Mapping[str, tuple[str, str]] = {
+        "table": ("harness.benchmarks.nasbench201.table.convert", "make a table of accuracies from a file with them"),
+        "decode": ("harness.benchmarks.nasbench201.decoder", "which cells a printed number can stand for"),
+    }
+    evaluation = f"after {REPORTED_EPOCHS} epochs of training"
+    dataset_order = ("cifar10", "cifar100", "imagenet16-120")
+    split_order = tuple(SPLITS)
+    excerpt = (("cifar10", "test"), ("cifar100", "x-test"), ("imagenet16-120", "x-test"))
+    headlines = tuple(
+        Headline(
+            "NAS-Bench-201, searched on the dataset itself",
+            "gaea-darts-erm",
+            dataset,
+            "test_accuracy",
+            split,
+            SEARCH.format(dataset),
+        )
+        for dataset, split in (("cifar10", "test"), ("cifar100", "ori-test"), ("imagenet16-120", "ori-test"))
+    )
+
+    def supernet(self, space: SearchSpace, protocol: Protocol, classes: int, options: Mapping[str, Any]) -> nn.Module:
+        from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
+
+        assert isinstance(space, NASBench201)
+        return NASBench201Supernet(
+            space, protocol.channels, protocol.cells, classes, protocol.track_statistics, **options
+        )
+
+    def default_protocol(self, profile: str, dataset: str, method: str) -> Budget:
+        return protocols.of_method(profile, method)
+
+    def default_simulation(self, profile: str) -> Budget:
+        """The paper's in every profile."""
+        return protocols.of_queries("paper")
+
+    def oracle(self, table: Path | None) -> Oracle:
+        """The x-valid accuracies on CIFAR-10 after 12 epochs, at the price of these epochs."""
+        from harness.benchmarks.nasbench201 import simulation
+        from harness.benchmarks.nasbench201.table import known, open_table
+
+        opened = open_table(table)
+        epochs = simulation.signal_epochs(opened)
+        config = {
+            "name": known.NAMES.get(opened.sha256),
+            "sha256": opened.sha256,
+            "epochs": epochs,
+            "substitute": epochs != simulation.QUERY_EPOCHS,
+            "verified": known.is_verified(opened),
+        }
+        dataset = {"name": simulation.DATASET, "origin": "official"}
+        return Oracle(config, dataset, simulation.queries(opened))
+
+    def evaluator(self, table: Path | None) -> TableLookup:
+        from harness.benchmarks.nasbench201.table import open_table
+
+        return TableLookup(open_table(table))
+
+    def equivalence_class(self, architecture: str) -> str:
+        """The benchmark's isomorphism string."""
+        return isomorphism_class(self.full_space.from_string(architecture))
+
+    def is_verified(self, sha256: str, scores: pd.DataFrame) -> bool:
+        from harness.benchmarks.nasbench201.table.known import verified_scores
+
+        return verified_scores(sha256, scores)
+
+    def noise(self, table: Path | None, dataset: str, split: str) -> Noise | None:
+        """The pooled deviation between trainings of isomorphic cells."""
+        from harness.benchmarks.nasbench201.noise import isomorphic_noise
+        from harness.benchmarks.nasbench201.table import open_table
+
+        opened = open_table(table)
+        stored = [candidate for candidate in (split, "x-valid") if candidate in opened.splits(dataset)]
+        return Noise(isomorphic_noise(opened, dataset, stored[0]), stored[0]) if stored else None
+
+
+class TableLookup(Evaluator):
+    """Accuracies after 200 epochs, as a table has them."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.sha256, self.source = table.sha256, table.source
+
+    def scores(self, architectures: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
+        frame = self.table.frame(architectures)
+        reported = frame[(frame["epochs"] == REPORTED_EPOCHS) & frame["split"].isin(SPLITS)]
+        scores = reported.rename(columns={"cell": "architecture"})
+        return scores.assign(metric=scores["split"].map(SPLITS))[SCORE_COLUMNS], []
+
+    def best(self) -> list[str]:
+        return self.table.best_cells()
+
+
+BENCHMARK = NASBench201Benchmark()

@@ -1,0 +1,104 @@
+"""python -m harness COMMAND: everything that the project does. run_all.py is the command `run`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from harness.benchmarks import BENCHMARKS
+from harness.files import EarlierFormatError
+
+COMMANDS = {
+    "run": "search with several methods and seeds, evaluate, report (run_all.py)",
+    "report": "tables, figures and page of stored results",
+    "compare": "how methods compare, in words",
+    "check": "does a method meet the contract?",
+    "retrain": "train architectures from scratch",
+    "data": "fetch image datasets",
+    "migrate": "convert a results folder of an earlier format",
+}
+"""By name: modules of `harness.commands`."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 all well, 1 a run failed, 2 bad input or results that cannot be written, 128 + n signal n."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    tools = sorted({name for benchmark in BENCHMARKS.values() for name in benchmark.tools})
+    parser = argparse.ArgumentParser(
+        prog="python -m harness",
+        description="A benchmark harness for neural architecture search.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(
+            [f"  {name:10}{text}" for name, text in COMMANDS.items()]
+            + [f"  {name:10}{_text_of(name)}" for name in tools]
+            + ["\npython -m harness COMMAND --help describes a command."]
+        ),
+    )
+    parser.add_argument("command", choices=[*COMMANDS, *tools], metavar="COMMAND")
+    command = parser.parse_args(words[:1]).command
+    if command in COMMANDS:
+        return run(command, words[1:], f"python -m harness {command}")
+    return _tool(command, words[1:])
+
+
+def run(command: str, arguments: Sequence[str], program: str) -> int:
+    """One of `COMMANDS`; `program` is how usage and errors call it."""
+    try:
+        with _signals_heeded():
+            status: int = importlib.import_module(f"harness.commands.{command}").main(arguments, program)
+            return status
+    except (ValueError, OSError, EarlierFormatError) as error:
+        print(f"{program.removesuffix('.py').split()[-1]}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        number = stop.args[0] if stop.args else signal.SIGINT
+        print(f"\nStopped by {number.name}. The same command continues from the last checkpoints.", file=sys.stderr)
+        return 128 + number
+
+
+def _tool(name: str, words: list[str]) -> int:
+    """A command that only some benchmarks have: of the first one that has it, or after `--space NAME` of that one."""
+    spaces = [space for space, benchmark in BENCHMARKS.items() if name in benchmark.tools]
+    if words[:1] == ["--space"]:
+        space, words = (words[1] if len(words) > 1 else ""), words[2:]
+        if space not in spaces:
+            print(f"{name}: --space {space!r} has no such command, only {', '.join(spaces)}", file=sys.stderr)
+            return 2
+        spaces = [space]
+    module = BENCHMARKS[spaces[0]].tools[name][0]
+    status: int = importlib.import_module(module).main(words)
+    return status
+
+
+def _text_of(tool: str) -> str:
+    return next(benchmark.tools[tool][1] for benchmark in BENCHMARKS.values() if tool in benchmark.tools)
+
+
+@contextmanager
+def _signals_heeded() -> Iterator[None]:
+    """Within, a signal that asks this process to end raises KeyboardInterrupt with its number; more of them do not
+    disturb the clean-up. A signal that is ignored (SIGHUP under nohup) stays so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:  # noqa: ARG001 - the form of a signal handler
+        for name in before:
+            signal.signal(name, signal.SIG_IGN)
+        raise KeyboardInterrupt(signal.Signals(number))
+
+    names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    heeded = (signal.SIG_DFL, signal.default_int_handler)
+    before = {name: now for name in names if (now := signal.getsignal(name)) in heeded}
+    try:
+        for name in before:
+            signal.signal(name, stop)
+        yield
+    finally:
+        for name, now in before.items():
+            signal.signal(name, now)

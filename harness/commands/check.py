@@ -1,0 +1,77 @@
+"""python -m harness check WORD: does a method meet the contract? WORD is a name, file.py:Class or package.module:Class.
+
+Runs what the project's own methods pass in its tests (harness.experiment.conformance): shapes, simplex at every epoch,
+determinism, exact resume after every epoch, with and without the zero operation, on every benchmark or on --space.
+Searches on a few digits: half a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness import plugins
+from harness.benchmarks import BENCHMARKS, Benchmark
+from harness.commands import values
+from harness.experiment import registry
+from harness.plugins import Entry
+from harness.protocol import Protocol
+
+EPOCHS = 3
+IMAGES = 96
+"""For each kind of step: enough to see whether a method keeps the contract."""
+
+
+def main(arguments: Sequence[str], program: str) -> int:
+    """Exit status: 0 the contract is met, 1 it is not."""
+    options = parser(program).parse_args(arguments)
+    name, entry = registry.named(options.method)
+    benchmarks = [registry.benchmark_of(options.space)] if options.space else list(BENCHMARKS.values())
+    reasons, problems = check(entry, benchmarks)
+    sys.stdout.write("".join(f"- {line}\n" for line in problems) or f"{name} meets the contract.\n")
+    sys.stdout.write("".join(f"It does not run {line}.\n" for line in reasons))
+    return int(bool(problems))
+
+
+def parser(program: str = "python -m harness check") -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(
+        prog=program, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    result.add_argument("method", metavar="WORD")
+    result.add_argument("--space", type=values.space, metavar="NAME", help="default: every space")
+    return result
+
+
+def check(entry: Entry, benchmarks: Sequence[Benchmark]) -> tuple[list[str], list[str]]:
+    """Why a method does not run on some benchmarks, and what is wrong with it, in lines that say how to fix it."""
+    import torch
+
+    from harness.api import BlackBox, OneShot
+    from harness.data import load, search_data
+    from harness.experiment import conformance
+
+    torch.set_num_threads(1)
+    cls = plugins.load(entry)
+    if issubclass(cls, OneShot) and (problems := conformance.first_contract_problems(cls)):
+        return [], problems
+    reasons, problems = [], []
+    for benchmark in benchmarks:
+        if reason := registry.why_not(cls, benchmark):
+            reasons.append(f"on {benchmark.name}: {reason}")
+        elif issubclass(cls, BlackBox):
+            problems += conformance.examine_black_box(cls, benchmark)
+        elif not issubclass(cls, OneShot):
+            problems += conformance.problems(cls, benchmark.full_space)
+        else:
+            dataset = benchmark.default_datasets["quick"]
+            data = conformance.few(search_data(load(dataset, Path()), cls.bilevel), IMAGES)
+            quick = benchmark.default_protocol("quick", dataset, "").protocol
+            assert isinstance(quick, Protocol)
+            for zero_operation in (False, True):
+                protocol = replace(quick, epochs=EPOCHS, zero_operation=zero_operation)
+                where = f"on {benchmark.name} {'with' if zero_operation else 'without'} the zero operation"
+                problems += [f"{where}: {line}" for line in conformance.examine(cls, benchmark, data, protocol)]
+    return reasons, list(dict.fromkeys(problems))

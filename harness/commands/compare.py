@@ -1,0 +1,39 @@
+"""python -m harness compare A,B: how the first method compares with each of the others, in words."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from harness.commands import report
+from harness.experiment.store import Store
+
+if TYPE_CHECKING:
+    from harness.report import Report
+
+
+def main(arguments: Sequence[str], program: str) -> int:
+    options = parser(program).parse_args(arguments)
+    console = Console(soft_wrap=False)
+    store = Store(options.results)
+    report.score_stored(options, store, console)
+    say(report.report(store, options.figures, console), options.methods, options.table, console)
+    return 0
+
+
+def parser(program: str = "python -m harness compare") -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(prog=program, description=__doc__)
+    result.add_argument("methods", metavar="A,B", help="as the leaderboard calls them")
+    report.add_options(result)
+    return result
+
+
+def say(written: Report, methods: str, table: Path | None, console: Console) -> None:
+    from harness.report import comparison
+
+    for line in comparison.compare(written, comparison.names(methods), table).lines:
+        console.print(line, markup=False, highlight=False)

@@ -1,0 +1,294 @@
+"""Plan the searches that are missing, run them, evaluate their architectures, report.
+
+python run_all.py --methods gaea,darts --seeds 4
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Column
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from harness import __version__, plugins
+from harness.benchmarks import BENCHMARKS
+from harness.commands import compare, execution, report, values
+from harness.experiment import registry
+from harness.experiment.config import dataset_name
+from harness.experiment.store import Store
+from harness.protocol import PRECISIONS, PROFILES
+
+if TYPE_CHECKING:  # these need torch, which --help does without
+    from harness.experiment.jobs.base import Job, Machine
+    from harness.experiment.jobs.search import SearchJob
+
+NONE = "none"
+NO_SCORES = (
+    "The architectures of {0} get no accuracies: nothing evaluates them without training, and --retrain is none. The"
+    " report will have entropies, costs and the architectures, and no leaderboard."
+)
+
+
+def main(arguments: Sequence[str], program: str) -> int:
+    options = parser(program).parse_args(arguments)
+    console = Console(soft_wrap=False)
+    if options.list:
+        console.print(method_list())
+        return 0
+    if (options.backend == "dask") != (options.scheduler is not None):
+        raise ValueError("--backend dask and --scheduler ADDRESS go together")
+    store = Store(options.results)
+    if options.dry_run:
+        return _dry_run(options, store, console)
+    if options.report_only or options.compare:
+        failed = report.score_stored(options, store, console)
+        return max(_report(options, store, console), int(failed > 0))
+    return _search_and_report(options, store, console)
+
+
+def parser(program: str = "run_all.py") -> argparse.ArgumentParser:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    result = argparse.ArgumentParser(
+        prog=program,
+        description="Compare neural architecture search methods: run the searches that are missing, evaluate the "
+        "architectures that they end with, write tables and figures.",
+        epilog="Run again with the same --results and only what is missing is done.",
+    )
+    result.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    what = result.add_argument_group("what to run")
+    what.add_argument(
+        "--methods",
+        default=",".join(registry.default_methods()),
+        metavar="A,B",
+        help="names, families, file.py:Class or package.module:Class (default: %(default)s; see --list)",
+    )
+    what.add_argument(
+        "--seeds", type=values.seeds, default="4", metavar="S", help="4 means 0..3; 0,3,7 and 2-5 work too (default: 4)"
+    )
+    first = next(iter(BENCHMARKS.values()))
+    by_profile = ", ".join(f"{dataset} for {profile}" for profile, dataset in first.default_datasets.items())
+    datasets = dict.fromkeys(name for benchmark in BENCHMARKS.values() for name in benchmark.datasets)
+    what.add_argument(
+        "--dataset",
+        type=values.names,
+        metavar="NAME[,NAME]",
+        help=f"to search on: {', '.join(datasets)}, or your own as file.py:function (default: {by_profile})",
+    )
+    what.add_argument(
+        "--profile",
+        choices=PROFILES,
+        default="quick",
+        help="quick: small, a proxy; controlled: all methods under one full-size protocol; paper: each "
+        "under its published protocol (default: quick)",
+    )
+    what.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SCOPE.NAME=VALUE",
+        help="override protocol.NAME, METHOD.NAME, METHOD.protocol.NAME, or METHOD.optimizer by FILE.py:Class; "
+        "repeatable",
+    )
+    retrained_on = dict.fromkeys(name for benchmark in BENCHMARKS.values() for name in benchmark.recipes())
+    what.add_argument(
+        "--retrain",
+        choices=(*retrained_on, NONE),
+        default=next(iter(retrained_on)),
+        help="dataset for retraining architectures from scratch, where no table has their accuracies "
+        "(default: %(default)s, briefly)",
+    )
+    how = execution.add_options(result, cores)
+    how.add_argument("--precision", choices=PRECISIONS, help="of the supernet (default: fp32)")
+    how.add_argument(
+        "--jobs-per-device",
+        type=values.positive,
+        default=1,
+        metavar="N",
+        help="runs at a time on each GPU (default: 1)",
+    )
+    how.add_argument("--backend", choices=("loky", "dask"), default="loky", help="processes here, or a Dask cluster")
+    how.add_argument("--scheduler", metavar="ADDRESS", help="of the Dask cluster, e.g. tcp://host:8786")
+    how.add_argument("--dry-run", action="store_true", help="print the plan, what is done, and an estimate of time")
+    where = result.add_argument_group("benchmark and files")
+    report.add_options(where)
+    execution.add_data(where)
+    other = result.add_argument_group("instead of running")
+    other.add_argument("--list", action="store_true", help="list the methods")
+    other.add_argument(
+        "--compare",
+        metavar="A,B",
+        help="report what is stored, and say in words how the first method compares with each of the others",
+    )
+    other.add_argument("--report-only", action="store_true", help="only report what is stored")
+    return result
+
+
+def _search_and_report(options: argparse.Namespace, store: Store, console: Console) -> int:
+    from harness.experiment import retrainings
+
+    searches = _plan(options, console)
+    benchmark, retrains = registry.benchmark_of(options.space), _retrains(options)
+    evaluator = benchmark.evaluator(options.table)
+    if not retrains and evaluator is None:
+        console.print(NO_SCORES.format(options.space), markup=False, style="yellow")
+    store.prepare()
+    machines = _machines(options)
+    failed = _execute(searches, machines, options, store, console)
+    failed += report.score(benchmark, evaluator, store, options.look_up == "found", console)
+    if retrains:
+        if registry.benchmark_of(options.space).sha256 != benchmark.sha256:
+            raise ValueError(f"{options.space} has changed since the searches began: run the same command again")
+        searched = [record for job in searches if (record := store.read(job.key))]
+        trainings = retrainings.of_searches(options.space, searched, options.retrain, options.data)
+        console.print(f"\nretraining the architectures on {options.retrain}")
+        failed += _execute(trainings, machines, options, store, console)
+    return max(_report(options, store, console), int(failed > 0))
+
+
+def _retrains(options: argparse.Namespace) -> bool:
+    """Whether architectures are retrained. ValueError if they should be, on a dataset without a recipe."""
+    from harness.experiment.retrainings import recipe_for
+
+    benchmark = registry.benchmark_of(options.space)
+    if options.retrain == NONE or not benchmark.recipes():
+        return False
+    recipe_for(benchmark, options.retrain)
+    return True
+
+
+def _execute(
+    jobs: Sequence[Job], machines: list[Machine], options: argparse.Namespace, store: Store, console: Console
+) -> int:
+    number = execution.at_a_time(options.jobs, machines)
+    return execution.execute(jobs, machines, number, store, console, options.scheduler)
+
+
+def _report(options: argparse.Namespace, store: Store, console: Console) -> int:
+    written = report.report(store, options.figures, console)
+    if options.compare:
+        compare.say(written, options.compare, options.table, console)
+    return 0
+
+
+def _plan(options: argparse.Namespace, console: Console) -> list[SearchJob]:
+    from harness.experiment.plan import plan
+
+    benchmark = registry.benchmark_of(options.space)
+    selection = registry.select(options.methods, benchmark)
+    for line in selection.skipped:
+        console.print(line, markup=False)
+    overrides = list(options.set)
+    if options.precision:
+        overrides.append(f"protocol.precision={options.precision}")
+    return plan(
+        selection.entries,
+        options.space,
+        options.profile,
+        options.dataset or [benchmark.default_datasets[options.profile]],
+        options.seeds,
+        overrides,
+        options.data,
+        options.table,
+    )
+
+
+def _machines(options: argparse.Namespace) -> list[Machine]:
+    """One for each run that may be under way at a time on its device; a single one where all share the CPU."""
+    from harness.experiment.devices import usable
+
+    if options.backend == "dask" and not options.dry_run:  # a cluster's machines need not be like this one
+        if len(options.device or []) > 1:
+            raise ValueError("--backend dask takes one --device: every worker does one run at a time on its own")
+        return [execution.machine_on((options.device or [""])[0], options, options.table, local=False)]
+    names = usable(options.device)
+    local = options.backend == "loky"
+    return [
+        execution.machine_on(name, options, options.table, local)
+        for name in names * (1 if names == ["cpu"] else options.jobs_per_device)
+    ]
+
+
+# Estimates -----------------------------------------------------------------------------------------------------------
+
+
+def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int:
+    """Print the plan, what is done, and an estimate of the time left."""
+    from harness.experiment.estimates import Estimate, estimate
+
+    jobs = _plan(options, console)
+    machines = _machines(options)
+    table = RichTable("run", "profile", "status", "seconds (estimate)", "MB (estimate)")
+    estimates: dict[str, Estimate] = {}
+    total, largest = 0.0, 0.0
+    for job, kind, profile in _with_trainings(jobs, options, store):
+        record = store.read(job.key)
+        status = record["status"] if record else "begun" if store.progress(job.key) else "to do"
+        if status == "done":
+            table.add_row(Text(job.label), profile, status, "0", "")
+            continue
+        if kind not in estimates:
+            estimates[kind] = estimate(job, machines[0])
+        left = 1 - store.progress(job.key).get("epoch", 0) / job.epochs
+        seconds, megabytes = estimates[kind].seconds * left, estimates[kind].megabytes
+        total, largest = total + seconds, max(largest, megabytes)
+        table.add_row(Text(job.label), profile, status, f"{seconds:.0f}", f"{megabytes:.0f}")
+    console.print(table)
+    number = execution.at_a_time(options.jobs, machines)
+    console.print(
+        f"about {total / 3600:.2f} device-hours, {total / number:.0f} s with {number} at a time, up to {largest:.0f} "
+        "MB each (from three measured steps; a process alone takes some of that)"
+    )
+    return 0
+
+
+def _with_trainings(
+    searches: Sequence[SearchJob], options: argparse.Namespace, store: Store
+) -> Iterator[tuple[Job, str, str]]:
+    """Every job, what its estimate is shared by, and its profile; where architectures are retrained also their
+    trainings, of a random one as long as a search has none."""
+    import numpy as np
+
+    from harness.experiment import retrainings
+
+    for search in searches:
+        config = search.config
+        yield search, f"{config['method']['name']}/{dataset_name(config)}", config["profile"]
+    if not _retrains(options):
+        return
+    space = registry.benchmark_of(options.space).full_space
+    stand_in = space.to_string(space.random(np.random.default_rng(0)))
+    for search in searches:
+        record = store.read(search.key)
+        known = retrainings.of_searches(options.space, [record] if record else [], options.retrain, options.data)
+        cell = (f"cell of {search.name}", stand_in)
+        seeds = [search.config["seed"]]
+        for training in known or retrainings.plan(options.space, [cell], options.retrain, seeds, {}, options.data):
+            yield training, f"training on {options.retrain}", "retraining"
+
+
+# Methods -------------------------------------------------------------------------------------------------------------
+
+
+def method_list() -> RichTable:
+    """Every method, in leaderboard order, and those of installed packages."""
+    columns = Column("method", no_wrap=True), "kind", Column("spaces", no_wrap=True), Column("paper", overflow="fold")
+    table = RichTable(*columns, box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), caption_justify="left")
+    for name, entry in {**registry.discovered(), **registry.built_in()}.items():
+        cls = plugins.load(entry)
+        spaces = [space for space, benchmark in BENCHMARKS.items() if registry.why_not(cls, benchmark) is None]
+        table.add_row(name, registry.kind(cls), "\n".join(spaces), getattr(cls, "paper", ""))
+    table.caption = "families: " + "; ".join(_family(name) for name in registry.families())
+    return table
+
+
+def _family(name: str) -> str:
+    """Its methods; on a benchmark where it has other ones, these too."""
+    first, *others = [(space, registry.members(name, benchmark)) for space, benchmark in BENCHMARKS.items()]
+    differing = [f" (on {space}: {', '.join(members)})" for space, members in others if members != first[1]]
+    return f"{name} = {', '.join(first[1])}" + "".join(differing)

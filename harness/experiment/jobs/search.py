@@ -1,0 +1,244 @@
+"""Searches as jobs: by weight sharing, epoch by epoch, and by queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from harness import plugins
+from harness.api import BlackBox, OneShot
+from harness.benchmarks.base import Arch, Benchmark, SearchSpace, Signal
+from harness.data import SearchData, load, search_data, search_split
+from harness.data.folders import FolderShares, class_folders, folder_shares
+from harness.experiment import registry
+from harness.experiment.jobs.base import Job, Machine, check_images
+from harness.experiment.store import Arrays
+from harness.plugins import Entry
+from harness.protocol import FolderProtocol, Protocol, Simulation, as_protocol
+from harness.search.estimate import epoch_seconds
+from harness.search.loop import Epoch, Search, stacked, stream
+from harness.search.queries import nothing, simulate
+
+
+@dataclass(frozen=True)
+class SearchJob(Job):
+    """One search."""
+
+    entry: Entry
+    benchmark_word: str
+    """The benchmark as the user called it: the name of its space, or `file.py:Class`."""
+    family: str
+    paper: str
+    """Of the method."""
+
+    @property
+    def name(self) -> str:
+        return str(self.config["method"]["name"])
+
+    @cached_property
+    def benchmark(self) -> Benchmark:
+        """ValueError if the source of a user's own is not the planned one."""
+        benchmark = registry.benchmark_of(self.benchmark_word)
+        if benchmark.sha256 != self.config["benchmark"].get("sha256"):
+            raise ValueError(f"{self.benchmark_word} has changed since the run was planned: run the same command again")
+        return benchmark
+
+    @property
+    def space(self) -> SearchSpace:
+        """With or without the zero operation."""
+        return self.benchmark.space(self.config["protocol"]["values"].get("zero_operation", True))
+
+    def facts(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Of a user's own benchmark, which a report cannot load, also the names and the picture that figures show."""
+        facts = {"family": self.family, "paper": self.paper}
+        external = self.config["benchmark"]["origin"] == "external"
+        return {**facts, "space": self._described(result["cells"])} if external and "cells" in result else facts
+
+    def _described(self, cells: Mapping[str, str | None]) -> dict[str, Any]:
+        space = self.space
+        texts = [text for text in (cells["last"], cells["best_valid"]) if text is not None]
+        return {
+            "groups": {name: [rows.start, rows.stop] for name, rows in space.groups.items()},
+            "rows": list(space.row_names),
+            "options": [list(names) for names in space.options],
+            "graphs": {text: [asdict(graph) for graph in space.graph(space.from_string(text))] for text in texts},
+        }
+
+    def new_method(self) -> Any:
+        """A new instance. ValueError if the source of an external class is not the planned one."""
+        return _planned(self.entry, self.config["method"])(self.space, **self.config["settings"])
+
+
+def _planned(entry: Entry, config: Mapping[str, Any]) -> type[Any]:
+    """The class of an entry. ValueError if its source is not the one that the run was planned with."""
+    cls = plugins.load(entry)
+    if "sha256" in config and plugins.source_digest(cls) != config["sha256"]:
+        raise ValueError(f"{entry.target} has changed since the run was planned: run the same command again")
+    return cls
+
+
+# Weight sharing ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OneShotJob(SearchJob):
+    """A search by weight sharing."""
+
+    images: str
+    """The dataset as the user called it: its name, or `file.py:function`."""
+    optimizer: Entry | None = None
+    """A `torch.optim` optimizer in the place of the method's own."""
+
+    @property
+    def protocol(self) -> Protocol:
+        return as_protocol({**self.config["protocol"]["values"], **self.config["numerics"]})
+
+    def begin(self, machine: Machine) -> OneShotWork:
+        return OneShotWork(self.search(machine), self.space)
+
+    def search(self, machine: Machine) -> Search:
+        """At its beginning."""
+        protocol, seed = self.protocol, self.config["seed"]
+        torch.manual_seed(stream(seed, "method"))
+        method: OneShot = self.new_method()
+        if self.optimizer:
+            config = self.config["optimizer"]
+            optimizer: Callable[..., Any] = _planned(self.optimizer, config)
+            method.exchange_optimizers(partial(optimizer, **config.get("settings", {})))
+        data = self._data(machine, method.bilevel)
+        torch.manual_seed(stream(seed, "initial weights"))
+        supernet = self.benchmark.supernet(self.space, protocol, data.classes, method.supernet)
+        return Search(method, supernet, data, protocol, seed, torch.device(machine.device))
+
+    def _data(self, machine: Machine, bilevel: bool) -> SearchData | FolderShares:
+        """ValueError if the images are not those that the run was planned with."""
+        protocol, dataset = self.protocol, self.config["dataset"]
+        if isinstance(protocol, FolderProtocol):
+            shares = (protocol.weights_share, protocol.architecture_share)
+            folders = class_folders(machine.data / dataset["name"])
+            check_images(dataset, folders.sha256)
+            of_folders = folder_shares(folders, bilevel, *shares, protocol.image_size, machine.workers)
+            _check_split(dataset, of_folders.sha256)
+            return of_folders
+        images = load(self.images, machine.data)
+        check_images(dataset, images.sha256)
+        split = search_split(images, bilevel)
+        _check_split(dataset, split.sha256)
+        return search_data(images, bilevel, split)
+
+
+def _check_split(planned: Mapping[str, Any], sha256: str) -> None:
+    if sha256 != planned["split"]["sha256"]:
+        raise ValueError(f"the split of {planned['name']} is not the planned one, {planned['split']['name']}")
+
+
+@dataclass(frozen=True)
+class OneShotWork:
+    search: Search
+    space: SearchSpace
+
+    @property
+    def next_epoch(self) -> int:
+        return self.search.next_epoch
+
+    def epochs(self) -> Iterator[Arrays]:
+        for epoch in self.search.epochs():
+            yield stacked([epoch], [self._checked(epoch)])
+
+    def _checked(self, epoch: Epoch) -> str:
+        """The architecture of an epoch, as a string. ValueError or FloatingPointError for what no record may hold."""
+        if not (np.isfinite(epoch.theta).all() and np.isfinite(epoch.edge_weights).all()):
+            raise FloatingPointError(f"the method's distribution is not finite after epoch {epoch.epoch + 1}")
+        text = self.space.to_string(epoch.cell)
+        self.space.from_string(text)  # what a method derives itself may be no architecture at all
+        return text
+
+    def outcome(self, arrays: Arrays) -> dict[str, Any]:
+        """The last epoch's architecture, and that of the best supernet validation accuracy (the first on ties)."""
+        accuracy, cells = arrays["valid_accuracy"], arrays["cells"]
+        best = None if np.isnan(accuracy).all() else int(np.nanargmax(accuracy))
+        return {
+            "cells": {
+                "last": str(cells[-1]),
+                "best_valid": None if best is None else str(cells[best]),
+                "best_valid_epoch": None if best is None else best + 1,
+            }
+        }
+
+    def epoch_seconds(self) -> float:
+        return epoch_seconds(self.search)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.search.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.search.load_state_dict(state)
+
+
+# Queries -------------------------------------------------------------------------------------------------------------
+
+QUERYING_SECONDS = 0.02
+"""Of a search by queries of a table."""
+
+
+@dataclass(frozen=True)
+class QueryJob(SearchJob):
+    """A search by queries."""
+
+    is_brief: ClassVar[bool] = True
+
+    def begin(self, machine: Machine) -> QueryWork:
+        queried = self.config["table"]
+        query = _query(self.benchmark_word, machine.table, queried["sha256"]) if queried else nothing
+        budget = Simulation(**self.config["protocol"]["values"]).budget_seconds
+        return QueryWork(self.new_method(), self.config["seed"], query, budget)
+
+
+@lru_cache(maxsize=1)
+def _query(benchmark_word: str, table: Path | None, sha256: str) -> Callable[[Arch], Signal]:
+    oracle = registry.benchmark_of(benchmark_word).oracle(table)
+    if oracle is None or oracle.config["sha256"] != sha256:
+        raise ValueError("the table is not the one that the run was planned with")
+    return oracle.query
+
+
+@dataclass(frozen=True)
+class QueryWork:
+    method: BlackBox
+    seed: int
+    query: Callable[[Arch], Signal]
+    budget_seconds: float
+    next_epoch = 0
+
+    def epochs(self) -> Iterator[Arrays]:
+        """None: the search is over before a checkpoint would be written."""
+        return iter(())
+
+    def outcome(self, arrays: Arrays) -> dict[str, Any]:
+        """The architecture that was chosen, and the improvements on the way."""
+        rng = np.random.default_rng(stream(self.seed, "method"))
+        searched = simulate(self.method.search(rng), self.query, self.budget_seconds)
+        to_string = self.method.space.to_string
+        return {
+            "cells": {"last": to_string(searched.cell), "best_valid": None, "best_valid_epoch": None},
+            "queries": searched.queries,
+            "search_seconds": searched.seconds,
+            "improvements": [
+                [step.query, step.seconds, to_string(step.cell), step.accuracy] for step in searched.improvements
+            ],
+        }
+
+    def epoch_seconds(self) -> float:
+        return QUERYING_SECONDS
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """There is no state."""

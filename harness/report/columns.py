@@ -1,0 +1,241 @@
+"""Definitions of all table columns: name, meaning, unit, how the value is computed and how it is formatted.
+
+CSV, Markdown, LaTeX, the terminal and the page iterate over these lists: a column added to a list appears in every
+output format of its `where`. Notebooks can add columns too: `columns.LEADERBOARD.append(Column(...))`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Flag, auto
+from operator import attrgetter
+from typing import Any
+
+import pandas as pd
+
+from harness.report.costs import UNITS
+from harness.report.render import wording
+from harness.report.verdict import SIGNS
+
+
+class Where(Flag):
+    """Output formats that include a column."""
+
+    FILES = auto()
+    """CSV files, for programs."""
+    TABLES = auto()
+    """Markdown, LaTeX and the terminal, where each of these columns is a line under every number."""
+    PAGE = auto()
+    """The HTML page, where every number is a row."""
+    ALL = FILES | TABLES | PAGE
+
+
+FILES, TABLES, PAGE, ALL = Where.FILES, Where.TABLES, Where.PAGE, Where.ALL
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    """Name in CSV files."""
+    meaning: str
+    unit: str = ""
+    value: Callable[[Any], Any] | None = None
+    """Computes the value from a row; by default the row's attribute `name`."""
+    text: Callable[[Any], str] | None = None
+    """Formats the value of a row for people; by default fractions get two decimals."""
+    title: str = ""
+    """Heading for people; by default the name."""
+    group: str = ""
+    """Heading above several columns of the page."""
+    number: bool = False
+    """Whether the column is right-aligned and sorted numerically."""
+    order: Callable[[Any], float] | None = None
+    """Sort key of a row on the page; by default the formatted text."""
+    where: Where = ALL
+    """Output formats that include the column."""
+
+    @property
+    def heading(self) -> str:
+        return self.title or self.name
+
+    @property
+    def about(self) -> str:
+        """The meaning, followed by the unit in brackets."""
+        return f"{self.meaning} ({self.unit})" if self.unit else self.meaning
+
+    def of(self, row: Any) -> Any:
+        return self.value(row) if self.value else getattr(row, self.name)
+
+    def read(self, row: Any) -> str:
+        """The value of a row, formatted for people."""
+        return self.text(row) if self.text else wording.plain(self.of(row))
+
+
+def shown(columns: Iterable[Column], where: Where) -> list[Column]:
+    """The columns that an output format includes."""
+    return [column for column in columns if column.where & where]
+
+
+def held(columns: Iterable[Column]) -> list[str]:
+    """Names of the CSV columns stored in rows, as opposed to those computed from a row."""
+    return [column.name for column in shown(columns, FILES) if column.value is None]
+
+
+def frame(columns: Iterable[Column], rows: pd.DataFrame | Sequence[Any]) -> pd.DataFrame:
+    """A frame with the CSV columns, from a frame with the stored columns or from objects."""
+    file_columns = shown(columns, FILES)
+    if not isinstance(rows, pd.DataFrame):
+        return pd.DataFrame({column.name: [column.of(row) for row in rows] for column in file_columns})
+    computed = [column for column in file_columns if column.value]
+    objects = list(rows.itertuples(index=False)) if computed else []
+    added = {column.name: [column.of(row) for row in objects] for column in computed}
+    return rows.assign(**added)[[column.name for column in file_columns]]
+
+
+def _file(name: str, meaning: str, unit: str = "", value: Callable[[Any], Any] | None = None) -> Column:
+    return Column(name, meaning, unit, value, where=FILES)
+
+
+_METHOD = Column("method", "name in the registry, overrides in brackets", where=FILES | PAGE)
+_GROUP = [
+    _file("space", "search space"),
+    _file("profile", "what a search may use: paper, controlled or quick"),
+    _file("searched_on", "dataset of the search"),
+]
+_SELECTION = _file("selection", "which cell of a search is taken")
+_DATASET = Column("dataset", "what the cell was evaluated on", where=FILES | PAGE)
+_SPLIT = Column("split", "images that the cell was evaluated on", text=wording.measured, where=FILES | PAGE)
+_N = Column("n", "searches", group="Ours", number=True, where=FILES | PAGE)
+_TABLE = _file("table", "SHA-256 of the table looked up, or the recipe of the retraining")
+
+LEADERBOARD = [
+    _METHOD,
+    _file("family", "family of the method"),
+    *_GROUP,
+    _SELECTION,
+    _DATASET,
+    _file("metric", "accuracy or error, of test or validation images"),
+    _SPLIT,
+    Column("mean", "mean over the searches", "%", group="Ours", number=True, where=FILES | PAGE),
+    Column("std", "sample standard deviation, ddof 1", "points", group="Ours", number=True, where=FILES | PAGE),
+    _N,
+    Column("ours", "mean ± std (n)", "%", text=wording.ours, number=True, where=TABLES),
+    Column("reported", "published mean ± std (n), split", "%", text=wording.published, title="published", where=TABLES),
+    Column(
+        "published", "published mean; †: recalled, not verified", "%", None, wording.published_mean, "mean",
+        "Published", number=True, where=FILES | PAGE,
+    ),
+    Column(
+        "published_std", "published standard deviation, as printed", "points", None, None, "std",
+        "Published", number=True, where=FILES | PAGE,
+    ),
+    Column(
+        "published_n", "searches behind the published mean; ?: not stated", "", None, wording.published_n, "n",
+        "Published", number=True, where=FILES | PAGE,
+    ),
+    Column(
+        "published_split", "images of the published mean", "", None, wording.published_split, "split",
+        "Published", where=FILES | PAGE,
+    ),
+    _file("published_status", "how the published value is known"),
+    Column(
+        "difference", "ours minus published, of the same split", "points",
+        text=lambda row: wording.plain(row.difference, "+"), number=True, where=FILES | PAGE,
+    ),
+    Column("verdict", "by the rule below the table", order=lambda row: list(SIGNS).index(row.verdict)),
+    _TABLE,
+]  # fmt: skip
+"""One row per method, group, selection, dataset and split."""
+
+RUNS = [
+    _METHOD,
+    *_GROUP,
+    _file("seed", "seed of the search"),
+    _SELECTION,
+    _DATASET,
+    _SPLIT,
+    _file("cell", "architecture"),
+    _file("value", "accuracy of the cell", "%"),
+    _file("best", "accuracy of the best cell of the table", "%"),
+    _file("regret", "best minus value", "points"),
+    _file("hit", "whether the regret is zero"),
+    _TABLE,
+]
+"""One row per search, selection, dataset and split that was looked up."""
+
+REGRET = [
+    _METHOD,
+    *_GROUP,
+    _SELECTION,
+    _DATASET,
+    _SPLIT,
+    _N,
+    _file("regret", "mean regret over the searches", "points"),
+    _file("hit_rate", "share of the searches that found the best cell"),
+    _file("cells", "different cells"),
+    _file("classes", "different isomorphism classes"),
+]
+"""One row per leaderboard row that was looked up."""
+
+HEADLINE = [
+    _file("task", "as the paper's page names it"),
+    _METHOD,
+    _DATASET,
+    _file("metric", "what is published"),
+    _SPLIT,
+    _file("published", "published mean"),
+    _file("published_status", "how the published mean is known"),
+    _file("ours", "our mean"),
+    _N,
+    _file("verdict", "by the rule of the leaderboard"),
+    _file("status", "whether it was run here"),
+    _file("command", "what reproduces it"),
+]
+"""One row per number of the paper's own leaderboard."""
+
+RETRAINED = [
+    _METHOD,
+    *_GROUP,
+    _DATASET,
+    _file("recipe", "recipe of the retraining"),
+    _file("mean", "mean test error over the searches", "%"),
+    _file("std", "sample standard deviation, ddof 1", "points"),
+    _N,
+    _file("params_millions", "parameters of the networks, mean over the searches", "millions"),
+    _file("published", "all that is published of the method"),
+]
+"""One row per method, group, dataset and recipe of retrained cells."""
+
+
+def _of_published(name: str) -> Callable[[Any], Any]:
+    """Getter of an attribute of a cost's published value; None if nothing is published."""
+    return lambda cost: None if cost.published is None else getattr(cost.published, name)
+
+
+_BESIDE = [
+    Column("ours", "median or mean of ours", text=attrgetter("ours"), where=TABLES | PAGE),
+    Column("reported", "published", text=attrgetter("theirs"), title="published", where=TABLES | PAGE),
+]
+
+COSTS = [
+    _METHOD,
+    *(_file(column.name, column.meaning, value=attrgetter(f"group.{column.name}")) for column in _GROUP),
+    _N,
+    _file("seconds", "median wall time of a search", "s"),
+    _file("device", "where the wall time was measured"),
+    _file("simulated_seconds", "median simulated time of a search", "GPU s", attrgetter("simulated")),
+    _file("published", "published cost of a search", "", _of_published("mean")),
+    _file("published_unit", "its unit", "", lambda cost: cost.published and UNITS[cost.published.metric]),
+    _file("published_status", "how it is known", "", _of_published("evidence")),
+    _file("published_source", "where it is published", "", _of_published("source")),
+    *_BESIDE,
+    Column("verdict", "whether the two costs are comparable"),
+]
+"""One row per method and group (`costs.Cost`); in the leaderboard, an extra column with the lines ours, published and
+verdict."""
+
+SIZES = [*_BESIDE, Column("verdict", "whether the two sizes are comparable", where=TABLES | PAGE)]
+"""One row per method, group, dataset and recipe (`costs.Size`); shown only as an extra column of the leaderboard."""
