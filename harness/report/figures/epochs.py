@@ -44,12 +44,14 @@ def entropy(
     title: str,
     looks: Looks,
     published: Sequence[PublishedCurve] = (),
+    titles: Sequence[str] = (),
 ) -> Figure:
     """Entropy of the operation weights (nats) after each epoch, one column per cell type.
 
+    `titles` are those of the columns, where the groups of choices are no cell types.
     Published entropies are drawn in the row of their method if it has the same number of operations.
     """
-    columns = [f"{cell_type} cell" for cell_type in cell_types]
+    columns = list(titles or [f"{cell_type} cell" for cell_type in cell_types])
     y = "entropy of operation weights,\nmean over edges (nats)"
     drawn, shown = _grid(series, columns, title, looks, published, _NOTE, y)
     highest = max(max(method.uniform) for method in series)

@@ -147,9 +147,11 @@ def _searches(of: _Gathered) -> Iterator[Drawing]:
     """What needs no accuracies of cells."""
     if not of.searched:
         return
+    groups = list(of.described[of.searched[0].method].groups)
     entropy = {
         "series": [_series(of, one, one.entropy) for one in of.searched],
-        "cell_types": list(of.described[of.searched[0].method].groups),
+        "cell_types": groups,
+        "titles": () if of.group.benchmark else groups,
         "title": of.title,
         "looks": of.looks,
         "published": [curve for curve in of.published if curve.quantity == "entropy"],

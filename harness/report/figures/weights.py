@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import ceil
 from textwrap import fill
@@ -51,7 +51,7 @@ class Map:
 def weights(maps: Sequence[Map], rows: Sequence[str], title: str) -> Figure:
     """Heat map per method with a line per choice and option and a column per epoch; `rows` names the choices."""
     lines = max(int(one.ends[-1]) for one in maps)
-    height = max(1.0, 0.092 * lines if lines <= _NAMED else 0.15 * len(rows))
+    height = max(2.0, 0.092 * lines if lines <= _NAMED else 0.15 * len(rows))
     all_rows = ceil(len(maps) / _COLUMNS)
     shown = maps[: _COLUMNS * fitting([height + _TITLE] * all_rows, HEIGHT - 0.4)]
     panel_rows = ceil(len(shown) / _COLUMNS)
@@ -122,7 +122,7 @@ def _note(maps: Sequence[Map], shown: Sequence[Map], lines: int) -> str:
     return "; ".join(parts)
 
 
-def _bar(figure: Figure, panels: Floats, lengths: Iterable[int]) -> None:
+def _bar(figure: Figure, panels: Floats, lengths: Collection[int]) -> None:
     """Add the colour bar; the uniform weight is marked for each number of options in `lengths`."""
     width, height = figure.get_size_inches()
     right, top = panels[0, -1].get_position().x1, panels[0, 0].get_position().y1
@@ -132,5 +132,7 @@ def _bar(figure: Figure, panels: Floats, lengths: Iterable[int]) -> None:
     bar.set_label("operation weight θ, mean over n searches")
     for uniform in sorted({1 / count for count in lengths}):
         bar.ax.axhline(uniform, color="white", linewidth=1.2)
+        if len(lengths) > 2:  # the marks lie too close for their names
+            continue
         bar.ax.annotate("uniform", (0, uniform), (-2, 0), textcoords="offset points", ha="right", va="center", size=6,
                         rotation=90)  # fmt: skip
