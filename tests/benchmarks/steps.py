@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from harness.profiles import CONTROLLED
 
 from harness.benchmarks import NASBench201
+from harness.benchmarks.nasbench201.protocols import CONTROLLED
 from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
 from harness.data.datasets import Images
 from harness.data.splits import SearchData

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from harness.benchmarks import NASBench201
-from harness.benchmarks.nasbench201.simulation import signal, simulate
+from harness.benchmarks.nasbench201.simulation import queries
 from harness.benchmarks.nasbench201.table import open_table
+from harness.search.queries import simulate
 from methods import FAMILIES
 from tests.benchmarks.timing import medians, run_all, taken
 
@@ -32,7 +33,7 @@ def bare(cells):
 
 
 def test_a_query(record, rounds):
-    answers = signal(open_table())
+    answers = queries(open_table())
     rng = np.random.default_rng(0)
     cells = [SPACE.random(rng) for _ in range(QUERIES)]
     turns = rounds(15)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from harness.profiles import CONTROLLED, DARTS_CONTROLLED
 from torch import nn
 
 from harness.benchmarks import DARTS, NASBench201
+from harness.benchmarks.darts.protocols import CONTROLLED as DARTS_CONTROLLED
+from harness.benchmarks.nasbench201.protocols import CONTROLLED
 from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
 from harness.data.splits import SearchData
 from harness.experiment.registry import built_in
