@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from harness.benchmarks import BENCHMARKS
 from harness.commands import execution, values
 from harness.experiment.registry import benchmark_of, built_in
 from harness.experiment.store import Store
@@ -58,8 +59,6 @@ def add_options(parser: argparse._ActionsContainer) -> None:
 
 
 def add_space(parser: argparse._ActionsContainer) -> None:
-    from harness.benchmarks import BENCHMARKS
-
     parser.add_argument(
         "--space",
         type=values.space,
