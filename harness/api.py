@@ -91,6 +91,7 @@ class Problem(Protocol):
         training: bool = True,
         sampled: bool = False,
         fp32: bool = False,
+        fixed_w: bool = False,
     ) -> Outcome:
         """The supernet's loss, with gradients into `w`, `weights` and `edge_weights`.
 
@@ -103,6 +104,7 @@ class Problem(Protocol):
                 the chosen operations run; the other weights, zero in value, are added to their edge as numbers, so that
                 they have gradients (straight-through), as in the code of GDAS. ValueError if rows are anything else.
             fp32: in single precision whatever the protocol says: for passes whose difference is taken.
+            fixed_w: `w` is a constant, into which no gradients flow; a compiled supernet then computes none.
         """
 
     def gradients(self, loss: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -235,7 +237,7 @@ class OneShot(nn.Module, ABC):
     # The two steps of an iteration: a method whose algorithm differs overrides one, and writes the paper's lines -----
 
     def architecture_step(self, problem: Problem) -> None:
-        outcome = problem.loss(self(), problem.held_out_batch, edge_weights=self.edge_weights())
+        outcome = problem.loss(self(), problem.held_out_batch, edge_weights=self.edge_weights(), fixed_w=True)
         problem.set_gradient(self.objective(*outcome))
         self.step()
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 PROFILES = ("quick", "controlled", "paper")
 PRECISIONS = ("fp32", "bf16")
-NUMERICS = ("precision",)
+NUMERICS = ("precision", "compiled")
 """Fields of a protocol or recipe that say how numbers are computed and do not define the experiment."""
 
 
@@ -65,6 +65,8 @@ class Protocol:
     architecture_first: bool
     """Order of the two steps on a pair of batches: theta, then w; or w, then theta."""
     precision: str
+    compiled: bool = field(default=False, kw_only=True)
+    """Whether the supernet's training passes are compiled."""
 
     def __post_init__(self) -> None:
         _check_limits(self)
@@ -72,6 +74,11 @@ class Protocol:
             raise ValueError(f"precision={self.precision} is not one of {', '.join(PRECISIONS)}")
         if self.learning_rate_min > self.learning_rate:
             raise ValueError(f"learning_rate_min={self.learning_rate_min} exceeds learning_rate={self.learning_rate}")
+
+    @property
+    def is_full_size(self) -> bool:
+        """Whether a search is long enough for the minutes that compiling takes: it has the size of a published one."""
+        return self.channels >= 16 and self.epochs >= 10
 
     @property
     def schedule(self) -> int:
@@ -164,6 +171,7 @@ class Budget:
 
 
 def split_numerics(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields of a protocol or recipe that define the experiment, and those that say how numbers are computed."""
-    numerics = {name: value for name, value in values.items() if name in NUMERICS}
+    """The fields of a protocol or recipe that define the experiment, and those that say how numbers are computed, but
+    for what is off: so runs have the same key as before it could be on."""
+    numerics = {name: value for name, value in values.items() if name in NUMERICS and value is not False}
     return {name: value for name, value in values.items() if name not in NUMERICS}, numerics

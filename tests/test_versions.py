@@ -23,7 +23,7 @@ from harness.data.batches import Batches
 from harness.experiment import conformance, registry
 from harness.experiment.overrides import default_settings
 from harness.experiment.registry import built_in
-from harness.protocol import PROFILES
+from harness.protocol import PROFILES, split_numerics
 from harness.search.loop import Search
 from tests.problems import budget, build_supernet
 
@@ -84,9 +84,12 @@ def protocols():
     for benchmark in BENCHMARKS.values():
         cases = product(PROFILES, benchmark.datasets, ["", *registry.built_in()])
         budgets += [benchmark.default_protocol(*case) for case in cases]
-    found = {budget.name: (budget.version, asdict(budget.protocol)) for budget in budgets}
-    found |= {f"darts/retraining/{dataset}": (1, asdict(recipe)) for dataset, recipe in RECIPES.items()}
-    return {name: {"version": version, "sha256": digest(values)} for name, (version, values) in found.items()}
+    found = {budget.name: (budget.version, budget.protocol) for budget in budgets}
+    found |= {f"darts/retraining/{dataset}": (1, recipe) for dataset, recipe in RECIPES.items()}
+    return {
+        name: {"version": version, "sha256": digest(split_numerics(asdict(values))[0])}
+        for name, (version, values) in found.items()
+    }
 
 
 def defaults():

@@ -237,6 +237,8 @@ class Benchmark(ABC):
     """Of the source file and the class of a user's own; None: built in."""
     class_name: str | None = None
     """Of a user's own."""
+    compiles: bool = False
+    """Whether the supernet takes `compiled=True`."""
     datasets: tuple[str, ...] = ()
     """To search on, besides a user's own."""
     default_datasets: Mapping[str, str] = {"quick": "digits", "controlled": "cifar10", "paper": "cifar10"}

@@ -106,6 +106,12 @@ def parser(program: str = "run_all.py") -> argparse.ArgumentParser:
     how = execution.add_options(result, cores)
     how.add_argument("--precision", choices=PRECISIONS, help="of the supernet (default: fp32)")
     how.add_argument(
+        "--compile",
+        choices=("auto", "on", "off"),
+        default="auto",
+        help="the supernet's training passes; auto: in full-size protocols, where a compiler is found (default: auto)",
+    )
+    how.add_argument(
         "--jobs-per-device",
         type=values.positive,
         default=1,
@@ -186,16 +192,39 @@ def _plan(options: argparse.Namespace, console: Console) -> list[SearchJob]:
     overrides = list(options.set)
     if options.precision:
         overrides.append(f"protocol.precision={options.precision}")
-    return plan(
-        selection.entries,
-        options.space,
-        options.profile,
-        options.dataset or [benchmark.default_datasets[options.profile]],
-        options.seeds,
-        overrides,
-        options.data,
-        options.table,
-    )
+    if options.compile != "auto":
+        overrides.append(f"protocol.compiled={'true' if options.compile == 'on' else 'false'}")
+
+    def planned(more: Sequence[str]) -> list[SearchJob]:
+        return plan(
+            selection.entries,
+            options.space,
+            options.profile,
+            options.dataset or [benchmark.default_datasets[options.profile]],
+            options.seeds,
+            [*overrides, *more],
+            options.data,
+            options.table,
+        )
+
+    jobs = planned([])
+    reason = _cannot_compile(options, jobs)
+    if reason is None:
+        return jobs
+    if options.compile == "on":
+        raise ValueError(f"--compile on: {reason}")
+    console.print(f"the searches are not compiled: {reason}", markup=False)
+    return planned(["protocol.compiled=false"])
+
+
+def _cannot_compile(options: argparse.Namespace, jobs: Sequence[SearchJob]) -> str | None:
+    """Why searches that are to be compiled cannot be on this machine; None if they can be, or run on a cluster."""
+    from harness.experiment.devices import cannot_compile, usable
+
+    asked = any(job.config["numerics"].get("compiled") for job in jobs)
+    if not asked or options.backend != "loky":
+        return None
+    return next(filter(None, map(cannot_compile, usable(options.device))), None)
 
 
 def _machines(options: argparse.Namespace) -> list[Machine]:

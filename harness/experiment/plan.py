@@ -17,7 +17,7 @@ from harness.experiment.config import SCHEMA, Config, run_key
 from harness.experiment.jobs.search import OneShotJob, QueryJob, SearchJob
 from harness.experiment.overrides import Changes, default_settings, optimizer_settings, parse
 from harness.plugins import Entry
-from harness.protocol import Budget, FolderProtocol, Protocol, Simulation, split_numerics
+from harness.protocol import NUMERICS, Budget, FolderProtocol, Protocol, Simulation, split_numerics
 
 
 def plan(
@@ -118,10 +118,13 @@ def _chosen(
 ) -> Chosen:
     settings = {**default.settings, **changes.settings}
     chosen = default.budget.with_overrides(changes.protocol)
-    values, numerics = split_numerics(asdict(chosen.protocol))
-    default_values, default_numerics = split_numerics(asdict(default.budget.protocol))
+    fields, default_fields = asdict(chosen.protocol), asdict(default.budget.protocol)
+    if isinstance(chosen.protocol, Protocol):
+        default_fields["compiled"] = benchmark.compiles and chosen.protocol.is_full_size
+        fields["compiled"] = changes.protocol.get("compiled", default_fields["compiled"])
+    values, numerics = split_numerics(fields)
     optimizer = _optimizer(changes)
-    _check(benchmark, name, cls, settings, optimizer, values)
+    _check(benchmark, name, cls, settings, optimizer, fields)
     config = {
         "schema": SCHEMA,
         "kind": "black-box" if issubclass(cls, BlackBox) else "one-shot",
@@ -134,8 +137,8 @@ def _chosen(
         "numerics": numerics,
         "overrides": {
             "settings": differing(settings, default.settings),
-            "protocol": differing(values, default_values),
-            "numerics": differing(numerics, default_numerics),
+            "protocol": differing(values, default_fields),
+            "numerics": differing({name: fields[name] for name in NUMERICS if name in fields}, default_fields),
         },
     }
     try:
@@ -189,6 +192,8 @@ def _check(
     """ValueError, in one line, if a method does not meet the contract with these settings."""
     space = benchmark.space(protocol.get("zero_operation", True))
     exchanged = (optimizer.cls, optimizer.settings) if optimizer else None
+    if protocol.get("compiled") and not benchmark.compiles:
+        raise ValueError(f"the supernet of {benchmark.name} has no compiled form")
     problems = conformance.problems(cls, space, settings, exchanged)
     if problems:
         raise ValueError(" ".join(f"method {name}: {problems[0]}".split()))

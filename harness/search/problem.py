@@ -18,6 +18,7 @@ from harness.data import SearchData
 from harness.data.folders import FolderShares
 from harness.data.streams import Batch, Stream, Streams
 from harness.protocol import FolderProtocol, Protocol
+from harness.search.compiled import Compiled, autocast, copies
 from harness.search.cost import Counter
 
 EVALUATION_BATCH = 512
@@ -46,6 +47,7 @@ class Parts:
         self.protocol = protocol
         self.seed = seed
         self.device = device
+        self.compiled = Compiled(self.supernet, protocol.batch_size) if protocol.compiled else None
         self.w: list[Tensor] = list(supernet.parameters())
         self.ids_of_w = {id(weight) for weight in self.w}
         self.weight_optimizer = torch.optim.SGD(
@@ -164,12 +166,13 @@ class SupernetProblem:
         training: bool = True,
         sampled: bool = False,
         fp32: bool = False,
+        fixed_w: bool = False,
     ) -> Outcome:
         if sampled:
             check_sampled(weights, self.space.keep)
         images, labels = batch
         kind = "evaluation" if not training else "sampled" if sampled else "mixture"
-        with self._mode(training):
+        with self._mode(training), self._constant(self.w if fixed_w else []):
             logits = self._logits(images, weights, edge_weights, sampled, kind, fp32)
         single_at_least = torch.promote_types(logits.dtype, torch.float32)
         loss = F.cross_entropy(logits.to(single_at_least), labels)
@@ -206,8 +209,12 @@ class SupernetProblem:
         if edge_weights is None:
             edge_weights = weights.new_ones(weights.shape[-2])
         bf16 = self.parts.protocol.precision == "bf16" and not fp32
-        with torch.autocast(self.parts.device.type, torch.bfloat16, enabled=bf16):
-            logits: Tensor = self.supernet(images, weights, edge_weights, sampled)
+        compiled = self.parts.compiled
+        if compiled and not sampled and compiled.takes(images):
+            logits = compiled(images, weights, edge_weights, bf16)
+        else:
+            with autocast(self.parts.device, bf16):
+                logits = self.supernet(images, weights, edge_weights, sampled)
         self.counter.forward(images, weights, kind, sampled)
         return logits
 
@@ -223,12 +230,24 @@ class SupernetProblem:
         finally:
             self.supernet.train()
 
+    @contextmanager
+    def _constant(self, parameters: Sequence[Tensor]) -> Iterator[None]:
+        """Within, no gradients into these parameters are recorded."""
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in parameters:
+                parameter.requires_grad_(True)
+
     # Backward ------------------------------------------------------------------------------------------------------
 
     def gradients(self, loss: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
         self._of_w = any(id(x) in self.parts.ids_of_w for x in inputs)
         found = torch.autograd.grad(loss, list(inputs), allow_unused=True)
-        return [_like(gradient, x) for gradient, x in zip(found, inputs, strict=True)]
+        gradients = [_like(gradient, x) for gradient, x in zip(found, inputs, strict=True)]
+        return copies(gradients) if self.parts.compiled and loss.is_cuda else gradients
 
     def set_gradient(self, loss: Tensor | Sequence[Tensor]) -> None:
         parameters = list(self.parts.method.parameters())

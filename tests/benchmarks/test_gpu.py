@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from harness.benchmarks import DARTS, NASBench201
 from harness.benchmarks.darts.protocols import CONTROLLED as DARTS_CONTROLLED
+from harness.benchmarks.nasbench201 import supernet
 from harness.benchmarks.nasbench201.protocols import CONTROLLED
 from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
 from harness.data.splits import SearchData
@@ -21,6 +24,7 @@ from tests.problems import build_supernet
 
 pytestmark = [
     pytest.mark.gpu,
+    pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype"),
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
 ]
 SPACE = NASBench201()
@@ -35,6 +39,7 @@ def prepared(method_name, space_name):
     space, protocol = (
         (NASBench201().without("none"), CONTROLLED) if space_name == "nasbench201" else (DARTS(), DARTS_CONTROLLED)
     )
+    protocol = replace(protocol, compiled=False)
     half = random_images(2 * BATCH)
     data = SearchData(half, half, half, 10, (127.5,) * 3, (63.75,) * 3)
     method = load(built_in()[method_name])(space)
@@ -104,6 +109,53 @@ def test_mixed_precision_keeps_weights_and_loss_in_fp32():
     assert set(computed) == {torch.bfloat16}
     assert {weight.dtype for weight in problem.w} == {torch.float32}
     assert torch.isfinite(torch.stack(outcome)).all()
+
+
+@pytest.fixture
+def uncompiled(monkeypatch):
+    """CUDA graphs of cells as they are, which takes seconds instead of minutes."""
+    monkeypatch.setattr(supernet, "compiled_cell", lambda: supernet.SearchCell.forward)
+
+
+def in_double_precision(compiled):
+    """A search in its first iteration."""
+    work = search(4 * BATCH, device="cuda", channels=4, cells=1, compiled=compiled)
+    work.supernet.double(), work.method.double()
+    problem = work.problem(epoch=0)
+    problem.iterating = problem.pairs()
+    next(problem.iterating)
+    for name in ("train", "held_out"):
+        images, labels = getattr(problem, f"{name}_batch")
+        setattr(problem._pair, name, (images.double(), labels))
+    return work, problem
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_steps_replayed_as_graphs_equal_eager_steps():
+    """Theta, w, running statistics and loss after three iterations."""
+    found = []
+    for compiled in (False, True):
+        work, problem = in_double_precision(compiled)
+        for _ in range(3):
+            work.method.architecture_step(problem)
+            outcome = work.method.weight_step(problem)
+        found.append([outcome.loss, *work.method.parameters(), *problem.w, *work.supernet.buffers()])
+    for eager, replayed in zip(*found, strict=True):
+        torch.testing.assert_close(replayed, eager, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_a_loss_that_waits_for_its_backward_pass_is_not_overwritten():
+    """Two losses of one kind at a time, and gradients that are kept while others are computed."""
+    found = []
+    for compiled in (False, True):
+        work, problem = in_double_precision(compiled)
+        weights = work.method.weights_for_training()
+        losses = [problem.loss(weights, batch).loss for batch in (problem.train_batch, problem.held_out_batch)]
+        gradients = [problem.gradients(loss, problem.w) for loss in losses]
+        found.append([x for part in gradients for x in part])
+    for eager, replayed in zip(*found, strict=True):
+        torch.testing.assert_close(replayed, eager, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

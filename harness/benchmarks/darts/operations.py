@@ -141,7 +141,7 @@ def depthwise(x: Tensor, weight: Tensor, stride: int = 1, dilation: int = 1) -> 
     convolve = partial(
         F.conv2d, stride=stride, padding=dilation * (weight.shape[-1] // 2), dilation=dilation, groups=len(weight)
     )
-    slow = x.device.type == "cpu" and weight.shape[-1] == 5 and dilation == 1
+    slow = x.device.type == "cpu" and weight.shape[-1] == 5 and dilation == 1 and not torch.compiler.is_compiling()
     if not (slow and weight.requires_grad and torch.is_grad_enabled()):
         return convolve(x, weight)
     y = convolve(x, weight.detach())

@@ -17,10 +17,9 @@ Computes the same function as one module per candidate operation, with fewer pas
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -52,8 +51,7 @@ INPUTS = list(STATES)
 """Number of edges into each node, in the order of a cell's 14 edges: state k has k."""
 
 
-@dataclass(frozen=True)
-class Leaving:
+class Leaving(NamedTuple):
     """The mixture on the n edges that leave one state."""
 
     weights: dict[str, Tensor]
@@ -64,8 +62,7 @@ class Leaving:
     """(n,) factors of the channels that bypass the operations."""
 
 
-@dataclass(frozen=True)
-class Mixture:
+class Mixture(NamedTuple):
     """The mixture on all edges of one cell type."""
 
     leaving: list[Leaving]
@@ -119,11 +116,14 @@ class DARTSSupernet(nn.Module):
         self.classifier = nn.Linear(last, classes)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, images: Tensor, weights: Tensor, edge_weights: Tensor, sampled: bool = False) -> Tensor:
+    def forward(
+        self, images: Tensor, weights: Tensor, edge_weights: Tensor, sampled: bool = False, compiled: bool = False
+    ) -> Tensor:
         """weights: (28, K), or (L, 28, K) with those of each of the L cells, which reads the rows of its type;
         edge_weights: (28,).
 
         sampled: every row of `weights` is one-hot in value, or zero, so that only the sampled operations run.
+        compiled: cells with all their operations run compiled, one program per shape and set of gradients.
         """
         if images.shape[2] % 2**self.halvings or images.shape[3] % 2**self.halvings:
             raise ValueError(f"images of {images.shape[2]}x{images.shape[3]} cannot be halved {self.halvings} times")
@@ -135,10 +135,11 @@ class DARTSSupernet(nn.Module):
         else:
             of_types = [self._mixture(weights[rows], edge_weights[rows], sampled) for rows in self.cell_types]
             mixtures = [of_types[cast(SearchCell, cell).reduces] for cell in self.cells]
+        run_cell = compiled_cell() if compiled and not sampled else SearchCell.forward
         before_last = self.stem(images.contiguous(memory_format=torch.channels_last))
         last = self.second_stem(before_last)
-        for cell, mixture in zip(self.cells, mixtures, strict=True):
-            before_last, last = last, cell(before_last, last, mixture)
+        for cell, mixture in zip(cast(Iterable[SearchCell], self.cells), mixtures, strict=True):
+            before_last, last = last, run_cell(cell, before_last, last, mixture)
         return cast(Tensor, self.classifier(last.mean(dim=(2, 3))))
 
     def cell_rows(self) -> list[slice]:
@@ -286,6 +287,12 @@ class SearchCell(nn.Module):
         return node
 
 
+@cache
+def compiled_cell() -> Callable[[SearchCell, Tensor, Tensor, Mixture], Tensor]:
+    """`SearchCell.forward`, compiled."""
+    return torch.compile(SearchCell.forward, dynamic=False)
+
+
 class Outgoing(nn.Module):
     """All candidate operations on the edges that leave one state.
 
@@ -333,13 +340,15 @@ class Outgoing(nn.Module):
 
     def _summed(self, names: list[str], x: Tensor, leaving: Leaving, *dilation: int) -> dict[tuple[int, ...], Tensor]:
         """edges -> sum over the operations that run on exactly these edges, with the edges' channels concatenated."""
-        repeated = cache(lambda times: torch.cat([x] * times, dim=1))
+        repeated: dict[int, Tensor] = {}
         sums: dict[tuple[int, ...], Tensor] = {}
         for name in names:
             edges, scale, subset = leaving.edges[name], leaving.weights[name], None
             if len(edges) < self.edges:
                 scale, subset = scale[list(edges)], edges
-            inputs = x if name == "skip_connect" else repeated(len(edges))
+            if len(edges) not in repeated and name != "skip_connect":
+                repeated[len(edges)] = torch.cat([x] * len(edges), dim=1)
+            inputs = x if name == "skip_connect" else repeated[len(edges)]
             y = self.convolutions[name](inputs, subset, scale, *dilation)
             sums[edges] = sums[edges] + y if edges in sums else y
         return sums

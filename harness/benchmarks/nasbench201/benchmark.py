@@ -29,6 +29,7 @@ SEARCH = "python run_all.py --methods gaea-darts-erm --seeds 4 --profile paper -
 class NASBench201Benchmark(Benchmark):
     name = NASBench201.name
     full_space = NASBench201()
+    compiles = True
     datasets = ("digits", "cifar10", "cifar100", "imagenet16-120")
     families: Mapping[str, tuple[str, ...]] = {"gaea": ("gaea-darts-erm", "gaea-darts-bilevel")}
     tools: Mapping[str, tuple[str, str]] = {

@@ -6,28 +6,32 @@ a linear classifier. Node i of a cell is the sum over inputs j of the sum over o
 
 Computes the same function as one module per candidate operation, in fewer calls and fewer passes over memory:
 - channels-last layout throughout;
-- one ReLU and one pooling per node, and one convolution per node and kernel size for all edges that leave the node;
+- one ReLU and one pooling per node;
 - the batch norms of the cells have no affine parameters, so the mixture weight is their scale;
 - a bias before a batch norm cancels, so the convolutions have none;
-- the outputs of 1x1 convolutions are not kept for backward (`mixing.ScaledPointwise`);
-- on small tensors, where call overhead dominates, both kernel sizes share one convolution and one batch norm.
+- on GPUs one convolution per kernel size for all edges that leave a node, on small tensors one for all kernel sizes;
+- a cell with all its operations is written for a compiler, which fuses the passes over memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, partial
 from itertools import repeat
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.benchmarks import NASBench201
-from harness.benchmarks.mixing import Factor, average, is_small, mix_edges, scaled_norm, scaled_pointwise, select
+from harness.benchmarks.mixing import is_small, scaled_norm, select
 
+LINEAR: dict[str, Callable[[Tensor], Tensor]] = {
+    "skip_connect": lambda x: x,
+    "avg_pool_3x3": partial(F.avg_pool2d, kernel_size=3, stride=1, padding=1, count_include_pad=False),
+}
 KERNEL_SIZES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 NODES = 4
 TARGET, SOURCE = zip(*NASBench201.edges, strict=True)
@@ -67,27 +71,31 @@ class NASBench201Supernet(nn.Module):
         self.classifier = nn.Linear(4 * channels, classes)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, images: Tensor, weights: Tensor, edge_weights: Tensor, sampled: bool = False) -> Tensor:
+    def forward(
+        self, images: Tensor, weights: Tensor, edge_weights: Tensor, sampled: bool = False, compiled: bool = False
+    ) -> Tensor:
         """weights: (E, K), or (L, E, K) with those of each of the L cells; edge_weights: (E,).
 
         sampled: every row of `weights` is one-hot in value, so that only the sampled operation of each edge runs.
+        compiled: cells with all their operations run compiled, one program per shape and set of gradients.
 
         All entries of such a row may have gradients (straight-through estimators). As in the code of GDAS (Dong and
         Yang, CVPR 2019), every other weight of the row is then added to each element of the edge's output.
         """
         mixtures = self._mixtures(weights, edge_weights, sampled)
+        run_cell = compiled_cell() if compiled and not sampled else SearchCell.forward
         x = self.stem(images.contiguous(memory_format=torch.channels_last))
         for stage in self.stages:
             for block in cast(nn.ModuleList, stage):
-                x = block(x, next(mixtures)) if isinstance(block, SearchCell) else block(x)
+                x = run_cell(block, x, next(mixtures)) if isinstance(block, SearchCell) else block(x)
         x = F.relu(self.last_norm(x)).mean(dim=(2, 3))
         return cast(Tensor, self.classifier(x))
 
     def _mixtures(self, weights: Tensor, edge_weights: Tensor, sampled: bool) -> Iterator[Mixture | Sampled]:
         """That of each cell, in turn."""
         if weights.dim() == 3:
-            return (Mixture.of(of_cell, edge_weights, self.space) for of_cell in weights)
-        return repeat(Sampled.of(weights, edge_weights) if sampled else Mixture.of(weights, edge_weights, self.space))
+            return (mixture(of_cell, edge_weights, self.space) for of_cell in weights)
+        return repeat(Sampled.of(weights, edge_weights) if sampled else mixture(weights, edge_weights, self.space))
 
     def cell_rows(self) -> list[slice]:
         """The rows of the mixture weights that each cell reads: all of them."""
@@ -128,33 +136,20 @@ class NASBench201Supernet(nn.Module):
         ]
 
 
-@dataclass(frozen=True)
-class Mixture:
-    """Mixture weights, the same in all cells; lists are indexed by the node that the edges leave."""
+class Mixture(NamedTuple):
+    """Mixture weights of a cell."""
 
+    leaving: list[dict[str, Tensor]]
+    """Of the T edges that leave each node: operation -> (T,) weights."""
     edge_weights: Tensor
     """(E,)."""
-    scales: list[Tensor]
-    """(J*T,) weights of the convolutions: J kernel sizes, for each the T edges that leave the node."""
-    linear: list[Tensor]
-    """(T, 2) weights of identity and pooling, zero if the space has no such operation."""
-    factors: list[list[list[Factor]]]
-    """The values in `linear`."""
 
-    @staticmethod
-    def of(weights: Tensor, edge_weights: Tensor, space: NASBench201) -> Mixture:
-        columns = dict(zip(space.operations, (weights * edge_weights[:, None]).unbind(dim=1), strict=True))
-        zero = torch.zeros_like(edge_weights)
-        linear = torch.stack([columns.get(name, zero) for name in ("skip_connect", "avg_pool_3x3")], dim=1)
-        convolutions = torch.stack([columns[name] for name in KERNEL_SIZES if name in columns] or [zero])
-        # Reading values from a GPU would synchronise with it.
-        factors = linear.tolist() if linear.is_cpu else [list(row.unbind()) for row in linear.detach()]
-        return Mixture(
-            edge_weights,
-            scales=[select(convolutions, edges, dim=1).flatten() for edges in EDGES_FROM],
-            linear=[select(linear, edges) for edges in EDGES_FROM],
-            factors=[[factors[edge] for edge in edges] for edges in EDGES_FROM],
-        )
+
+def mixture(weights: Tensor, edge_weights: Tensor, space: NASBench201) -> Mixture:
+    """weights: (E, K); edge_weights: (E,)."""
+    rows = weights * edge_weights[:, None]
+    leaving = [dict(zip(space.operations, select(rows, edges).unbind(dim=1), strict=True)) for edges in EDGES_FROM]
+    return Mixture(leaving, edge_weights)
 
 
 @dataclass(frozen=True)
@@ -210,18 +205,14 @@ class SearchCell(nn.Module):
         self._count_batch()
         nodes, heads = [x], [self._head(x)]
         arriving: list[list[Tensor]] = [[] for _ in range(NODES)]
-        # No other module uses the tensors that `mix_edges` returns, so they are summed in place.
-        add = Tensor.add_ if isinstance(mixture, Mixture) else Tensor.add
         for node in range(NODES - 1):
             if isinstance(mixture, Mixture):
-                leaving = self._mixed(heads[node], node, mixture)
+                leaving = [[term] for term in self._mixed(heads[node], node, mixture.leaving[node])]
             else:
                 leaving = self._sampled(heads[node], node, mixture)
-            for edge, term in zip(EDGES_FROM[node], leaving, strict=True):
-                arriving[TARGET[edge]] += term
-            mixed = arriving[node + 1]
-            total = reduce(add, mixed) if mixed else torch.zeros_like(heads[0])
-            nodes.append(self._append_bypass(total, nodes, node + 1, mixture.edge_weights))
+            for edge, terms in zip(EDGES_FROM[node], leaving, strict=True):
+                arriving[TARGET[edge]] += terms
+            nodes.append(self._node(node + 1, arriving[node + 1], nodes, mixture.edge_weights))
             heads.append(self._head(nodes[-1]))
         return nodes[-1]
 
@@ -235,10 +226,15 @@ class SearchCell(nn.Module):
             return x
         return x[:, : self.channels].contiguous(memory_format=torch.channels_last)
 
-    def _append_bypass(self, mixed: Tensor, nodes: list[Tensor], node: int, edge_weights: Tensor) -> Tensor:
-        """Append the weighted channels that bypass the operations, then interleave both groups (channel shuffle)."""
+    def _node(self, node: int, terms: list[Tensor], nodes: list[Tensor], edge_weights: Tensor) -> Tensor:
+        """The sum of the terms that arrive at a node; with partial channels followed by the weighted channels that
+        bypass the operations, both groups interleaved (channel shuffle)."""
+        x = nodes[0]
+        if not terms:
+            terms = [torch.zeros_like(x[:, : self.channels])]
+        mixed = sum(terms[1:], start=terms[0]).to(x.dtype)
         if self.partial_channels == 1:
-            return mixed
+            return mixed.contiguous(memory_format=torch.channels_last)
         edges = [edge for edge, target in enumerate(TARGET) if target == node]
         factors = edge_weights.unbind()
         bypass = sum(factors[edge] * nodes[SOURCE[edge]][:, self.channels :] for edge in edges)
@@ -247,40 +243,56 @@ class SearchCell(nn.Module):
 
     # All operations ------------------------------------------------------------------------------------------------
 
-    def _mixed(self, x: Tensor, node: int, mixture: Mixture) -> list[list[Tensor]]:
-        """The mixed operations of each edge that leaves a node."""
-        scales = mixture.scales[node].repeat_interleave(self.channels)
-        if not self.kernels:
-            convolved = x.new_zeros(1).expand(len(x), len(scales), *x.shape[2:])
-        elif is_small(x):
-            convolved = self._convolved_in_one_call(F.relu(x), node, scales)
-        else:
-            convolved = self._convolved(F.relu(x), node, scales)
-        return [[term] for term in mix_edges(convolved, x, mixture.linear[node], mixture.factors[node])]
+    def _mixed(self, x: Tensor, node: int, weights: dict[str, Tensor]) -> list[Tensor]:
+        """The mixed operations of each edge that leaves a node. weights: operation -> (T,)."""
+        edges = len(EDGES_FROM[node])
+        at_once = edges if is_small(x) or x.is_cuda else 1  # a CPU reads the slices of a wide tensor slowly
+        activated = F.relu(x)
+        linear = {name: operation(x)[:, None] for name, operation in LINEAR.items() if name in weights}
+        terms: list[Tensor] = []
+        for first in range(0, edges, at_once):
+            chosen = {name: column[first : first + at_once] for name, column in weights.items()}
+            convolve = self._convolved_in_one_call if is_small(x) else self._convolved
+            total = convolve(activated, node, first, chosen)
+            for name, y in linear.items():
+                total = total + chosen[name][:, None, None, None] * y
+            terms += total.unbind(dim=1)
+        return terms
 
-    def _convolved(self, activated: Tensor, node: int, scales: Tensor) -> Tensor:
-        """(B, T*C, H, W): the weighted convolutions, summed over kernel sizes."""
+    def _convolved(self, activated: Tensor, node: int, first: int, weights: dict[str, Tensor]) -> Tensor:
+        """(B, T, C, H, W) the weighted convolutions, summed over kernel sizes, of T of the edges that leave a node,
+        from its `first` on. weights: operation -> (T,)."""
+        edges = len(next(iter(weights.values())))
         terms = []
         for position, name in enumerate(self.kernels):
             convolution, norm = self._layers(name, node)
-            width = convolution.out_channels
-            rows = slice(position * width, (position + 1) * width)
-            if KERNEL_SIZES[name] == 1:
-                terms.append(scaled_pointwise(activated, convolution.weight, norm, scales[rows], rows))
-            else:
-                terms.append(scaled_norm(convolution(activated), norm, scales[rows], rows))
-        return reduce(Tensor.add_, terms)
+            rows = slice(first * self.channels, (first + edges) * self.channels)
+            y = F.conv2d(activated, convolution.weight[rows], padding=convolution.padding)
+            offset = position * convolution.out_channels
+            y = scaled_norm(y, norm, self._per_channel(weights[name]), slice(offset + rows.start, offset + rows.stop))
+            terms.append(y.unflatten(1, (edges, self.channels)))
+        if not terms:
+            return torch.zeros_like(activated)[:, None].expand(-1, edges, -1, -1, -1)
+        return cast(Tensor, sum(terms[1:], start=terms[0]))
 
-    def _convolved_in_one_call(self, activated: Tensor, node: int, scales: Tensor) -> Tensor:
-        """(B, J*T*C, H, W): the weighted convolutions of all kernel sizes, small kernels zero-padded to the largest."""
+    def _convolved_in_one_call(self, activated: Tensor, node: int, first: int, weights: dict[str, Tensor]) -> Tensor:
+        """The same for all edges that leave a node, with the small kernels zero-padded to the size of the largest."""
+        if len(self.kernels) < 2:
+            return self._convolved(activated, node, first, weights)
         largest = max(KERNEL_SIZES[name] for name in self.kernels)
         kernels = []
         for name in self.kernels:
             convolution, norm = self._layers(name, node)
             margin = (largest - KERNEL_SIZES[name]) // 2
             kernels.append(F.pad(convolution.weight, [margin] * 4) if margin else convolution.weight)
-        output = F.conv2d(activated, torch.cat(kernels), padding=largest // 2)
-        return scaled_norm(output, norm, scales)
+        y = F.conv2d(activated, torch.cat(kernels), padding=largest // 2)
+        scale = self._per_channel(torch.cat([weights[name] for name in self.kernels]))
+        terms = scaled_norm(y, norm, scale).unflatten(1, (len(kernels), -1, self.channels)).unbind(dim=1)
+        return cast(Tensor, sum(terms[1:], start=terms[0]))
+
+    def _per_channel(self, weights: Tensor) -> Tensor:
+        """(T,) -> (T*C,) contiguous."""
+        return weights[:, None].expand(-1, self.channels).reshape(-1).contiguous()
 
     def rows(self, t: int) -> slice:
         """Rows of a node's kernels that belong to the t-th edge that leaves it."""
@@ -302,10 +314,8 @@ class SearchCell(nn.Module):
         terms = []
         if name in self.kernels:
             terms.append(self._convolved_edge(t, name, x, node, weight))
-        elif name == "skip_connect":
-            terms.append(weight * x)
-        elif name == "avg_pool_3x3":
-            terms.append(weight * average(x))
+        elif name in LINEAR:
+            terms.append(weight * LINEAR[name](x))
         if sampled.offsets is not None:
             terms.append(sampled.offsets[edge].expand_as(x))
         return terms
@@ -317,6 +327,12 @@ class SearchCell(nn.Module):
         first = self.kernels.index(name) * convolution.out_channels
         output = F.conv2d(F.relu(x), convolution.weight[rows], padding=convolution.padding)
         return scaled_norm(output, norm, weight.repeat(self.channels), slice(first + rows.start, first + rows.stop))
+
+
+@cache
+def compiled_cell() -> Callable[[SearchCell, Tensor, Mixture | Sampled], Tensor]:
+    """`SearchCell.forward`, compiled."""
+    return torch.compile(SearchCell.forward, dynamic=False)
 
 
 class ResidualBlock(nn.Module):

@@ -17,6 +17,7 @@ from harness.benchmarks.base import Arch, Benchmark, SearchSpace, Signal
 from harness.data import SearchData, load, search_data, search_split
 from harness.data.folders import FolderShares, class_folders, folder_shares
 from harness.experiment import registry
+from harness.experiment.devices import cannot_compile
 from harness.experiment.jobs.base import Job, Machine, check_images
 from harness.experiment.store import Arrays
 from harness.plugins import Entry
@@ -105,6 +106,8 @@ class OneShotJob(SearchJob):
     def search(self, machine: Machine) -> Search:
         """At its beginning."""
         protocol, seed = self.protocol, self.config["seed"]
+        if protocol.compiled and (reason := cannot_compile(machine.device)):
+            raise ValueError(f"the search is to be compiled, but {reason}")
         torch.manual_seed(stream(seed, "method"))
         method: OneShot = self.new_method()
         if self.optimizer:
