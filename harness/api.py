@@ -1,4 +1,4 @@
-"""THE CONTRACT: everything that the author of a method reads.
+"""The contract of methods: what their authors need to read.
 
 Shapes: R rows, one per choice of the space (in a cell space one per edge, both cell types together), and K options, the
 candidate operations; `space.shape` is (R, K), `space.options` names the columns of each row, `space.edge_target` (R,)
@@ -31,7 +31,7 @@ Part = tuple[int, slice]
 
 
 class Outcome(NamedTuple):
-    """What the supernet makes of a batch."""
+    """Loss and accuracy of the supernet on a batch."""
 
     loss: Tensor
     """Mean cross-entropy, nats; ()."""
@@ -40,8 +40,8 @@ class Outcome(NamedTuple):
 
 
 class Problem(Protocol):
-    """What a method may use in a step: the only door to supernet, data and budget. It lives for one epoch, and holds no
-    state that a checkpoint would have to keep."""
+    """What a method may use in a step: its only access to supernet, data and budget. It exists for one epoch and holds
+    no state that belongs in a checkpoint."""
 
     space: SearchSpace
     epoch: int
@@ -73,13 +73,13 @@ class Problem(Protocol):
     def batch(
         self, source: Literal["train", "held_out", "validation"], size: int | None = None, augmented: bool | None = None
     ) -> Batch:
-        """A further batch; the next one of the epoch's stream of that source, size and augmentation.
+        """A further batch: the next one of the epoch's stream with this source, size and augmentation.
 
         Args:
             source: "train" and "held_out" as above; "validation": the held-out images in larger batches, to score
-                architectures on. "held_out" goes on in the stream of `held_out_batch`.
+                architectures on. "held_out" continues the stream of `held_out_batch`.
             size: images; None: the protocol's batch size, or that of the validation.
-            augmented: None: all but "validation" are.
+            augmented: None: yes, except for "validation".
         """
 
     def loss(
@@ -96,14 +96,14 @@ class Problem(Protocol):
         """The supernet's loss, with gradients into `w`, `weights` and `edge_weights`.
 
         Args:
-            weights: (R, K) with which the operations are mixed, in all cells of a type alike; or (L, R, K) with those
-                of each of the L cells of the supernet, which reads its rows of `cells`.
+            weights: (R, K) mixture of the operations, the same in all cells of a type; or (L, R, K), one for each of
+                the L cells of the supernet, of which each reads its rows of `cells`.
             edge_weights: (R,) factor of every edge; None: 1.
             training: whether batch norms take the batch's statistics and update the running ones.
             sampled: rows of `weights` are one-hot (or have `space.keep` ones), or zero where an edge is left out. Only
                 the chosen operations run; the other weights, zero in value, are added to their edge as numbers, so that
                 they have gradients (straight-through), as in the code of GDAS. ValueError if rows are anything else.
-            fp32: in single precision whatever the protocol says: for passes whose difference is taken.
+            fp32: compute in single precision whatever the protocol says, for losses whose difference is taken.
             fixed_w: `w` is a constant, into which no gradients flow; a compiled supernet then computes none.
         """
 
@@ -112,7 +112,7 @@ class Problem(Protocol):
 
     def set_gradient(self, loss: Tensor | Sequence[Tensor]) -> None:
         """Fill `grad` of the method's parameters: cleared, filled by one backward pass, clipped where the protocol says
-        so. In the place of a loss: the gradients themselves, in the order of the method's `parameters()`."""
+        so. Instead of a loss, the gradients themselves can be given, in the order of the method's `parameters()`."""
 
     def update(self, gradients: Sequence[Tensor], *, frozen: Iterable[Part] = ()) -> None:
         """One step of SGD on `w`, after clipping the `gradients` of `w` in place where the protocol says so.
@@ -143,7 +143,7 @@ class Problem(Protocol):
 
 
 class BlackBox(ABC):
-    """A method that asks for the validation accuracy of one architecture after another.
+    """A method that queries the validation accuracy of one architecture after another.
 
     Subclasses take `(space, **settings)`; every setting has a default, the published value.
     """
@@ -151,9 +151,9 @@ class BlackBox(ABC):
     paper: ClassVar[str] = ""
     family: ClassVar[str] = ""
     version: ClassVar[int] = 1
-    """Another number whenever results change."""
+    """Raised whenever results change."""
     queries: ClassVar[bool] = True
-    """Whether it asks for accuracies at all."""
+    """Whether it queries accuracies at all."""
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
@@ -167,8 +167,8 @@ class BlackBox(ABC):
     def search(self, rng: np.random.Generator) -> Generator[Arch, float, Arch | None]:
         """Yield an architecture, receive its validation accuracy (%), repeat; all randomness comes from `rng`.
 
-        May return its choice. The harness stops asking when the budget is spent; without a choice, the architecture of
-        the highest accuracy is taken, of several the first.
+        May return its choice. The harness ends the search when the budget is spent; without a choice, the result is the
+        first architecture with the highest accuracy.
         """
 
 
@@ -183,7 +183,7 @@ class OneShot(nn.Module, ABC):
     paper: ClassVar[str] = ""
     family: ClassVar[str] = ""
     version: ClassVar[int] = 1
-    """Another number whenever results change."""
+    """Raised whenever results change."""
     supernet: ClassVar[dict[str, Any]] = {}
     """Options of the supernet. `partial_channels=n`: operations act on 1/n of the channels, the others bypass them."""
     bilevel: bool = True
@@ -232,9 +232,9 @@ class OneShot(nn.Module, ABC):
         return loss
 
     def step(self) -> None:
-        """Use the parameters' gradients of the architecture step."""
+        """Update the method's parameters from their gradients."""
 
-    # The two steps of an iteration: a method whose algorithm differs overrides one, and writes the paper's lines -----
+    # The two steps of an iteration, overridden by methods whose algorithm differs ------------------------------------
 
     def architecture_step(self, problem: Problem) -> None:
         outcome = problem.loss(self(), problem.held_out_batch, edge_weights=self.edge_weights(), fixed_w=True)
@@ -249,7 +249,7 @@ class OneShot(nn.Module, ABC):
         problem.update(problem.gradients(outcome.loss, problem.w))
         return outcome
 
-    # Around them ---------------------------------------------------------------------------------------------------
+    # Before and after an epoch -------------------------------------------------------------------------------------
 
     def before_epoch(self, problem: Problem) -> None:
         """Schedules, shrinking, scoring of operations."""
@@ -258,7 +258,7 @@ class OneShot(nn.Module, ABC):
         """Updates of a controller, measurements."""
 
     def finished(self) -> bool:
-        """Whether the search ends after this epoch, before its budget does; from buffers, to survive a resume."""
+        """Whether the search stops early, after this epoch; computed from buffers, so that it survives a resume."""
         return False
 
     def derive(self, problem: Problem) -> Arch:

@@ -1,4 +1,4 @@
-"""python -m harness COMMAND: everything that the project does. run_all.py is the command `run`."""
+"""python -m harness COMMAND: the command line. run_all.py is the command `run`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from harness.files import EarlierFormatError
 
 COMMANDS = {
     "run": "search with several methods and seeds, evaluate, report (run_all.py)",
-    "report": "tables, figures and page of stored results",
-    "compare": "how methods compare, in words",
-    "check": "does a method meet the contract?",
+    "report": "write tables, figures and the page of stored runs",
+    "compare": "compare one method with others: difference, interval, test",
+    "check": "check a method against the contract",
     "retrain": "train architectures from scratch",
     "data": "fetch image datasets",
     "migrate": "convert a results folder of an earlier format",

@@ -1,8 +1,8 @@
-"""python -m harness check WORD: does a method meet the contract? WORD is a name, file.py:Class or package.module:Class.
+"""Check a method against the contract: METHOD is a name, file.py:Class or package.module:Class.
 
-Runs what the project's own methods pass in its tests (harness.experiment.conformance): shapes, simplex at every epoch,
-determinism, exact resume after every epoch, with and without the zero operation, on every benchmark or on --space.
-Searches on a few digits: half a minute.
+Runs the contract tests of the built-in methods: shapes, simplex after every epoch, determinism, exact resume after
+every epoch, with and without the zero operation, on every benchmark or on --space. Searches on a few digits; takes
+half a minute.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def parser(program: str = "python -m harness check") -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog=program, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    result.add_argument("method", metavar="WORD")
+    result.add_argument("method", metavar="METHOD")
     result.add_argument("--space", type=values.space, metavar="NAME", help="default: every space")
     return result
 

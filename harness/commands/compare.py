@@ -1,4 +1,4 @@
-"""python -m harness compare A,B: how the first method compares with each of the others, in words."""
+"""Compare the first method with each of the others: difference, interval, test, power. Writes the report as well."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str], program: str) -> int:
 
 def parser(program: str = "python -m harness compare") -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog=program, description=__doc__)
-    result.add_argument("methods", metavar="A,B", help="as the leaderboard calls them")
+    result.add_argument("methods", metavar="A,B", help="row labels of the leaderboard, brackets included")
     report.add_options(result)
     return result
 

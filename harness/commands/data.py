@@ -25,9 +25,11 @@ def main(arguments: Sequence[str], program: str) -> int:
 
 
 def parser(program: str = "python -m harness data") -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog=program, description="Image datasets for the data folder.")
+    result = argparse.ArgumentParser(prog=program, description="Fetch image datasets into the data folder.")
     commands = result.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("fetch", help="download, check and unpack an official archive")
-    command.add_argument("dataset", choices=FETCHABLE, help="of one without an archive: what to put where")
+    command.add_argument(
+        "dataset", choices=FETCHABLE, help="for one without a public archive: print which files to put where"
+    )
     add_data(command)
     return result

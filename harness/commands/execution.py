@@ -40,10 +40,13 @@ def add_options(parser: argparse.ArgumentParser, jobs: int) -> argparse._Argumen
         type=values.count,
         default=0,
         metavar="N",
-        help="processes that decode image files, for each stream of a run on class folders (default: 0, the run)",
+        help="processes that decode image files, for each stream of a run on class folders (default: 0, the run's)",
     )
     how.add_argument(
-        "--time-limit", type=values.seconds, metavar="S", help="seconds that one run may take in this call"
+        "--time-limit",
+        type=values.seconds,
+        metavar="S",
+        help="end a run after this many seconds; repeating the command continues it",
     )
     return how
 

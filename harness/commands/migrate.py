@@ -1,4 +1,4 @@
-"""python -m harness migrate FOLDER: convert a results folder of an earlier format."""
+"""Convert a results folder of an earlier format in place."""
 
 from __future__ import annotations
 

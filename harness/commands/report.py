@@ -1,4 +1,4 @@
-"""python -m harness report: tables, figures and the page of stored results."""
+"""Write tables, figures and the page of the runs in a results folder."""
 
 from __future__ import annotations
 
@@ -41,13 +41,15 @@ def parser(program: str = "python -m harness report") -> argparse.ArgumentParser
 def add_options(parser: argparse._ActionsContainer) -> None:
     execution.add_results(parser)
     add_space(parser)
-    parser.add_argument("--table", type=Path, help="of the accuracies of architectures: python -m harness table --help")
+    parser.add_argument(
+        "--table", type=Path, help="table of accuracies, made by python -m harness table (default: the installed one)"
+    )
     parser.add_argument(
         "--look-up",
         choices=("all", "found"),
         default="all",
-        help="all: every cell that a run passed through, which curves over time need; found: those that it ended "
-        "with or chose, a smaller folder (default: all)",
+        help="all: the cells of every epoch or query, which curves over time need; found: only the final and chosen "
+        "cells, for a smaller folder (default: all)",
     )
     parser.add_argument(
         "--figures",

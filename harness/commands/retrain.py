@@ -50,7 +50,7 @@ def parser(program: str = "python -m harness retrain") -> argparse.ArgumentParse
     result = argparse.ArgumentParser(
         prog=program,
         description="Train architectures from scratch and report their test errors.",
-        epilog="Run again with the same --results and only what is missing is done.",
+        epilog="Repeating a command with the same --results runs only what is missing.",
     )
     what = result.add_argument_group("what to train")
     what.add_argument(
@@ -69,7 +69,7 @@ def parser(program: str = "python -m harness retrain") -> argparse.ArgumentParse
     )
     what.add_argument("--dataset", choices=recipes, default=next(iter(recipes)), help="default: %(default)s, a proxy")
     what.add_argument(
-        "--seeds", type=values.seeds, default="1", metavar="S", help="4 means 0..3; 0,3,7 and 2-5 work too"
+        "--seeds", type=values.seeds, default="1", metavar="S", help="4 means 0..3; 0,3,7 and 2-5 work too (default: 1)"
     )
     recipe = result.add_argument_group("recipe", "the defaults are those of the dataset, as published")
     for field in fields(Recipe):

@@ -57,8 +57,8 @@ def parser(program: str = "run_all.py") -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog=program,
         description="Compare neural architecture search methods: run the searches that are missing, evaluate the "
-        "architectures that they end with, write tables and figures.",
-        epilog="Run again with the same --results and only what is missing is done.",
+        "discovered architectures, write tables and figures.",
+        epilog="Repeating a command with the same --results runs only what is missing.",
     )
     result.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     what = result.add_argument_group("what to run")
@@ -118,20 +118,24 @@ def parser(program: str = "run_all.py") -> argparse.ArgumentParser:
         metavar="N",
         help="runs at a time on each GPU (default: 1)",
     )
-    how.add_argument("--backend", choices=("loky", "dask"), default="loky", help="processes here, or a Dask cluster")
-    how.add_argument("--scheduler", metavar="ADDRESS", help="of the Dask cluster, e.g. tcp://host:8786")
-    how.add_argument("--dry-run", action="store_true", help="print the plan, what is done, and an estimate of time")
+    how.add_argument(
+        "--backend", choices=("loky", "dask"), default="loky", help="local processes, or a Dask cluster (default: loky)"
+    )
+    how.add_argument("--scheduler", metavar="ADDRESS", help="address of the Dask scheduler, e.g. tcp://host:8786")
+    how.add_argument(
+        "--dry-run", action="store_true", help="print the plan with what is done, and an estimate of time and memory"
+    )
     where = result.add_argument_group("benchmark and files")
     report.add_options(where)
     execution.add_data(where)
     other = result.add_argument_group("instead of running")
-    other.add_argument("--list", action="store_true", help="list the methods")
+    other.add_argument("--list", action="store_true", help="list the methods and families")
     other.add_argument(
         "--compare",
         metavar="A,B",
-        help="report what is stored, and say in words how the first method compares with each of the others",
+        help="report stored runs, and compare the first method with each of the others",
     )
-    other.add_argument("--report-only", action="store_true", help="only report what is stored")
+    other.add_argument("--report-only", action="store_true", help="report stored runs")
     return result
 
 

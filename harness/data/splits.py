@@ -22,14 +22,14 @@ BALANCED_HALVES = "class-balanced halves, seed 0"
 class Split:
     """The images of one search, as indices (int64, ascending) in the dataset."""
 
-    weights: Tensor
+    train: Tensor
     """Indices of training images, for the weight steps."""
-    architecture: Tensor
-    """Indices in the set `architecture_of`, for the architecture steps."""
-    architecture_of: Literal["train", "test"]
+    held_out: Tensor
+    """Indices in the set `held_out_of`, for the architecture steps; in single-level search the training images."""
+    held_out_of: Literal["train", "test"]
     name: str
     may_have_seen_test: bool
-    """Whether `architecture` may contain test images that belong to x-test by the benchmark's lists: it is a half of
+    """Whether `held_out` may contain test images that belong to x-test by the benchmark's lists: it is a half of
     the test images, but not by these lists. Then x-valid, x-test and ori-test do not measure unseen images."""
     substitute: bool = False
     """Whether the benchmark publishes lists for this split but others were used."""
@@ -37,10 +37,10 @@ class Split:
     @property
     def sha256(self) -> str:
         """SHA-256 of the indices: together with `Dataset.sha256` it identifies the images that the steps see."""
-        digest = hashlib.sha256(self.architecture_of.encode())
-        for part in (self.weights, self.architecture):
-            digest.update(len(part).to_bytes(8, "little"))
-            digest.update(part.numpy().data)
+        digest = hashlib.sha256(self.held_out_of.encode())
+        for indices in (self.train, self.held_out):
+            digest.update(len(indices).to_bytes(8, "little"))
+            digest.update(indices.numpy().data)
         return digest.hexdigest()
 
 
@@ -103,11 +103,11 @@ def _halves(dataset: Dataset, images: Images) -> tuple[Tensor, Tensor, str, bool
 def search_data(dataset: Dataset, bilevel: bool, split: Split | None = None) -> SearchData:
     """The images of a split; default: `search_split`."""
     split = split or search_split(dataset, bilevel)
-    architecture = _subset(dataset.test if split.architecture_of == "test" else dataset.train, split.architecture)
+    held_out = _subset(dataset.test if split.held_out_of == "test" else dataset.train, split.held_out)
     return SearchData(
-        weights=_subset(dataset.train, split.weights),
-        architecture=architecture,
-        validation=architecture if bilevel else None,
+        weights=_subset(dataset.train, split.train),
+        architecture=held_out,
+        validation=held_out if bilevel else None,
         classes=dataset.classes,
         mean=dataset.mean,
         std=dataset.std,

@@ -28,10 +28,12 @@ class Where(Flag):
     """Markdown, LaTeX and the terminal, where each of these columns is a line under every number."""
     PAGE = auto()
     """The HTML page, where every number is a row."""
+    EXCERPT = auto()
+    """The README and docs/results.md, where every method is a row."""
     ALL = FILES | TABLES | PAGE
 
 
-FILES, TABLES, PAGE, ALL = Where.FILES, Where.TABLES, Where.PAGE, Where.ALL
+FILES, TABLES, PAGE, EXCERPT, ALL = Where.FILES, Where.TABLES, Where.PAGE, Where.EXCERPT, Where.ALL
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Column:
     """Heading above several columns of the page."""
     number: bool = False
     """Whether the column is right-aligned and sorted numerically."""
+    of_method: bool = False
+    """Whether all numbers of a method share the value, so that a table with a row per method has the column once."""
     order: Callable[[Any], float] | None = None
     """Sort key of a row on the page; by default the formatted text."""
     where: Where = ALL
@@ -99,7 +103,7 @@ def _file(name: str, meaning: str, unit: str = "", value: Callable[[Any], Any] |
     return Column(name, meaning, unit, value, where=FILES)
 
 
-_METHOD = Column("method", "name in the registry, overrides in brackets", where=FILES | PAGE)
+_METHOD = Column("method", "name in the registry, overrides in brackets", of_method=True, where=FILES | PAGE | EXCERPT)
 _GROUP = [
     _file("space", "search space"),
     _file("profile", "what a search may use: paper, controlled or quick"),
@@ -108,7 +112,7 @@ _GROUP = [
 _SELECTION = _file("selection", "which cell of a search is taken")
 _DATASET = Column("dataset", "what the cell was evaluated on", where=FILES | PAGE)
 _SPLIT = Column("split", "images that the cell was evaluated on", text=wording.measured, where=FILES | PAGE)
-_N = Column("n", "searches", group="Ours", number=True, where=FILES | PAGE)
+_N = Column("n", "searches", group="Ours", number=True, of_method=True, where=FILES | PAGE | EXCERPT)
 _TABLE = _file("table", "SHA-256 of the table looked up, or the recipe of the retraining")
 
 LEADERBOARD = [
@@ -124,6 +128,7 @@ LEADERBOARD = [
     _N,
     Column("ours", "mean ± std (n)", "%", text=wording.ours, number=True, where=TABLES),
     Column("reported", "published mean ± std (n), split", "%", text=wording.published, title="published", where=TABLES),
+    Column("result", "mean ± std; in brackets the published value", "%", text=wording.result, where=EXCERPT),
     Column(
         "published", "published mean; †: recalled, not verified", "%", None, wording.published_mean, "mean",
         "Published", number=True, where=FILES | PAGE,
@@ -215,7 +220,7 @@ def _of_published(name: str) -> Callable[[Any], Any]:
     return lambda cost: None if cost.published is None else getattr(cost.published, name)
 
 
-_BESIDE = [
+_OURS_AND_PUBLISHED = [
     Column("ours", "median or mean of ours", text=attrgetter("ours"), where=TABLES | PAGE),
     Column("reported", "published", text=attrgetter("theirs"), title="published", where=TABLES | PAGE),
 ]
@@ -231,11 +236,11 @@ COSTS = [
     _file("published_unit", "its unit", "", lambda cost: cost.published and UNITS[cost.published.metric]),
     _file("published_status", "how it is known", "", _of_published("evidence")),
     _file("published_source", "where it is published", "", _of_published("source")),
-    *_BESIDE,
+    *_OURS_AND_PUBLISHED,
     Column("verdict", "whether the two costs are comparable"),
 ]
 """One row per method and group (`costs.Cost`); in the leaderboard, an extra column with the lines ours, published and
 verdict."""
 
-SIZES = [*_BESIDE, Column("verdict", "whether the two sizes are comparable", where=TABLES | PAGE)]
+SIZES = [*_OURS_AND_PUBLISHED, Column("verdict", "whether the two sizes are comparable", where=TABLES | PAGE)]
 """One row per method, group, dataset and recipe (`costs.Size`); shown only as an extra column of the leaderboard."""

@@ -22,15 +22,15 @@ from harness.report.published import Published, PublishedValue, load
 
 NO_RUNS = "No runs yet: this results folder holds no records."
 SEEN_TEST = (
-    "Bilevel searches on {0} without the benchmark's index lists: test images of {0} may have been seen in search;"
-    " these rows are never judged."
+    "Bilevel searches on {0} without the benchmark's index lists may have seen test images of {0}; these rows have no"
+    " verdict."
 )
 UNVERIFIED = (
-    "Table {0} lacks the benchmark's validation accuracies, or has others: numbers that rest on it are never judged."
+    "Table {0} lacks the benchmark's validation accuracies or differs from them; numbers from it have no verdict."
 )
 SEEN = "may have seen test images"
 NO_TEST_ACCURACIES = (
-    "No test accuracies of {0}: python run_all.py --table TABLE (made by: python -m harness table SOURCE TABLE)"
+    "No test accuracies of {0}: python -m harness report --table TABLE adds them (docs/data.md: where to get a TABLE)"
 )
 
 
@@ -48,12 +48,12 @@ class Report:
     """One row per finished run, selection, dataset and split: the accuracies (%) that the leaderboard averages."""
     headlines: pd.DataFrame
     """Columns `headline.COLUMNS`: the headline numbers of the paper's leaderboard next to ours."""
-    trained: pd.DataFrame
+    retrained: pd.DataFrame
     """Columns `retrained.COLUMNS`: errors of cells retrained from scratch."""
-    trained_finals: pd.DataFrame
+    retrained_finals: pd.DataFrame
     """One row per finished search and retraining of its cell (`retrained.finals`): the errors (%) that the leaderboard
     averages."""
-    trainings: Mapping[str, Record]
+    retrainings: Mapping[str, Record]
     """Records of those retrainings, by key."""
     costs: tuple[Cost, ...]
     """Search cost of every method, ours and published."""
@@ -61,7 +61,7 @@ class Report:
     """Sizes of the retrained networks, ours and published."""
     published: Published
     """All published values of the methods."""
-    found: pd.DataFrame
+    regrets: pd.DataFrame
     """Columns `regret.RUN_COLUMNS`: rows of `finals` with regret and isomorphism class."""
     accuracies: pd.DataFrame
     """Columns `accuracies.COLUMNS`: accuracies of every cell that was looked up, each number from one table."""
@@ -126,9 +126,9 @@ def gather(store: Store, order: Sequence[str], published: Path) -> Report:
     looked_up = accuracies.one_table_per_number(scores)
     finals = accuracies.final(searches, looked_up)
     methods = runs.methods_in_order(searches, order)
-    trainings = retrained.trainings(all_records)
-    trained = retrained.finals(searches, trainings)
-    numbers = [frame for frame in (finals, trained) if len(frame)] or [finals]
+    retrainings = retrained.retrainings(all_records)
+    retrained_finals = retrained.finals(searches, retrainings)
+    numbers = [frame for frame in (finals, retrained_finals) if len(frame)] or [finals]
     unverified = accuracies.unverified(scores)
     rows, cited = leaderboard.build(pd.concat(numbers), published_values, methods, unverified)
     sources = {table.sha256[: accuracies.SHOWN_DIGITS]: table.source for table in scores}
@@ -138,14 +138,14 @@ def gather(store: Store, order: Sequence[str], published: Path) -> Report:
         runs=searches,
         records=records,
         finals=finals,
-        headlines=headline.build(rows, published_values, trainings),
-        trained=retrained.table(trained, published_values, methods),
-        trained_finals=trained,
-        trainings=trainings,
+        headlines=headline.build(rows, published_values, retrainings),
+        retrained=retrained.table(retrained_finals, published_values, methods),
+        retrained_finals=retrained_finals,
+        retrainings=retrainings,
         costs=costs.build(searches, records, published_values, methods),
-        sizes=costs.sizes(trained, published_values),
+        sizes=costs.sizes(retrained_finals, published_values),
         published=published_values,
-        found=regret.of_runs(finals[finals["space"].isin(with_best)], looked_up),
+        regrets=regret.of_runs(finals[finals["space"].isin(with_best)], looked_up),
         accuracies=looked_up,
         methods=tuple(methods),
         labels=dict(zip(searches["method"], searches["label"], strict=True)),
@@ -154,7 +154,7 @@ def gather(store: Store, order: Sequence[str], published: Path) -> Report:
         cited=tuple(cited),
         citations=_citations(cited),
         notes=(
-            *_notes(searches, looked_up, set(trained["space"])),
+            *_notes(searches, looked_up, set(retrained_finals["space"])),
             *(UNVERIFIED.format(table) for table in sorted(unverified)),
         ),
         warnings=tuple(store.warnings),

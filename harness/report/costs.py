@@ -19,10 +19,10 @@ UNITS = {"search_gpu_seconds": "GPU s", "search_gpu_days": "GPU days"}
 """Printed unit of each cost metric."""
 
 READING = (
-    "search cost: median of our searches, in seconds of wall time on the device named, for black boxes in simulated"
-    " GPU seconds of the trainings that they ask the table for. Published: as printed, a budget called so."
-    " comparable: simulated seconds next to a published budget, under the paper profile and on the same search dataset;"
-    " not comparable: all else, since published times are of other or unnamed machines."
+    "search cost: median over our searches: wall time in seconds on the device named, or for black-box methods the"
+    " simulated GPU seconds of the queried trainings. Published costs are as printed; a budget is marked as such."
+    " comparable: simulated seconds and a published budget, under the paper profile and on the same search dataset; not"
+    " comparable: everything else, since published times were measured on other or unnamed machines."
 )
 
 

@@ -38,11 +38,16 @@ class Group(NamedTuple):
         return f"{self.space}, {self.profile} profile, searched on {self.searched_on}"
 
     @property
-    def label(self) -> str:
-        """What every number of a proxy must carry; else nothing."""
+    def proxy(self) -> str:
+        """Name of the proxy that the searches of this group are; empty for full experiments."""
         if self.searched_on in PROXIES:
-            return f" ({self.searched_on} proxy)"
-        return " (quick proxy)" if self.profile == "quick" else ""
+            return f"{self.searched_on} proxy"
+        return "quick proxy" if self.profile == "quick" else ""
+
+    @property
+    def label(self) -> str:
+        """Suffix that marks every number of a proxy; otherwise empty."""
+        return f" ({self.proxy})" if self.proxy else ""
 
     @property
     def labelled_title(self) -> str:
@@ -50,23 +55,32 @@ class Group(NamedTuple):
         return self.title + self.label
 
     @property
-    def sentence(self) -> str:
-        """What the numbers of this group are."""
-        if self.benchmark is None:
-            trained = "then evaluated as the space does, or trained from scratch"
-        else:
-            trained = "then trained from scratch" if self.benchmark.recipes() else ""
-        if self.searched_on in PROXIES:
-            name = self.searched_on
-            return f"{name} proxy: cells found on 8x8 {name}, {trained or 'looked up on the real datasets'}"
-        if self.profile == "quick":
-            then = trained or "looked up on the real datasets"
-            return f"quick proxy: cells found by a small search on {self.searched_on}, {then}"
-        protocol = {
-            "controlled": "every method under the same full-size protocol, save what its name has in brackets",
+    def protocol(self) -> str:
+        """Protocol of the searches, or the kind of proxy."""
+        protocols = {
+            "controlled": "all methods under one full-size protocol, except for the overrides in brackets",
             "paper": "each method under its own published protocol",
-        }.get(self.profile, f"profile {self.profile}")
-        return f"{protocol}: cells found on {self.searched_on}, {trained or 'looked up on each dataset'}"
+        }
+        return self.proxy or protocols.get(self.profile, f"{self.profile} profile")
+
+    @property
+    def search(self) -> str:
+        """Size and dataset of the searches."""
+        if self.searched_on in PROXIES:
+            return f"small searches on 8x8 {self.searched_on}"
+        return f"{'small searches' if self.proxy else 'searches'} on {self.searched_on}"
+
+    @property
+    def evaluation(self) -> str:
+        """Where the accuracies of the discovered cells come from."""
+        if self.benchmark is None:
+            return "cells evaluated by the space or retrained from scratch"
+        return "cells retrained from scratch" if self.benchmark.recipes() else "cells looked up on each dataset"
+
+    @property
+    def sentence(self) -> str:
+        """Description of the numbers of this group."""
+        return f"{self.protocol}: {self.search}, {self.evaluation}"
 
     @property
     def file_name(self) -> str:
@@ -75,5 +89,5 @@ class Group(NamedTuple):
 
 def in_order(values: Iterable[str], order: Sequence[str]) -> list[str]:
     """Each value once: those that `order` names in its order, then the others alphabetically."""
-    rank = {value: place for place, value in enumerate(order)}
+    rank = {value: index for index, value in enumerate(order)}
     return sorted(set(values), key=lambda value: (rank.get(value, len(rank)), value))

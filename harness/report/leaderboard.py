@@ -83,7 +83,7 @@ def _compared(row: dict[Any, Any], published: PublishedValue | None, unverified:
         "published": published.mean,
         "published_std": published.std,
         "published_n": published.n,
-        "published_split": place(published, row["dataset"]),
+        "published_split": qualified_split(published, row["dataset"]),
         "published_status": published.evidence,
         "difference": row["mean"] - published.mean if same else None,
         "verdict": judge(row["mean"], row["std"], row["n"], published, not reasons),
@@ -91,7 +91,7 @@ def _compared(row: dict[Any, Any], published: PublishedValue | None, unverified:
     }
 
 
-def place(published: PublishedValue, dataset: str) -> str:
+def qualified_split(published: PublishedValue, dataset: str) -> str:
     """The split of a published value, preceded by its dataset if that differs from ours."""
     return published.split if published.dataset == dataset else f"{published.dataset} {published.split}".strip()
 

@@ -19,5 +19,5 @@ class Metric(NamedTuple):
 METRICS = {
     "test_accuracy": Metric("test accuracy", "", False, "tests"),
     "valid_accuracy": Metric("validation accuracy", "", False, "validations"),
-    "test_error": Metric("test error of the cell, trained from scratch", "error", True, "tests"),
+    "test_error": Metric("test error of cells retrained from scratch", "error", True, "tests"),
 }

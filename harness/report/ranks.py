@@ -37,9 +37,11 @@ class Ranking:
         needed = minimum_seeds(pairs)
         lines = []
         if self.blocks < FEWEST_BLOCKS:
-            lines.append(f"only {self.blocks} blocks: Friedman's p is reliable for more than {FEWEST_BLOCKS - 1}")
+            lines.append(f"only {self.blocks} seeds: Friedman's p is reliable for more than {FEWEST_BLOCKS - 1}")
         if self.blocks < needed:
-            lines.append(f"no two of {len(self.ranks)} methods can be told apart with fewer than {needed} blocks")
+            lines.append(
+                f"no pair of {len(self.ranks)} methods can differ significantly with fewer than {needed} seeds"
+            )
         return tuple(lines)
 
 

@@ -28,10 +28,11 @@ def searches(records: Iterable[Record]) -> list[Record]:
     return [record for record in records if record["config"]["kind"] != config.RETRAINING]
 
 
-def trainings(records: Iterable[Record]) -> dict[str, Record]:
+def retrainings(records: Iterable[Record]) -> dict[str, Record]:
     """The finished retrainings, by key."""
-    retrainings = [record for record in records if record["config"]["kind"] == config.RETRAINING]
-    finished = [record for record in retrainings if record["status"] == "done"]
+    finished = [
+        record for record in records if record["config"]["kind"] == config.RETRAINING and record["status"] == "done"
+    ]
     return {record["key"]: record for record in finished if record.get(METRIC) is not None}
 
 
@@ -39,7 +40,7 @@ def finals(runs: pd.DataFrame, finished: Mapping[str, Record]) -> pd.DataFrame:
     """One row per finished search and retraining of its last cell under the same seed.
 
     Columns of `runs`, plus selection, dataset, split, metric, value (test error, %), params_millions, `table` (the
-    recipe, in the column that names the looked-up table for accuracies) and `training` (key of the retraining).
+    recipe, in the column that names the looked-up table for accuracies) and `retraining` (key of the retraining).
 
     Every row has a deviation, so no verdict is given: published errors are of one cell chosen from several searches,
     ours are means over searches.
@@ -53,7 +54,7 @@ def finals(runs: pd.DataFrame, finished: Mapping[str, Record]) -> pd.DataFrame:
     return merged.assign(split=SPLIT, metric=METRIC, deviations=pd.Series([CHOSEN] * len(merged), merged.index, object))
 
 
-_COLUMNS = ["space", "cell", "seed", "dataset", "value", "params_millions", "table", "training"]
+_COLUMNS = ["space", "cell", "seed", "dataset", "value", "params_millions", "table", "retraining"]
 
 
 def _row(record: Record, recipe: str) -> list[Any]:
@@ -79,7 +80,7 @@ def notes(trained: pd.DataFrame, finished: Mapping[str, Record]) -> dict[tuple[s
     rows = trained.drop_duplicates(["dataset", "table"])
     return {
         (dataset, recipe): note(finished[key])
-        for dataset, recipe, key in zip(rows["dataset"], rows["table"], rows["training"], strict=True)
+        for dataset, recipe, key in zip(rows["dataset"], rows["table"], rows["retraining"], strict=True)
     }
 
 

@@ -18,7 +18,7 @@ RULE = (
     "reproduced: |ours - published| <= 2 sqrt(s^2/n + s_p^2/n_p) + r, with the standard deviations s and s_p, the"
     " numbers of searches n and n_p, and r half a unit of the last printed digit of the published mean; differs:"
     " otherwise; spread unknown: a standard deviation or a number of searches is missing; not comparable: another"
-    " split, another search dataset or a part of it, another profile than paper, changed settings, external or modified"
+    " split, another search dataset or a subset of it, another profile than paper, overrides, external or modified"
     " code, an unverified table, or not the cell of the last epoch. Precision does not prevent a comparison."
     " s is the sample standard deviation (ddof 1), s_p is taken as printed (GAEA prints ddof 0)."
 )
@@ -57,7 +57,7 @@ def obstacles(
         reasons.append(Obstacle("cell", "not the cell of the last epoch"))
     if (published.dataset, published.metric, published.split) != (dataset, metric, split):
         images = f"{published.dataset}, {published.split or 'a split not stated'}"
-        reasons.append(Obstacle("split", f"published {published.metric} on {images}"))
+        reasons.append(Obstacle("split", f"published {published.metric.replace('_', ' ')} on {images}"))
     return tuple(reasons)
 
 

@@ -198,7 +198,7 @@ def test_evidence_by_keyboard(three):
     assert dict(zip(seeds, regrets, strict=True)) == {"0": "35.20", "1": "34.20", "5": "34.20"}
     text = dialog.inner_text()
     assert "python run_all.py --space nasbench201 --methods darts --seeds 0-1,5 --profile paper" in text
-    for said in ("darts-0", "TE-NAS paper", "lr", "fp32", "a table", "aaaaaaaaaaaa", "channels", "nothing", "cpu"):
+    for said in ("darts-0", "TE-NAS paper", "lr", "fp32", "a table", "aaaaaaaaaaaa", "channels", "none", "cpu"):
         assert said in text
     shown.keyboard.press("Escape")
     assert not dialog.is_visible()
@@ -212,10 +212,10 @@ def test_evidence_tells_regret_and_hits(results, show):
     shown.get_by_role("button", name="Evidence: darts").click()
     facts = shown.get_by_role("dialog").locator("section", has_text="Regret").locator("dl div").all_inner_texts()
     assert [" ".join(fact.split()) for fact in facts][:4] == [
-        "best of the table 94.00",
+        "best cell of the table 94.00",
         "mean regret 0.50 points",
         "hit rate 33.3 % (1 of 3)",
-        "different cells 3",
+        "distinct cells 3",
     ]
 
 
@@ -251,13 +251,13 @@ def test_names_are_text(results, show):
     assert shown.locator("script").count() == 2  # and the fixture sees that nothing was alerted
 
 
-def test_found_cells_are_drawn_and_counted(results, show):
+def test_discovered_cells_are_drawn_and_counted(results, show):
     for seed in range(3):
         results.run("darts", seed, cells=(CELLS[seed // 2],))
     results.look_up({(cell, "cifar10", "test"): 50.0 for cell in CELLS})
     drawn = show().locator("#cells figure")
     captions = [drawn.nth(k).locator("figcaption").evaluate("each => each.firstChild.textContent") for k in range(2)]
-    assert captions == ["found by 2 of 3", "found by 1 of 3"]
+    assert captions == ["2 of 3 searches", "1 of 3 searches"]
     assert drawn.first.locator("svg").get_attribute("aria-label").startswith("cell: 0 to 1 nor_conv_3x3, ")
 
 

@@ -36,7 +36,7 @@ def test_errors_stand_in_a_block_of_their_own_with_size_and_cost(mixed):
         "Weight sharing, searched on cifar10": ["darts"],
     }
     heading = shown.locator("#leaderboard .block", has_text="digits").inner_text()
-    assert "test error in %, lower is better, of cells trained with 6 cells, C=8, 10 epochs" in heading
+    assert "test error in %, lower is better, of cells retrained with 6 cells, C=8, 10 epochs" in heading
     assert "(digits proxy, short schedule)" in heading
     assert column(shown, "digits, test error")[:2] == [
         "2.50 ± 0.71 (2) ≠ 3.00 ± 0.14 (?) cifar10 test",

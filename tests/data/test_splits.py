@@ -53,7 +53,7 @@ def test_cifar10_without_a_list_is_halved_as_ever(test_data):
     data, split = search_data(dataset, True), search_split(dataset, True)
     assert split.name == "class-balanced halves, seed 0"
     assert data.weights.labels.bincount().tolist() == data.architecture.labels.bincount().tolist() == [500] * 10
-    assert split.weights[:8].tolist() == [3, 4, 7, 9, 10, 14, 15, 17]  # of the first images, as in stored runs
+    assert split.train[:8].tolist() == [3, 4, 7, 9, 10, 14, 15, 17]  # of the first images, as in stored runs
 
 
 def test_own_half_of_the_test_images_may_have_been_seen(cifar100):

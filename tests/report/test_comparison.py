@@ -7,8 +7,9 @@ import pytest
 
 from harness.benchmarks import BENCHMARKS
 from harness.report import ranks
-from harness.report.comparison import LEGEND, blocks, compare, names
+from harness.report.comparison import blocks, compare, names
 from harness.report.groups import Group
+from harness.report.sentences import LEGEND
 
 PAPER = Group("nasbench201", "paper", "cifar10")
 
@@ -24,7 +25,7 @@ def _remarks(found):
 def test_finding_in_plain_language(results):
     results.runs_with("gaea-darts-erm", [91.0, 92.0, 93.0, 94.0])
     results.runs_with("darts", [90.0, 90.0, 90.0, 90.0])
-    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.lines[0] == (
         "gaea-darts-erm against darts on cifar10 (test, n = 4 paired seeds): +2.50 points on average, 95 % interval"
         " [1.50, 3.50] (paired bootstrap, 10,000 resamples); better in 4 of 4 seeds"
@@ -42,7 +43,7 @@ def test_finding_in_plain_language(results):
 def test_numbers_by_hand(results):
     results.runs_with("darts", [91.0, 88.0, 93.0])
     results.runs_with("gaea-darts-erm", [90.0, 90.0, 90.0])
-    (found,) = _compare(results, "darts", "gaea-darts-erm").found  # differences 1, -2, 3
+    (found,) = _compare(results, "darts", "gaea-darts-erm").comparisons  # differences 1, -2, 3
     assert found.mean == pytest.approx(2 / 3)
     assert found.std == pytest.approx(np.sqrt(19 / 3))
     assert (found.better, found.equal, len(found.seeds)) == (2, 0, 3)
@@ -54,8 +55,8 @@ def test_numbers_by_hand(results):
 def test_a_collapsed_search_does_not_move_what_is_said_without_the_extremes(results):
     results.runs_with("gaea-darts-erm", [91.0, 92.0, 93.0, 94.0])
     results.runs_with("darts", [90.0, 90.0, 90.0, 10.0])  # differences 1, 2, 3, 84
-    (found,) = _compare(results, "gaea-darts-erm", "darts").found
-    assert "without the extremes: median of the differences +2.50, interquartile mean +2.50" in found.lines
+    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
+    assert "robust to outliers: median of the differences +2.50, interquartile mean +2.50" in found.lines
 
 
 def test_what_all_methods_changed_is_said_once_and_a_subset_is_called_a_proxy(results):
@@ -77,8 +78,8 @@ def test_what_all_methods_changed_is_said_once_and_a_subset_is_called_a_proxy(re
 def test_turned_round_the_signs_change(results):
     results.runs_with("darts", [91.0, 88.0, 93.0])
     results.runs_with("gaea-darts-erm", [90.0, 90.0, 90.0])
-    (one,) = _compare(results, "darts", "gaea-darts-erm").found
-    (other,) = _compare(results, "gaea-darts-erm", "darts").found
+    (one,) = _compare(results, "darts", "gaea-darts-erm").comparisons
+    (other,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert one.mean == -other.mean
     assert one.test.p == other.test.p
     assert one.improvement == pytest.approx(1 - other.improvement)
@@ -90,7 +91,7 @@ def test_pairs_are_by_seed_and_not_by_place(results):
         results.look_up({(f"{method}-{seed}", "cifar10", "test"): accuracy})
     results.run("gaea-darts-erm", 8, cells=("gaea-darts-erm-7",))
     results.run("gaea-darts-erm", 9, cells=("gaea-darts-erm-7",))
-    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.seeds == (7,)
     assert found.mean == 1.0
     assert found.lines[0].endswith("better in 1 of 1 seed; one seed gives neither an interval nor a test")
@@ -101,7 +102,7 @@ def test_failed_run_leaves_its_seed_out(results):
     results.runs_with("darts", [90.0, 91.0, 92.0])
     results.runs_with("gaea-darts-erm", [91.0, 92.0])
     results.run("gaea-darts-erm", 2, failure="ValueError: no")
-    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.seeds == (0, 1)
     assert found.lines[-1] == "left out, not paired: seeds 2 (only darts)"
 
@@ -109,7 +110,7 @@ def test_failed_run_leaves_its_seed_out(results):
 def test_enough_seeds_are_significant(results):
     results.runs_with("gaea-darts-erm", [91.0 + 0.1 * seed for seed in range(12)])
     results.runs_with("darts", [90.0] * 12)
-    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.significant
     assert found.lines[1] == "exact paired test p = 0.000488: significant at 0.05"
     assert "tentative" not in _remarks(found)
@@ -119,7 +120,7 @@ def test_enough_seeds_are_significant(results):
 def test_enough_seeds_without_a_difference_are_not(results):
     results.runs_with("gaea-darts-erm", [90 + 0.1 * (-1) ** seed * (1 + seed) for seed in range(12)])
     results.runs_with("darts", [90.0] * 12)
-    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.lines[1].endswith(": not significant at 0.05")
     assert "paired seeds are needed for 80 % power" in _remarks(found)
 
@@ -127,7 +128,7 @@ def test_enough_seeds_without_a_difference_are_not(results):
 def test_small_differences_are_equivalent_however_significant(results):
     results.runs_with("gaea-darts-erm", [90.1 + 0.001 * seed for seed in range(12)])
     results.runs_with("darts", [90.0] * 12)
-    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.significant
     assert "equivalent in practice: the whole interval lies within ±0.38 points" in _remarks(found)
 
@@ -135,7 +136,7 @@ def test_small_differences_are_equivalent_however_significant(results):
 def test_equal_methods(results):
     results.runs_with("gaea-darts-erm", [90.0, 91.0])
     results.runs_with("darts", [90.0, 91.0])
-    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.lines[0].endswith("better in 0 of 2 seeds, equal in 2")
     assert found.lines[1] == "equal in every seed: there is nothing to test"
     assert "no number of seeds would show one" in _remarks(found)
@@ -144,7 +145,7 @@ def test_equal_methods(results):
 def test_seeds_that_differ_count(results):
     results.runs_with("gaea-darts-erm", [90.0, 91.0, 92.0, 93.0])
     results.runs_with("darts", [90.0, 90.0, 90.0, 90.0])
-    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert "p = 0.25; the smallest possible with 3 seeds that differ: too few seeds" in found.lines[1]
 
 
@@ -152,7 +153,7 @@ def test_several_methods_are_corrected_by_holm(results):
     results.runs_with("gaea-darts-erm", [91.0 + seed for seed in range(7)])
     results.runs_with("darts", [90.0] * 7)
     results.runs_with("gaea-darts-bilevel", [92.0 + seed + 0.1 * seed for seed in range(6)] + [90.0])
-    first, second = _compare(results, "gaea-darts-erm", "darts", "gaea-darts-bilevel").found
+    first, second = _compare(results, "gaea-darts-erm", "darts", "gaea-darts-bilevel").comparisons
     assert (first.second, second.second) == ("darts", "gaea-darts-bilevel")
     assert first.test.p == pytest.approx(2**-6)
     assert first.corrected == pytest.approx(2 * 2**-6)
@@ -166,7 +167,7 @@ def test_every_dataset_and_split_of_every_group_has_its_own(results):
     cells = [f"{method}-{seed}" for method in ("gaea-darts-erm", "darts") for seed in (0, 1)]
     results.look_up({(cell, "cifar100", "x-test"): 70.0 for cell in cells})
     results.runs_with("gaea-darts-erm", [93.0], profile="controlled")  # which darts lacks
-    found = _compare(results, "gaea-darts-erm", "darts").found
+    found = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert [(each.group, each.dataset, each.split) for each in found] == [
         (PAPER, "cifar10", "test"),
         (PAPER, "cifar100", "x-test"),
@@ -194,7 +195,7 @@ def test_without_common_seeds_nothing_is_compared(results):
         results.run(method, seed, cells=("cell",))
     results.look_up({("cell", "cifar10", "test"): 90.0})
     found = _compare(results, "gaea-darts-erm", "darts")
-    assert found.found == ()
+    assert found.comparisons == ()
     assert found.lines == [
         "gaea-darts-erm against darts on cifar10 (test; nasbench201, paper profile, searched on cifar10): no common"
         " seeds, so nothing is paired (gaea-darts-erm has 0; darts has 1-2)"
@@ -205,7 +206,7 @@ def test_methods_of_different_groups_are_not_compared(results):
     results.runs_with("gaea-darts-erm", [91.0, 92.0])
     results.runs_with("darts", [90.0, 90.0], profile="quick", dataset="digits")
     found = _compare(results, "gaea-darts-erm", "darts")
-    assert found.found == ()
+    assert found.comparisons == ()
     (line,) = found.lines
     assert line.startswith("gaea-darts-erm against darts: no group, dataset and split where both have accuracies")
     assert "darts: nasbench201, quick profile, searched on digits (digits proxy)" in line
@@ -242,7 +243,7 @@ def test_names_that_are_no_comparison(text):
 def test_changed_configurations_are_methods_of_their_own(results):
     results.runs_with("darts", [90.0, 91.0])
     results.run("darts", 0, cells=("darts-0",), epochs=3, changed={"epochs": 3})
-    (found,) = _compare(results, *names("darts,darts [epochs=3]")).found
+    (found,) = _compare(results, *names("darts,darts [epochs=3]")).comparisons
     assert found.second == "darts [epochs=3]"
 
 
@@ -263,7 +264,7 @@ def test_noise_is_that_of_the_split_where_the_table_has_it():
 def test_unknown_noise_leaves_relevance_open(results):
     results.runs_with("gaea-darts-erm", [91.0, 92.0], on=("imagenet", "test"))
     results.runs_with("darts", [90.0, 90.0], on=("imagenet", "test"))
-    (found,) = _compare(results, "gaea-darts-erm", "darts").found
+    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.noise is None
     assert "relevance unknown" in _remarks(found)
 
@@ -282,6 +283,6 @@ def test_blocks_are_the_seeds_that_all_have(results):
 def test_cells_trained_here_are_compared_by_what_they_get_right(results):
     results.trained_with("darts", [2.0, 3.0])
     results.trained_with("gaea-pc-darts", [1.0, 1.5], first=5)
-    (found,) = _compare(results, "gaea-pc-darts", "darts").found
+    (found,) = _compare(results, "gaea-pc-darts", "darts").comparisons
     assert (found.mean, found.better, found.dataset) == (1.25, 2, "digits")
     assert "(test, retrained cells: 6 cells, C=8, 10 epochs, digits proxy, n = 2 paired seeds)" in found.lines[0]

@@ -15,7 +15,7 @@ from harness.commands import run as command
 from harness.experiment import plan
 from harness.experiment.registry import benchmark_of, select
 from harness.report.site import commands, evidence
-from tests.report.conftest import genotype
+from tests.report.conftest import CELLS, genotype
 
 
 def collected(results):
@@ -121,12 +121,23 @@ def test_proxies_are_labelled(results):
     results.run("darts", profile="quick")
     results.run("darts", profile="controlled")
     found = collected(results)["configurations"]
-    labels = {configuration["found_where"].partition(";")[0]: configuration["proxy"] for configuration in found}
+    labels = {configuration["cells_of"].partition(";")[0]: configuration["proxy"] for configuration in found}
     assert labels == {
         "nasbench201, controlled profile, searched on cifar10": "",
         "nasbench201, quick profile, searched on cifar10": "quick proxy",
         "nasbench201, quick profile, searched on digits": "digits proxy",
     }
+
+
+def test_shared_details_are_in_the_heading_of_a_block(results):
+    for method, changed in (("darts", {"epochs": 3}), ("gdas", {"epochs": 3, "lr": 0.2})):
+        results.run(method, changed=changed)
+    results.look_up({(CELLS[0], "cifar10", "test"): 50.0})
+    found = collected(results)
+    details = {each["name"]: (each["details"], each["shared"]) for each in found["configurations"]}
+    assert details == {"darts": ("", "epochs=3"), "gdas": ("lr=0.2", "epochs=3")}
+    (block,) = found["blocks"]
+    assert "all with epochs=3" in block["about"]
 
 
 @given(st.sets(st.integers(0, 60), min_size=1))
@@ -203,7 +214,7 @@ def test_command_of_an_outside_method_names_a_file_to_fill_in(results):
     assert "FILE.py:Mine; rm -rf" in words
     assert words[-1] == "Mine; rm -rf.lr=0.1"
     notes = [found["texts"][place] for place in configuration["notes"]]
-    assert notes == [f"The method came from a file with the SHA-256 {'ab' * 32}."]
+    assert notes == [f"FILE.py of the method has the SHA-256 {'ab' * 32}."]
 
 
 def test_no_minus_before_a_difference_of_zero(results):
@@ -217,15 +228,15 @@ def test_errors_of_trained_cells_are_rows_like_accuracies(results):
     results.trained_with("darts", [1.0, 2.0, 4.5])
     results.runs_with("darts", [50.0])
     found = collected(results)
-    places = [place["name"] for place in found["places"]]
-    error, accuracy = (row(found, place=places.index(name)) for name in ("digits test error", "cifar10 test"))
+    measures = [measure["name"] for measure in found["measures"]]
+    error, accuracy = (row(found, measure=measures.index(name)) for name in ("digits test error", "cifar10 test"))
     assert error.keys() == accuracy.keys()
     assert (error["mean"], error["std"], error["n"]) == ("2.50", "1.80", "3")
     assert accuracies(found, error) == {0: 1.0, 1: 2.0, 2: 4.5}
     assert [error[name] for name in ("regret", "regrets")] == [None] * 2
-    assert accuracy["trainings"] is None
+    assert accuracy["retrainings"] is None
     assert accuracy["size"] is None
-    assert [place["lower"] for place in found["places"]] == [place == "digits test error" for place in places]
+    assert [measure["lower"] for measure in found["measures"]] == [name == "digits test error" for name in measures]
     assert error["origin"].keys() == accuracy["origin"].keys()
     assert "6 cells, C=8, 10 epochs (digits proxy, short schedule)" in error["about"]
     assert "looked up in a table" in accuracy["about"]
@@ -238,7 +249,7 @@ def test_published_error_of_the_dataset_that_digits_stand_for(results):
     chosen = row(found)
     assert [chosen[f"published{name}"] for name in ("", "_std", "_split")] == ["3.00", "0.14", "cifar10 test"]
     theirs = {title: published for title, (_, published) in sides(found, chosen).items()}
-    assert (theirs["protocol"], theirs["how known"]) == ("direct", "seen")
+    assert (theirs["protocol"], theirs["status"]) == ("direct", "seen")
     assert (chosen["difference"], chosen["verdict"]) == ("–", "not comparable")
     assert found["beside"][chosen["size"]] == ["0.050 M", "3.3 M", "not comparable", 0.05]
     assert found["beside"][chosen["configuration"]["cost"]] == ["1 s, cpu", "0.4 GPU days", "not comparable", 1.0]
@@ -250,7 +261,7 @@ def test_published_error_of_the_dataset_that_digits_stand_for(results):
     assert "–" not in [text for *_, status, source in listed for text in (status, source)]
 
 
-def test_trainings_stand_with_their_own_searches(results):
+def test_retrainings_belong_to_their_own_searches(results):
     results.trained_with("darts", [2.0, 3.0])
     results.run("darts", 7, space="darts", profile="quick", dataset="digits", cells=(genotype(7),))
     results.run("darts", 8, space="darts", profile="quick", dataset="digits", cells=(genotype(8),))
@@ -259,11 +270,11 @@ def test_trainings_stand_with_their_own_searches(results):
     found = collected(results)
     chosen = row(found)
     assert accuracies(found, chosen) == {0: 2.0, 1: 3.0}
-    assert [place is None for place in chosen["trainings"]] == [False, False, True, True]
-    trained = found["trainings"]
-    assert trained["seconds"] == [20.0, 20.0]
-    assert key[:12] not in trained["key"]
-    (machine,) = set(trained["machine"])
+    assert [index is None for index in chosen["retrainings"]] == [False, False, True, True]
+    retrained = found["retrainings"]
+    assert retrained["seconds"] == [20.0, 20.0]
+    assert key[:12] not in retrained["key"]
+    (machine,) = set(retrained["machine"])
     assert ["machine", "a machine"] in map(list, found["facts"][machine])
     assert chosen["origin"]["machines"] == [machine]
 

@@ -17,7 +17,7 @@ from harness.report import published_curves
 from harness.report.curves import Curves, columns, covered, read
 from harness.report.figures import cells, epochs, finals, gallery, page, search_time, style, supernets, weights
 from harness.report.traces import Trace, Traces
-from tests.report.conftest import CELLS, PUBLISHED
+from tests.report.conftest import CELLS, PUBLISHED, genotype
 
 SHORT = {"profile": "quick", "dataset": "digits"}
 CIFAR10 = [("cifar10", "test")]
@@ -83,6 +83,12 @@ def test_runs_without_look_ups_still_have_entropy_and_weights(results):
     assert list(drawn) == [f"{kind}-nasbench201-paper-cifar10" for kind in ("entropy", "theta", "cells")]
 
 
+def test_black_boxes_of_a_space_without_a_table_have_no_accuracies_over_time(results):
+    results.black_box("random-cell", [], seconds=0.0, choice=genotype(0), space="darts", table=None, **SHORT)
+    _, drawn = _figures(results)
+    assert list(drawn) == ["cells-darts-quick-digits"]
+
+
 def test_black_boxes_and_weight_sharing_of_one_group_share_its_figures(results):
     results.black_box("reinforce", [(10.0, CELLS[1]), (20.0, CELLS[0])], seconds=30.0)
     results.run(cells=(CELLS[1], CELLS[0]))
@@ -91,8 +97,17 @@ def test_black_boxes_and_weight_sharing_of_one_group_share_its_figures(results):
     texts = _texts(drawn["regret-nasbench201-paper-cifar10"])
     assert {"reinforce (n = 1)", "darts (n = 1)"} <= set(texts)
     (note,) = {text for text in texts if "simulated GPU seconds" in text}
-    assert "weight-sharing methods: seconds measured here (cpu)" in note
+    assert "weight-sharing methods: wall time (cpu)" in note
     assert not [name for name in drawn if name.startswith("supernet")]  # no supernet accuracy was measured
+
+
+def test_ranks_omit_methods_with_few_seeds(results):
+    for number, method in enumerate(("darts", "gdas", "enas")):
+        results.runs_with(method, [50.0 + number] * 13)
+    results.runs_with("setn", [90.0] * 6)
+    _, drawn = _figures(results)
+    texts = _texts(drawn["ranks-cifar10-nasbench201-paper-cifar10"])
+    assert any("over the 13 seeds" in text and "Omitted, less than half of the seeds: setn" in text for text in texts)
 
 
 def test_labels_state_split_number_of_searches_and_proxy(results):
@@ -187,7 +202,7 @@ def test_many_methods_fit_a_page_and_what_is_left_out_is_said(kind):
     assert height <= page.HEIGHT + 1.5  # the title and the note
     assert width <= 13
     note = " ".join(figure.get_supxlabel().split())
-    assert "of 40 methods" in note or "Left out, as they do not fit the page: " in note
+    assert "of 40 methods" in note or "Omitted for lack of space: " in note
     figure.draw_without_rendering()
     texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
     assert min(text.get_size() for text in texts) >= 6
@@ -268,7 +283,7 @@ def test_published_entropy_stands_beside_its_method_only():
     assert line.get_xdata()[[0, -1]].tolist() == [1, 50]
     assert line.get_ydata()[[0, -1]] == pytest.approx([1.38629, 1.310428])  # gaea.md: 1.386 to 1.310
     assert "published DARTS (first order) (n = 1)" in _texts(figure)
-    assert any("not our protocol: searched on CIFAR-10, 50 epochs" in text for text in _texts(figure))
+    assert any("other protocol: searched on CIFAR-10, 50 epochs" in text for text in _texts(figure))
     assert figure.axes[0].get_xlim()[1] < 4  # our two epochs set the axis
 
 
@@ -328,7 +343,7 @@ def test_method_that_takes_no_time_is_a_level_line():
     assert set(line.get_ydata()) == {9.0}
     figure = search_time.cost(search_time.outcomes(traces), CIFAR10, "title", looks, [])
     assert _line(figure.axes[0], looks["random-cell"]).get_ydata() == [85.0, 85.0]
-    assert any("level line: a method that takes no time" in text for text in _texts(figure))
+    assert any("horizontal line: a method without search cost" in text for text in _texts(figure))
 
 
 def test_cost_is_mean_accuracy_at_mean_duration():
@@ -386,7 +401,7 @@ def test_axis_is_stretched_only_where_few_squeeze_many():
         return axes.get_xscale(), axes.get_xlabel()
 
     assert scale(np.linspace(80, 94, 40)) == ("linear", "accuracy (%)")
-    assert scale([10.0, *np.linspace(93, 94, 40)]) == ("function", "accuracy (%), stretched towards the best")
+    assert scale([10.0, *np.linspace(93, 94, 40)]) == ("function", "accuracy (%), log scale of regret")
 
 
 def test_final_figure_never_mixes_selections(results):

@@ -304,8 +304,8 @@ def test_few_blocks_are_a_caution():
     assert found.friedman == pytest.approx(exp(-4))
     assert found.p_values[0, 2] == pytest.approx(3 / 8)
     few, none = found.cautions
-    assert few.startswith("only 4 blocks")
-    assert "fewer than 7 blocks" in none  # 2^(1 - 7) <= 0.05 / 3 < 2^(1 - 6)
+    assert few.startswith("only 4 seeds")
+    assert "fewer than 7 seeds" in none  # 2^(1 - 7) <= 0.05 / 3 < 2^(1 - 6)
     assert len(ranks.rank(_agreeing(10)).cautions) == 1
 
 
@@ -351,7 +351,7 @@ def test_diagram_says_what_it_rests_on():
     figure = diagram(ranks.rank(scores), "title", Looks({"$a$": "f", "b": "f", "c": "f"}))
     below = figure.get_supxlabel()
     assert "4 seeds" in below
-    assert "Caution: only 4 blocks" in below
+    assert "Caution: only 4 seeds" in below
     figure.draw_without_rendering()  # neither formulas nor warnings
     assert any(r"\$a\$ (1.00)" in text.get_text() for text in figure.axes[0].texts)
 

@@ -70,7 +70,9 @@ def test_markdown_states_rule_tables_sources_and_failures(results):
 @pytest.mark.parametrize("form", [markdown, latex])
 def test_digits_are_called_a_proxy(results, form):
     results.runs_with("darts", [50.0], profile="quick", dataset="digits")
-    assert "digits proxy: cells found on 8x8 digits, looked up on the real datasets" in form.render(results.report())
+    assert "digits proxy: small searches on 8x8 digits, cells looked up on each dataset" in form.render(
+        results.report()
+    )
 
 
 @pytest.mark.parametrize("form", [markdown, latex])

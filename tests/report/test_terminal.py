@@ -39,7 +39,7 @@ def test_published_split_is_named_where_it_is_another(results):
 
 def test_digits_are_called_a_proxy(results):
     results.runs_with("darts", [50.0], profile="quick", dataset="digits")
-    assert "digits proxy: cells found on 8x8 digits" in _shown(results.report())
+    assert "digits proxy: small searches on 8x8 digits" in _shown(results.report())
 
 
 def test_markup_and_control_characters_have_no_effect(results):

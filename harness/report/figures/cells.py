@@ -74,7 +74,7 @@ def layout(nodes: int) -> tuple[tuple[float, float], ...]:
     return tuple((0.5 + cos(angle) / 2, 0.5 + sin(angle) / 2) for angle in angles)
 
 
-def most_found(counts: Counter[str], shown: int) -> list[tuple[str, int]]:
+def most_frequent(counts: Counter[str], shown: int) -> list[tuple[str, int]]:
     """The most frequent cells with their counts; ties are in alphabetical order."""
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:shown]
 
@@ -134,7 +134,7 @@ def figure(counts: Mapping[str, Counter[str]], pictures: Pictures, title: str) -
 
 def _shape(counts: Mapping[str, Counter[str]], pictures: Pictures) -> _Shape:
     """Shape with `SHOWN` cells per method for small single-graph cells, else with only the most frequent cell."""
-    drawn = [pictures[cell] for cell_counts in counts.values() for cell, _ in most_found(cell_counts, SHOWN)]
+    drawn = [pictures[cell] for cell_counts in counts.values() for cell, _ in most_frequent(cell_counts, SHOWN)]
     most = max(map(len, drawn))
     if most == 1 and max(len(graph.nodes) for (graph,) in drawn) <= 4:
         cells = max(min(SHOWN, len(cell_counts)) for cell_counts in counts.values())
@@ -143,8 +143,8 @@ def _shape(counts: Mapping[str, Counter[str]], pictures: Pictures) -> _Shape:
 
 
 def _note(methods: int, shown: int, cells: int) -> str:
-    which = f"the {cells} found most often" if cells > 1 else "the one found most often (first by name among equals)"
-    note = f"cells of the last epoch: {which}, and how many of the method's searches found each"
+    which = f"the {cells} most frequent" if cells > 1 else "the most frequent one (ties: first by name)"
+    note = f"final cells: {which}, with the number of searches"
     return note if shown == methods else f"{note}; the first {shown} of {methods} methods"
 
 
@@ -162,7 +162,7 @@ def _draw_method(
     x, y = corner
     heading = shorten(label(method), int(shape.width * shape.panels * 72 / 5.4), placeholder=" …")
     sheet.write(x - 0.08, y - 0.12, heading, size=9, ha="left")
-    panels = [(graph, count) for cell, count in most_found(counts, shape.cells) for graph in pictures[cell]]
+    panels = [(graph, count) for cell, count in most_frequent(counts, shape.cells) for graph in pictures[cell]]
     for index, (graph, count) in enumerate(panels[: shape.panels]):
         left = x + shape.width * index
         _draw_graph(sheet, graph, (left, y - 0.3 - shape.height), (shape.width - 0.35, shape.height))

@@ -48,10 +48,10 @@ def entropy(
 ) -> Figure:
     """Entropy of the operation weights (nats) after each epoch, one column per cell type.
 
-    `titles` are those of the columns, where the groups of choices are no cell types.
+    `titles` of the columns are given where the groups of choices are not cell types; a single cell type has none.
     Published entropies are drawn in the row of their method if it has the same number of operations.
     """
-    columns = list(titles or [f"{cell_type} cell" for cell_type in cell_types])
+    columns = list(titles or ([f"{cell_type} cell" for cell_type in cell_types] if len(cell_types) > 1 else [""]))
     y = "entropy of operation weights,\nmean over edges (nats)"
     drawn, shown = _grid(series, columns, title, looks, published, _NOTE, y)
     highest = max(max(method.uniform) for method in series)
@@ -82,7 +82,7 @@ def accuracy(
     known = [curve for curve in published if (curve.dataset, curve.split) in columns]
     note = _NOTE
     if elsewhere := _elsewhere(published, columns, series):
-        note += f". Published on another split, so not drawn: {', '.join(elsewhere)}"
+        note += f". Not drawn: curves published on another split ({', '.join(elsewhere)})"
     titles = [f"{dataset}, {split}" for dataset, split in columns]
     y = f"accuracy of the current cell\n{evaluation} (%)"
     drawn, shown = _grid(series, titles, title, looks, known, note, y)
@@ -108,7 +108,9 @@ def _grid(
     entries = [_entries(row, series, looks, known) for row, known in zip(rows, shown, strict=True)]
     if any(shown):
         protocols = dict.fromkeys(curve.protocol for known in shown for curve in known)
-        note += f". Broken grey lines: published, read off the paper's figure; not our protocol: {'; '.join(protocols)}"
+        note += (
+            f". Thin grey lines: published, digitized from the paper's figure, other protocol: {'; '.join(protocols)}"
+        )
     drawn = grid(rows, entries, columns, title, note, "search epoch", y)
     return drawn, shown[: len(drawn.rows)]
 

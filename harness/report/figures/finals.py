@@ -36,6 +36,7 @@ def final(
     title: str,
     looks: Looks,
     best: Floats | None = None,
+    evaluation: str = "",
 ) -> Figure:
     """Accuracy (%) of each search's cell as a point per seed, with mean and interval; one panel per column.
 
@@ -44,12 +45,13 @@ def final(
         columns: (dataset, split) pairs.
         best: (columns,) accuracies of the best cell; an axis is stretched towards it where a few bad searches would
             compress all others.
+        evaluation: how accuracies were obtained, e.g. "after 200 epochs of training".
     """
     methods = [method for method in looks.families if method in scores]
     labels = [fill(counted(method, len(scores[method])), _LETTERS) for method in methods]
     heights = [max(0.24, 0.14 * (text.count("\n") + 1) + 0.06) for text in labels]
     kept = fitting(heights, HEIGHT - 1.2)
-    note = "cell of the last epoch or query, after 200 epochs of training"
+    note = ", ".join(filter(None, ["cell of the last epoch or query", evaluation]))
     if len(methods) > kept:
         note += f"; the first {kept} of {len(methods)} methods"
     methods, labels, height = methods[:kept], labels[:kept], max(heights[:kept])
@@ -66,7 +68,7 @@ def final(
         _strips(axes, shown, looks)
         stretched = best is not None and _stretch(axes, np.concatenate(list(shown.values())), float(best[column]))
         axes.set_ylabel("")
-        label_below(axes, "accuracy (%), stretched towards the best" if stretched else "accuracy (%)")
+        label_below(axes, "accuracy (%), log scale of regret" if stretched else "accuracy (%)")
         axes.set_yticks(range(kept), labels if axes is panels[0] else [], size=_NAME_SIZE)
         axes.set_ylim(kept - 0.5, -0.5)
     return result.figure
@@ -85,7 +87,7 @@ def profile(
     rows = looks.rows(scores)
     entries = [[(handle(looks[name]), counted(name, len(scores[name]))) for name in row.methods] for row in rows]
     note = f"higher and further left is better; cell of the last epoch or query; {REGRET}"
-    x = "regret τ: best cell's accuracy\nminus that of the cell found (points)"
+    x = "regret τ (points)"
     titles = [f"{dataset}, {split}" for dataset, split in columns]
     drawn = grid(rows, entries, titles, title, note, x, "searches with\nregret ≤ τ (%)")
     for column in range(len(columns)):

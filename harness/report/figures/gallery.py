@@ -35,7 +35,7 @@ class Drawing:
     function: Callable[..., Figure]
     values: Mapping[str, Any]
     on_page: bool = True
-    """Whether it stands in the page, which draws cells itself."""
+    """Whether the page embeds it; the page draws cells itself."""
 
     def figure(self) -> Figure:
         return self.function(**self.values)
@@ -43,7 +43,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class _Described:
-    """What figures say of a space's choices."""
+    """The choices of a space as figures label them."""
 
     groups: Mapping[str, slice]
     rows: Sequence[str]
@@ -60,7 +60,7 @@ class _Described:
 
 @dataclass(frozen=True)
 class _Gathered:
-    """What the figures of one group are made of. Methods have the short names that figures show."""
+    """Data of the figures of one group. Methods have the short names that figures show."""
 
     group: Group
     title: str
@@ -82,6 +82,11 @@ class _Gathered:
     """Where the seconds of weight-sharing searches were measured."""
     published: Sequence[PublishedCurve]
 
+    @property
+    def evaluation(self) -> str:
+        """How accuracies were obtained; empty for a custom space."""
+        return self.group.benchmark.evaluation if self.group.benchmark else ""
+
 
 def describe(report: Report, store: Store, published: Sequence[PublishedCurve] = ()) -> Iterator[Drawing]:
     """The figures of every group with runs that are done; reads the runs' arrays, and draws nothing."""
@@ -100,7 +105,7 @@ def describe(report: Report, store: Store, published: Sequence[PublishedCurve] =
         gathered = _gather(report, store, group, runs, short, title, accuracies, published)
         for drawing in (
             *_searches(gathered),
-            *_found(gathered),
+            *_per_epoch(gathered),
             *_finals(gathered),
             *_over_time(gathered),
             *_ranks(report, gathered, short),
@@ -121,12 +126,12 @@ def _gather(
 ) -> _Gathered:
     """`runs` and `accuracies` are the group's, `short` the names by which its figures call their methods, in order."""
     columns, values = curves.columns(accuracies), curves.by_cell(accuracies)
-    records = [report.records[place] for place in runs.index]
+    records = [report.records[index] for index in runs.index]
     families = dict(zip(runs["method"], runs["family"], strict=True))
     named = runs.assign(method=runs["method"].map(short))
     searched = curves.read(store, named, accuracies, list(short.values()))
     looked_up = curves.covered(searched) if columns else []
-    black_boxes = traces.black_box(named, records, values, list(short.values()))
+    black_boxes = traces.black_box(named, records, values, list(short.values())) if columns else []
     return _Gathered(
         group=group,
         title=title,
@@ -137,14 +142,14 @@ def _gather(
         over_time=[*black_boxes, *traces.weight_sharing(looked_up)],
         scores=_last_cells(report, group, short, columns),
         columns=columns,
-        best=values.max().to_numpy(dtype=float) if set(report.found["space"]) & {group.space} else None,
+        best=values.max().to_numpy(dtype=float) if set(report.regrets["space"]) & {group.space} else None,
         devices=_devices(records),
         published=[curve for curve in published if curve.space == group.space],
     )
 
 
 def _searches(of: _Gathered) -> Iterator[Drawing]:
-    """What needs no accuracies of cells."""
+    """Figures that need no accuracies of cells."""
     if not of.searched:
         return
     groups = list(of.described[of.searched[0].method].groups)
@@ -161,17 +166,18 @@ def _searches(of: _Gathered) -> Iterator[Drawing]:
         weights.Map(one.method, len(one.theta), one.theta.mean(axis=0, dtype=float), of.described[one.method].options)
         for one in of.searched
     ]
-    values = {"maps": maps, "rows": of.described[of.searched[0].method].rows, "title": of.title}
+    described = of.described[of.searched[0].method]
+    values = {"maps": maps, "rows": described.rows, "title": of.title, "groups": described.groups}
     yield Drawing("theta", weights.weights, values)
 
 
-def _found(of: _Gathered) -> Iterator[Drawing]:
-    """What sets the cell of each epoch beside its accuracy."""
+def _per_epoch(of: _Gathered) -> Iterator[Drawing]:
+    """Figures of the cells derived after each epoch and their accuracies."""
     if not of.looked_up:
         return
     accuracy = {
         "series": [_series(of, one, one.accuracy) for one in of.looked_up],
-        "evaluation": of.group.benchmark.evaluation if of.group.benchmark else "",
+        "evaluation": of.evaluation,
         "columns": of.columns,
         "title": of.title,
         "looks": of.looks,
@@ -181,9 +187,9 @@ def _found(of: _Gathered) -> Iterator[Drawing]:
     scored = [method for method in of.looked_up if not np.isnan(method.supernet).any()]
     if scored:
         datasets = [dataset for dataset, _ in of.columns]
-        place = datasets.index(of.group.searched_on) if of.group.searched_on in datasets else 0
-        methods = [supernets.agreement(method, place) for method in scored]
-        values = {"methods": methods, "column": of.columns[place], "title": of.title}
+        index = datasets.index(of.group.searched_on) if of.group.searched_on in datasets else 0
+        methods = [supernets.agreement(method, index) for method in scored]
+        values = {"methods": methods, "column": of.columns[index], "title": of.title}
         yield Drawing("supernet", supernets.supernet, values)
 
 
@@ -191,7 +197,7 @@ def _finals(of: _Gathered) -> Iterator[Drawing]:
     if of.scores:
         names = ("scores", "columns", "title", "looks", "best")
         values = {name: getattr(of, name) for name in names}
-        yield Drawing("final", finals.final, values)
+        yield Drawing("final", finals.final, {**values, "evaluation": of.evaluation})
         if of.best is not None:
             yield Drawing("profile", finals.profile, values)
 
@@ -203,28 +209,34 @@ def _over_time(of: _Gathered) -> Iterator[Drawing]:
             progress = search_time.progress(of.over_time, of.best)
             yield Drawing("regret", search_time.regret, {"methods": progress, **common})
             yield Drawing("hits", search_time.hits, {"methods": progress, **common})
-        yield Drawing("cost", search_time.cost, {"methods": search_time.outcomes(of.over_time), **common})
+        methods = search_time.outcomes(of.over_time)
+        yield Drawing("cost", search_time.cost, {"methods": methods, **common, "evaluation": of.evaluation})
 
 
 def _ranks(report: Report, of: _Gathered, short: Mapping[str, str]) -> Iterator[Drawing]:
-    """Only with three methods and so many common seeds that their paired tests could tell them apart."""
+    """Ranks over the seeds that the methods share, if there are three methods and enough seeds for their paired tests.
+
+    Methods with less than half of the seeds of others are omitted, as only the shared seeds count.
+    """
     seeds = report.runs[report.runs["method"].isin(short)].groupby("method")["seed"].nunique()
-    if len(short) < 3 or seeds.min() < ENOUGH_SEEDS:
+    ranked = {method: name for method, name in short.items() if 2 * seeds[method] >= seeds.max()}
+    if len(ranked) < 3 or min(seeds[method] for method in ranked) < ENOUGH_SEEDS:
         return
+    omitted = [name for method, name in short.items() if method not in ranked]
     from harness.report import comparison  # loads scipy.stats
     from harness.report.figures import ranks as figure
     from harness.report.ranks import rank
 
     for dataset, split in of.columns:
-        blocks = comparison.blocks(report, list(short), of.group, dataset, split).rename(columns=short)
+        blocks = comparison.blocks(report, list(ranked), of.group, dataset, split).rename(columns=ranked)
         if len(blocks) >= ENOUGH_SEEDS:
             title = f"{of.title}; cells on {dataset}, {split}"
-            values = {"ranking": rank(blocks), "title": title, "looks": of.looks}
+            values = {"ranking": rank(blocks), "title": title, "looks": of.looks, "omitted": omitted}
             yield Drawing(f"ranks-{dataset}", figure.diagram, values)
 
 
 def _cells(report: Report, group: Group, runs: pd.DataFrame, short: Mapping[str, str], title: str) -> Iterator[Drawing]:
-    """The cells that searches ended with."""
+    """The final cells of the searches."""
     counts = {short[str(method)]: Counter(last) for method, last in runs.groupby("method")["last"]}
     pictures = {cell: report.graphs[group.space, cell] for counted in counts.values() for cell in counted}
     drawable = {name: counts[name] for name in short.values() if all(pictures[cell] for cell in counts[name])}
@@ -237,9 +249,10 @@ def _last_cells(
     report: Report, group: Group, short: Mapping[str, str], columns: Sequence[tuple[str, str]]
 ) -> dict[str, Floats]:
     scores = report.finals[report.finals["selection"] == "last"]
-    here = (scores[GROUP] == list(group)).all(axis=1)
-    found = scores[here & scores["method"].isin(short)]
-    wide = found.pivot(index=["method", "key"], columns=["dataset", "split"], values="value")
+    of_group = (scores[GROUP] == list(group)).all(axis=1)
+    wide = scores[of_group & scores["method"].isin(short)].pivot(
+        index=["method", "key"], columns=["dataset", "split"], values="value"
+    )
     if wide.empty:
         return {}
     wide = wide.reindex(columns=pd.MultiIndex.from_tuples(columns)).dropna(how="all")
@@ -270,7 +283,7 @@ def _described_searches(
 
 
 def _described(group: Group, record: Record, searched: Curves) -> _Described:
-    """Of a user's own space, as its record says; by numbers where it does not."""
+    """The choices of a benchmark, or of a custom space from its record; numbered if the record lacks them."""
     if group.benchmark:
         full = group.benchmark.full_space
         space = full if full.shape[1] == searched.operations else group.benchmark.space(zero_operation=False)

@@ -161,7 +161,7 @@ def grid(
         across, right = _ROW_WIDTH * len(columns), _BESIDE
         heights = [max(_ROW, _legend_height(row, row_entries)) for row, row_entries in zip(rows, entries, strict=True)]
         kept = fitting([height + _BETWEEN for height in heights], HEIGHT - 1.5)
-        note += ". Pale grey: the methods of the other rows" if kept > 1 else ""
+        note += ". Light grey: methods of the other rows" if kept > 1 else ""
         note += _left_out(rows[kept:])
         rows, heights = rows[:kept], heights[:kept]
     body = sum(heights) + _BETWEEN * (len(rows) - 1)
@@ -209,4 +209,4 @@ def _legend_right(row: Row, axes: Axes, entries: Sequence[Entry]) -> None:
 def _left_out(rows: Sequence[Row]) -> str:
     methods = sum(len(row.methods) for row in rows)
     families = ", ".join(dict.fromkeys(row.title for row in rows))
-    return f". Left out, as they do not fit the page: {methods} methods ({families})" if rows else ""
+    return f". Omitted for lack of space: {methods} methods ({families})" if rows else ""

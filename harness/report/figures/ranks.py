@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
@@ -18,20 +20,25 @@ _NAME_SIZE = 8.5
 
 
 @matplotlib.rc_context(STYLE)
-def diagram(ranking: Ranking, title: str, looks: Looks) -> Figure:
-    """Critical-difference diagram (Demšar, JMLR 2006): a bar joins methods that do not differ significantly at 0.05.
+def diagram(ranking: Ranking, title: str, looks: Looks, omitted: Sequence[str] = ()) -> Figure:
+    """Critical-difference diagram (Demšar, JMLR 2006): bars connect methods that do not differ significantly at 0.05.
 
-    `looks` gives every method the same colour as in the other figures (`figures.style.Looks`).
+    `looks` gives every method the same colour as in the other figures (`figures.style.Looks`). `omitted`: methods with
+    too few seeds, named in the note.
     """
     from scikit_posthocs import critical_difference_diagram  # type: ignore[import-untyped]
 
     names = [label(method) for method in ranking.methods]
     # Names are on both sides of the rank axis, which gets the remaining width.
     side = min(2.6, 0.3 + (max(map(len, names)) + 8) * 0.6 * _NAME_SIZE / 72)
-    note = f"mean rank over {ranking.blocks} seeds, 1 is best; a bar joins methods that are not told apart"
+    note = f"mean rank over the {ranking.blocks} seeds that all methods have, 1 is best"
+    note += "; bars connect methods that do not differ significantly"
     tests = f"Friedman p {p_value(ranking.friedman)}; Wilcoxon's signed-rank test with Holm's correction, level {ALPHA}"
     cautions = "".join(f". Caution: {line}" for line in ranking.cautions)
-    drawn = page(_WIDTH, 0.5 + _LINE * ((len(names) + 1) // 2 + 2), title, f"{note}. {tests}{cautions}", (), 0.4, 0.1)
+    without = f". Omitted, less than half of the seeds: {', '.join(omitted)}" if omitted else ""
+    drawn = page(
+        _WIDTH, 0.5 + _LINE * ((len(names) + 1) // 2 + 2), title, f"{note}. {tests}{cautions}{without}", (), 0.4, 0.1
+    )
     ((axes,),) = drawn.panels(1, 1, side, side, (0, 0))
     axes.grid(False)
     # Numbers instead of names: the order of the bars comes from sets, which for strings varies between processes.
@@ -52,7 +59,7 @@ def diagram(ranking: Ranking, title: str, looks: Looks) -> Figure:
         name, rank = names[number], f"({ranking.ranks[number]:.2f})"
         text.set_text(f"{name} {rank} " if text.get_ha() == "right" else f" {rank} {name}")
         text.set_color("black")  # pale colours are hard to read
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.set_xlabel("mean rank")
     axes.xaxis.set_label_position("top")
     return drawn.figure

@@ -38,11 +38,14 @@ from harness.report.traces import Traces
 HIT = 1.0
 """A cell is a hit if it is at most this many percentage points below the best one."""
 
+STORED = " with a stored accuracy for every cell"
+"""Why n can be smaller than in other figures: searches of `--look-up found` have accuracies of final cells only."""
+
 _MOMENTS = 120
 
 _SOONEST = 1.0
-"""Seconds; methods that take less, such as drawing one cell, do not fit a logarithmic axis and are drawn as level
-lines."""
+"""Seconds; methods that take less, such as drawing one cell, do not fit a logarithmic axis and are drawn as
+horizontal lines."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,8 @@ def regret(
 
     `devices` are those on which seconds were measured.
     """
-    y = "regret of the current cell: best\naccuracy minus its own (points)"
-    note = f"line: mean over n searches; band: {INTERVAL}; {REGRET}"
+    y = "regret of the current cell\n(points)"
+    note = f"line: mean over n searches{STORED}; band: {INTERVAL}; {REGRET}"
     drawn = _over_time(methods, columns, title, looks, note, y, devices)
     for column in range(len(columns)):
         for row, axes in drawn.column(column):
@@ -147,7 +150,7 @@ def hits(
 ) -> Figure:
     """Share (%) of searches whose current cell is within `HIT` points of the best one, over search time."""
     y = f"searches within {HIT:g} point\nof the best cell (%)"
-    note = "line: share of n searches; best cell: of those looked up in the table"
+    note = f"line: share of the n searches{STORED}; best cell: highest accuracy of the table"
     drawn = _over_time(methods, columns, title, looks, note, y, devices)
     for column in range(len(columns)):
         for row, axes in drawn.column(column):
@@ -166,8 +169,12 @@ def cost(
     title: str,
     looks: Looks,
     devices: Sequence[str] = (),
+    evaluation: str = "",
 ) -> Figure:
-    """Accuracy (%) of the final cell against the duration of the search in seconds, a point per method."""
+    """Accuracy (%) of the final cell against the duration of the search in seconds, a point per method.
+
+    `evaluation` describes how accuracies were obtained, e.g. "after 200 epochs of training".
+    """
     durations = [float(method.seconds.mean()) for method in methods]
     level = [duration < _SOONEST for duration in durations]
     rows = looks.rows(method.method for method in methods)
@@ -176,10 +183,10 @@ def cost(
         for method, flat in zip(methods, level, strict=True)
     }
     entries = [[(of_method[name][0], counted(name, of_method[name][1])) for name in row.methods] for row in rows]
-    note = f"point: mean over n searches, beside each other where durations coincide; bars: {MIDDLE}"
-    note += "; level line: a method that takes no time" if any(level) else ""
+    note = f"point: mean over n searches{STORED}, shifted sideways where durations coincide; bars: {MIDDLE}"
+    note += "; horizontal line: a method without search cost" if any(level) else ""
     note += _clock({method.simulated for method in methods}, devices)
-    y = "accuracy of the cell found\nafter 200 epochs of training (%)"
+    y = f"accuracy of the final cell\n{evaluation} (%)"
     drawn = grid(rows, entries, _titles(columns), title, note, "duration of the search (s)", y)
     ends = [end for end in durations if end >= _SOONEST]
     first, last = min(ends, default=1.0) / 2, max(ends, default=1.0) * 2
@@ -229,9 +236,9 @@ def _clock(kinds: set[bool], devices: Sequence[str]) -> str:
     """Note on the origin of the seconds; `kinds` has True if some are simulated, False if some are measured."""
     seconds = []
     if True in kinds:
-        seconds.append("black-box methods: simulated GPU seconds of the trainings that they ask the table for")
+        seconds.append("black-box methods: simulated GPU seconds of the queried trainings")
     if False in kinds:
-        seconds.append(f"weight-sharing methods: seconds measured here ({', '.join(devices) or 'device unknown'})")
+        seconds.append(f"weight-sharing methods: wall time ({', '.join(devices) or 'device unknown'})")
     return f". Time of {'; of '.join(seconds)}"
 
 
@@ -278,6 +285,6 @@ def _titles(columns: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _only_marker(line: Line2D, marked: bool) -> Line2D:
-    """Legend handle of a method: only its marker, or only its line if it is drawn as a level line."""
+    """Legend handle of a method: only its marker, or only its line if it is drawn as a horizontal line."""
     line.set(**({"linestyle": "none", "markersize": 6} if marked else {"marker": ""}))
     return line

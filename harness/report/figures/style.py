@@ -47,8 +47,8 @@ _BEHIND: Any = {"color": "0.85", "linewidth": 0.8, "zorder": 1}
 FEW = 20
 """With fewer searches, the full range is drawn instead of quantiles or an interval."""
 
-MIDDLE = f"middle 90 % of the searches (of fewer than {FEW}: smallest to largest)"
-INTERVAL = f"95 % interval of the mean (of fewer than {FEW} searches: smallest to largest)"
+MIDDLE = f"5th to 95th percentile over the searches (fewer than {FEW}: minimum to maximum)"
+INTERVAL = f"95 % interval of the mean (fewer than {FEW} searches: minimum to maximum)"
 
 
 class Look(NamedTuple):
@@ -157,7 +157,7 @@ def _plain(value: float, _: object) -> str:
 
 
 REGRET_TICKS = (0, 0.1, 0.3, 1, 3, 10, 30, 100)
-REGRET = "regret counts from the best cell that was looked up in the table"
+REGRET = "regret: accuracy of the best cell of the table minus that of the cell"
 
 
 def regret_scale(axes: Axes, which: str) -> None:

@@ -53,8 +53,10 @@ def supernet(methods: Sequence[Agreement], column: tuple[str, str], title: str) 
     shown = methods[: _COLUMNS * int((HEIGHT - 0.6) / (_HEIGHT + _TITLE))]
     rows = ceil(len(shown) / _COLUMNS)
     columns = ceil(len(shown) / rows)
-    note = "ρ, τ: Spearman's and Kendall's rank correlation over the epochs of a search, mean over the n searches where"
-    note += " it is defined"
+    note = (
+        "point: one epoch of one search; ρ, τ: Spearman's and Kendall's rank correlation over the epochs of a search,"
+    )
+    note += " mean over the searches where it is defined. Single-level searches have no validation accuracy"
     if len(shown) < len(methods):
         note += f"; the first {len(shown)} of {len(methods)} methods"
     width = LEFT + max(3.0, _WIDTH * columns + _GAP * (columns - 1)) + _BAR
@@ -95,7 +97,7 @@ def _around(figure: Figure, panels: Floats, points: PathCollection, column: tupl
     left, right = panels[0, 0].get_position().x0, panels[0, -1].get_position().x1
     dataset, split = column
     figure.supylabel(
-        f"accuracy of the epoch's cell\non {dataset}, {split} (%)",
+        f"accuracy of the derived cell\non {dataset}, {split} (%)",
         x=0.1 / width,
         y=(top + low) / 2,
         size=9,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from textwrap import fill
@@ -48,8 +48,11 @@ class Map:
 
 
 @matplotlib.rc_context(STYLE | {"axes.grid": False})
-def weights(maps: Sequence[Map], rows: Sequence[str], title: str) -> Figure:
-    """Heat map per method with a line per choice and option and a column per epoch; `rows` names the choices."""
+def weights(maps: Sequence[Map], rows: Sequence[str], title: str, groups: Mapping[str, slice] | None = None) -> Figure:
+    """Heat map per method with a line per choice and option and a column per epoch.
+
+    `rows` are the names of the choices; `groups` are named slices of them, which the note explains.
+    """
     lines = max(int(one.ends[-1]) for one in maps)
     height = max(2.0, 0.092 * lines if lines <= _NAMED else 0.15 * len(rows))
     all_rows = ceil(len(maps) / _COLUMNS)
@@ -59,7 +62,7 @@ def weights(maps: Sequence[Map], rows: Sequence[str], title: str) -> Figure:
     names = [_names(rows, one) for one in shown]
     left = 0.2 + max(len(text) for of_map in names for text in of_map) * 0.6 * _NAME_SIZE / 72
     width = left + max(2.6, _WIDTH * columns + _GAP * (columns - 1)) + _BAR
-    note = _note(maps, shown, lines)
+    note = _note(maps, shown, lines, groups or {})
     drawn = page(width, height * panel_rows + _TITLE * (panel_rows - 1), title, note, above=0.24, below=0.48)
     panels = drawn.panels(panel_rows, columns, left, _BAR, (_GAP, _TITLE))
     highest = max(float(one.theta.max()) for one in maps)
@@ -112,11 +115,14 @@ def _name(axes: Axes, names: Sequence[str], ends: Floats) -> None:
         spine.set_visible(False)
 
 
-def _note(maps: Sequence[Map], shown: Sequence[Map], lines: int) -> str:
+def _note(maps: Sequence[Map], shown: Sequence[Map], lines: int, groups: Mapping[str, slice]) -> str:
     parts = []
+    if len(groups) > 1:
+        sizes = [f"{rows.stop - rows.start} {name}" for name, rows in groups.items()]
+        parts.append(f"rows from the top: {', '.join(sizes)}")
     if lines > _NAMED:
         options = max((names for one in shown for names in one.options), key=len)
-        parts.append(f"lines of an edge, from the top: {', '.join(options)}")
+        parts.append(f"lines of each row: {', '.join(options)}")
     if len(shown) < len(maps):
         parts.append(f"the first {len(shown)} of {len(maps)} methods")
     return "; ".join(parts)

@@ -15,9 +15,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -26,19 +25,21 @@ from harness.experiment.registry import built_in
 from harness.experiment.store import Store
 from harness.files import write_atomically
 from harness.report import retrained
+from harness.report.columns import EXCERPT, LEADERBOARD, shown
 from harness.report.content import Report, gather
 from harness.report.groups import GROUP, Group
-from harness.report.render import wording
+from harness.report.render.tables import rows_of
+from harness.report.render.wording import NOTHING
 
 MARKS = ("<!-- results -->", "<!-- end of results -->")
-SIGNS = {"reproduced": "=", "differs": "≠"}
 NOTE = (
-    "Mean ± sample standard deviation over n searches, in %, of the cell of the last epoch or query{evaluation}. In "
-    "brackets: the published value, where it is comparable; = reproduced, ≠ differs, † quoted from "
-    "memory, by the rule under the [leaderboard]({leaderboard}), which also has all sources."
+    "Accuracy in % of the cell of the last epoch or query{evaluation}: mean ± sample standard deviation over n "
+    "searches. In brackets: the published value, where it is comparable; = reproduced, ≠ differs, by the rule under "
+    "the [leaderboard]({leaderboard}), which also has all sources; † quoted from memory."
 )
+DIGEST = "`@`: prefix of the SHA-256 of the images."
 RETRAINED = (
-    "Cells that no tabular benchmark covers were retrained from scratch; errors of a proxy are not comparable to "
+    "Cells that are in no tabular benchmark were retrained from scratch; errors of a proxy are not comparable with "
     "published ones."
 )
 
@@ -58,9 +59,11 @@ def render(report: Report, leaderboard: str, full: bool = False) -> str:
     if not full and not (large := rows[rows["profile"] != "quick"]).empty:
         rows = large
     groups = [(Group(*map(str, group)), part) for group, part in rows.groupby(GROUP, sort=False)]
-    parts = [_table(report, group, part, full) for group, part in groups]
+    parts = [_accuracies(report, group, part, full) for group, part in groups]
     evaluations = {f" {BENCHMARKS[group.space].evaluation}" for group, _ in groups}
     notes = [NOTE.format(leaderboard=leaderboard, evaluation=" or".join(sorted(evaluations)))]
+    if any("@" in part for part in parts):
+        notes.append(DIGEST)
     if full:
         trained = last[last["metric"] == retrained.METRIC]
         errors = [
@@ -72,37 +75,40 @@ def render(report: Report, leaderboard: str, full: bool = False) -> str:
     return "\n\n".join([*parts, " ".join(notes)])
 
 
-def _table(report: Report, group: Group, rows: pd.DataFrame, full: bool) -> str:
+def _accuracies(report: Report, group: Group, rows: pd.DataFrame, full: bool) -> str:
     short, shared = report.short_names(rows["method"].unique())
     title = f"**{group.labelled_title}**" + (f", all with {shared}" if shared else "")
-    columns = BENCHMARKS[group.space].excerpt
-    heads = ["method", "n", *(f"{dataset}, {split}" for dataset, split in columns)]
-    lines = [title, "", f"| {' | '.join(heads)} |", f"|---|---:{'|---' * len(columns)}|"]
-    for method, method_rows in rows.groupby("method", sort=False):
-        name = short[str(method)]
-        if not full and "[" in name:
-            continue
-        numbers = {(row.dataset, row.split): row for row in method_rows.itertuples()}
-        cells = [_number(numbers.get(column)) for column in columns]
-        lines.append(f"| {name} | {method_rows['n'].max()} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    named = rows.assign(method=rows["method"].map(short))
+    if not full:
+        named = named[~named["method"].str.contains("[", regex=False)]
+    numbers = {column: ", ".join(column) for column in BENCHMARKS[group.space].excerpt}
+    return "\n".join([title, "", *_table(named, numbers)])
 
 
 def _errors(group: Group, dataset: str, recipe: str, rows: pd.DataFrame) -> str:
     title = f"**{group.labelled_title}**, cells retrained from scratch: {recipe}"
-    lines = [title, "", f"| method | n | test error on {dataset} |", "|---|---:|---|"]
-    errors: Iterator[Any] = rows.itertuples()
-    lines += [f"| {row.method} | {row.n} | {wording.spread(row.mean, row.std)} |" for row in errors]
-    return "\n".join(lines)
+    return "\n".join([title, "", *_table(rows, {(dataset, retrained.SPLIT): f"test error on {dataset}"})])
 
 
-def _number(row: Any) -> str:
-    if row is None:
-        return "–"
-    ours = wording.spread(row.mean, row.std)
-    if row.verdict not in SIGNS:
-        return ours
-    return f"{ours} ({SIGNS[row.verdict]} {wording.spread(row.published, row.published_std)}{wording.recalled(row)})"
+def _table(rows: pd.DataFrame, numbers: Mapping[tuple[str, str], str]) -> Iterator[str]:
+    """A row per method; `numbers` are the headings of the (dataset, split) pairs."""
+    columns = shown(LEADERBOARD, EXCERPT)
+    of_method, of_number = ([column for column in columns if column.of_method is value] for value in (True, False))
+    headings = [column.heading for column in of_method]
+    headings += [
+        f"{text}: {column.heading}" if of_number[1:] else text for text in numbers.values() for column in of_number
+    ]
+    aligned = [*of_method, *of_number * len(numbers)]
+    yield f"| {' | '.join(headings)} |"
+    yield f"|{'|'.join('---:' if column.number else '---' for column in aligned)}|"
+    for _, method_rows in rows.groupby("method", sort=False):
+        by_number = {(row.dataset, row.split): row for row in rows_of(method_rows)}
+        most = max(by_number.values(), key=lambda row: row.n)
+        cells = [column.read(most) for column in of_method]
+        for number in numbers:
+            row = by_number.get(number)
+            cells += [NOTHING if row is None else column.read(row) for column in of_number]
+        yield f"| {' | '.join(cells)} |"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,11 +19,11 @@ from harness.report.verdict import RULE
 
 FILES: Mapping[str, tuple[list[Column], Callable[[Report], pd.DataFrame | Sequence[Any]]]] = {
     "leaderboard.csv": (LEADERBOARD, lambda report: report.leaderboard),
-    "runs.csv": (columns.RUNS, lambda report: report.found.round(4)),  # to a ten thousandth of a point
-    "regret.csv": (columns.REGRET, lambda report: regret.summary(report.found)),
+    "runs.csv": (columns.RUNS, lambda report: report.regrets.round(4)),  # to a ten thousandth of a point
+    "regret.csv": (columns.REGRET, lambda report: regret.summary(report.regrets)),
     "headlines.csv": (columns.HEADLINE, lambda report: report.headlines),
     "search_cost.csv": (COSTS, lambda report: report.costs),
-    "retrained.csv": (columns.RETRAINED, lambda report: report.trained),
+    "retrained.csv": (columns.RETRAINED, lambda report: report.retrained),
 }
 """Columns and rows of each CSV file, by file name."""
 
@@ -102,13 +102,13 @@ def remarks(report: Report) -> list[tuple[str, list[str]]]:
     """The sections below the tables: headings, each with its lines."""
     sections = [
         ("How to read the tables", reading(report)),
-        ("Tables that were looked up", [f"{table}: {source}" for table, source in report.tables.items()]),
+        ("Look-up tables", [f"{table}: {source}" for table, source in report.tables.items()]),
         ("Published values", list(report.citations)),
-        ("Cells trained from scratch", _trained(report)),
+        ("Retrained cells", _trained(report)),
         ("The paper's own leaderboard", _headlines(report) if len(report.leaderboard) else []),
         ("Failed runs", report.failures),
         ("Notes", list(report.notes)),
-        ("Damaged files", list(report.warnings)),
+        ("Corrupt files", list(report.warnings)),
     ]
     return [(heading, lines) for heading, lines in sections if lines]
 
@@ -120,7 +120,7 @@ def reading(report: Report) -> list[str]:
     spaces = [BENCHMARKS[space] for space in dict.fromkeys(report.finals["space"]) if space in BENCHMARKS]
     evaluated = "".join(f", on {benchmark.name} {benchmark.evaluation}" for benchmark in spaces)
     lines = [wording.ACCURACIES.format(evaluated)] if len(report.finals) else []
-    lines += [wording.ERRORS] if len(report.trained_finals) else []
+    lines += [wording.ERRORS] if len(report.retrained_finals) else []
     return [*lines, wording.PUBLISHED, costs.READING, f"verdict: {RULE}"]
 
 
@@ -136,9 +136,9 @@ def _headlines(report: Report) -> list[str]:
 
 def _trained(report: Report) -> list[str]:
     """One line per method, dataset and recipe of retrained cells, with all published values."""
-    notes = retrained.notes(report.trained_finals, report.trainings)
+    notes = retrained.notes(report.retrained_finals, report.retrainings)
     lines = []
-    for row in rows_of(report.trained):
+    for row in rows_of(report.retrained):
         note = ", ".join(filter(None, [row.recipe, notes[row.dataset, row.recipe]]))
         sizes = "" if pd.isna(row.params_millions) else f" {row.params_millions:.3f} million parameters;"
         lines.append(
@@ -151,7 +151,7 @@ def _trained(report: Report) -> list[str]:
 
 def _caption(report: Report, selection: str, metric: str, recipe: str, datasets: set[str]) -> str:
     caption = f"{SELECTIONS[selection].capitalize()}: {METRICS[metric].name} in %"
-    notes = retrained.notes(report.trained_finals, report.trainings)
+    notes = retrained.notes(report.retrained_finals, report.retrainings)
     dataset_notes = {notes[dataset, recipe] for dataset in datasets} - {""} if recipe else set()
     proxy = f" ({', '.join(sorted(dataset_notes))})" if dataset_notes else ""
     return f"{caption}; recipe: {recipe}{proxy}" if recipe else caption

@@ -26,7 +26,7 @@ METHODS = 40
 
 _SHORTER = {NOT_PUBLISHED: NOTHING}
 _STYLES = {"reproduced": "green", "differs": "red"}
-_CAPTION = "mean ± std (n); published: same split unless named; ?: not stated; †: recalled"
+_CAPTION = "mean ± std (n); published: same split unless named; ?: not stated; †: recalled, not verified"
 
 
 def show(report: Report, console: Console) -> None:
@@ -39,7 +39,7 @@ def show(report: Report, console: Console) -> None:
     if len(rows):
         console.print(Text("Every split, selection and source: tables/leaderboard.md", style="dim"))
     _list(console, "Failed runs", report.failures, "red")
-    _list(console, "Damaged files", report.warnings, "yellow")
+    _list(console, "Corrupt files", report.warnings, "yellow")
     for note in report.notes:
         console.print(_text(note))
 

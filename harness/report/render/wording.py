@@ -13,21 +13,23 @@ from harness.report.metrics import METRICS
 
 NOTHING = "–"
 NOT_STATED = "not stated"
+RELATIONS = {"reproduced": "=", "differs": "≠"}
+"""Sign between ours and a comparable published value, by verdict."""
 
 ACCURACIES = (
-    "ours: mean ± sample standard deviation (number of searches) of the accuracy in % of the found cells{0}, for each"
-    " cell the mean over the table's trials."
+    "ours: mean ± sample standard deviation (number of searches) of the accuracy in % of the discovered cells{0}; the"
+    " accuracy of a cell is the mean over the trials in the table."
 )
 ERRORS = (
-    "test error of the cell, trained from scratch: mean ± sample standard deviation (number of searches) of the error"
-    " in % of the found cells, lower is better, each trained once here by the recipe named, under its search's own"
-    " seed. Never judged: published errors are of one cell that was chosen from several searches, after a full"
-    " schedule. Parameters: millions, mean over the cells."
+    "test error of cells retrained from scratch: mean ± sample standard deviation (number of searches) of the error in"
+    " %, lower is better. The cell of every search is retrained once, with the recipe named and the seed of its search."
+    " These errors have no verdict: published errors are of one cell, chosen from several searches and trained with a"
+    " full schedule. Parameters: millions, mean over the cells."
 )
 PUBLISHED = (
-    "published: mean ± standard deviation (number of searches; ?: not stated), with its split where that is not ours"
-    f" ({'; '.join(f'for {proxy}, of {dataset}' for proxy, dataset in PROXIES.items())}); †: recalled (value or"
-    " spread), not verified."
+    "published: mean ± standard deviation (number of searches; ?: not stated), with its dataset and split where these"
+    f" differ from ours ({'; '.join(f'{proxy}: values of {dataset}' for proxy, dataset in PROXIES.items())}); †: value"
+    " or standard deviation recalled from memory, not verified."
 )
 
 
@@ -42,6 +44,14 @@ def published(row: Any) -> str:
         return NOTHING
     split = "" if row.published_split == row.split else f" {row.published_split or 'split not stated'}"
     return f"{spread(row.published, row.published_std)} ({published_n(row)}){recalled(row)}{split}"
+
+
+def result(row: Any) -> str:
+    """Our result, followed by the published one if it is comparable, e.g. `93.72 ± 0.34 (= 93.70 ± 0.36†)`."""
+    ours = spread(row.mean, row.std)
+    if row.verdict not in RELATIONS:
+        return ours
+    return f"{ours} ({RELATIONS[row.verdict]} {spread(row.published, row.published_std)}{recalled(row)})"
 
 
 def published_mean(row: Any) -> str:

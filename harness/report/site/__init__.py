@@ -23,6 +23,9 @@ if TYPE_CHECKING:  # a page needs no matplotlib
     from matplotlib.figure import Figure
 
 
+NOT_THE_PAPERS = "These are not the papers' experiments."
+
+
 class Picture(NamedTuple):
     """A figure embedded in the page."""
 
@@ -122,10 +125,13 @@ def _summary(report: Report) -> str:
 
 
 def _proxies(report: Report) -> Iterator[str]:
-    for key in report.runs[GROUP].drop_duplicates().sort_values(GROUP).itertuples(index=False, name=None):
+    """One line for each group that is a proxy, or has methods that searched on a subset of the images."""
+    for key, runs in report.runs.groupby(GROUP):
         group = Group(*map(str, key))
-        if group.label:
-            yield f"{group.title} is a {group.sentence}. These numbers are not the papers' experiments."
+        if group.proxy:
+            yield f"{group.title} is a {group.sentence}. {NOT_THE_PAPERS}"
+        elif runs["subset"].any():
+            yield f"{group.title} has searches on a subset of the images (subset proxy). {NOT_THE_PAPERS}"
 
 
 def _listed(texts: Iterable[str]) -> str:

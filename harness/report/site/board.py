@@ -27,6 +27,8 @@ class Line(NamedTuple):
     black_box: bool
     """Whether the search queried a table; controls that query none are grouped with the weight-sharing methods."""
     proxy: str
+    shared: str
+    """Details that all methods of the block share."""
     recipe: str
     """Recipe of the retraining; empty if the number was looked up, possibly in several tables."""
 
@@ -116,24 +118,26 @@ def _heading(block: Block, members: Sequence[Line], varies: Sequence[str]) -> di
     home = block.black_box and block.where == HOME
     kind = "Black box" if block.black_box else "Weight sharing"
     first = members[0]
-    protocol, _, cells = first.group.sentence.partition(": ")
+    group = first.group
+    cells = f"{group.search}, {group.evaluation}"
     if block.where == EACH:
-        cells = "cells looked up where they were found"
-    elif all(line.row.dataset != block.where for line in members):  # direct results are in the EACH block
-        cells = cells.replace("each dataset", "the others")
+        cells = "cells looked up on the dataset of their search"
+    elif not (block.recipe or first.proxy) and all(line.row.dataset != block.where for line in members):
+        cells = f"{group.search}, cells looked up on the other datasets"  # direct results are in the EACH block
     about = [
-        "each query trains one cell" if block.black_box else "one supernet for all cells",
+        "tabular queries" if block.black_box else "one supernet per search",
         cells,
-        "" if first.proxy else protocol,
+        "" if first.proxy else group.protocol,
         f"{block.profile} profile",
+        f"all with {first.shared}" if first.shared else "",
         block.space if "space" in varies else "",
         SELECTIONS[block.selection] if "selection" in varies else "",
-        f"test error in %, lower is better, of cells trained with {block.recipe}" if block.recipe else "",
+        f"test error in %, lower is better, of cells retrained with {block.recipe}" if block.recipe else "",
     ]
     return {
         "title": kind if home else f"{kind}, searched on {block.where}",
         "proxy": first.proxy,
-        "sentence": first.group.sentence,
+        "sentence": group.sentence,
         "about": " \u00b7 ".join(filter(None, about)),
     }
 

@@ -43,7 +43,7 @@ def _overrides(config: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def training(record: Record) -> tuple[str, str]:
+def retraining(record: Record) -> tuple[str, str]:
     """Arguments to add to the command of `searching` so that cells are retrained as in `record`.
 
     Returns:

@@ -41,19 +41,19 @@ class Drawings:
             [name.replace("-", "\u2212"), round(x, 1), round(y, 1)]
             for name, (x, y) in zip(graph.nodes, points, strict=True)
         ]
-        kind = self.kinds.place([printable(graph.title), f"0 0 {width} {height}", nodes])
+        kind = self.kinds.index([printable(graph.title), f"0 0 {width} {height}", nodes])
         share = 0.5 if len(graph.nodes) <= 4 else 0.62  # position of the label along an edge
         drawn: Counter[tuple[int, int]] = Counter()
         edges = []
         for source, target, operation in graph.edges:
             arrow = _arrow(points[source], points[target], _BOW * drawn[source, target], share)
             drawn[source, target] += 1
-            edges += [self.edges.place([f"{source} to {target}", *arrow]), self._operation(operation)]
+            edges += [self.edges.index([f"{source} to {target}", *arrow]), self._operation(operation)]
         return [kind, edges]
 
     def _operation(self, name: str) -> int:
         look = cells.looks(name)
-        return self.operations.place([printable(name), *look[:3], " ".join(map(str, look.dashes))])
+        return self.operations.index([printable(name), *look[:3], " ".join(map(str, look.dashes))])
 
 
 @cache

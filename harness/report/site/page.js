@@ -8,7 +8,7 @@ const texts = (indices) => indices.map((index) => data.texts[index]);
 const rows = data.rows.map((values) => {
   const row = Object.fromEntries(data.row.map((name, index) => [name, values[index]]));
   row.configuration = data.configurations[row.configuration];
-  row.place = data.places[row.place];
+  row.measure = data.measures[row.measure];
   row.origin = data.origins[row.origin];
   row.facets = data.facets[row.facets];
   row.texts = texts(row.texts);
@@ -94,30 +94,30 @@ const besideColumn = (title, index) => ({
 const SIZE = besideColumn("Parameters", (line) => line.size);
 const COST = besideColumn("Search cost", (line) => line.configuration.cost);
 /** Columns next to the numbers: sizes of retrained cells, if any, and search costs. */
-const beside = (found) => [...(found.some((row) => row.size !== null) ? [SIZE] : []), COST];
+const beside = (shown) => [...(shown.some((row) => row.size !== null) ? [SIZE] : []), COST];
 
 /** The two views of the results, each with functions for its lines and columns; every line has a configuration. */
 const VIEWS = {
   methods: { lines: methodLines, columns: methodColumns },
-  numbers: { lines: (block) => block.rows, columns: (found) => [...NUMBERS, ...beside(found), EVIDENCE] },
+  numbers: { lines: (block) => block.rows, columns: (shown) => [...NUMBERS, ...beside(shown), EVIDENCE] },
 };
 
-const state = { sort: null, descending: false, limit: PER_PAGE, cells: METHODS, found: [], columns: [], blocks: [] };
+const state = { sort: null, descending: false, limit: PER_PAGE, cells: METHODS, shown: [], columns: [], blocks: [] };
 const view = document.getElementById("view");
 const table = document.getElementById("leaderboard");
 
 /** One column for each dataset, split and metric. */
-function methodColumns(found) {
-  const places = [...new Set(found.map((row) => row.place))].sort((a, b) => a.order - b.order);
-  const columns = places.map((place) => ({
-    group: place.dataset,
-    title: place.title,
+function methodColumns(shown) {
+  const measures = [...new Set(shown.map((row) => row.measure))].sort((a, b) => a.order - b.order);
+  const columns = measures.map((measure) => ({
+    group: measure.dataset,
+    title: measure.title,
     number: true,
-    lower: place.lower,
-    value: (line) => line.numbers.get(place)?.pair[0],
-    cell: (line) => pair(line.numbers.get(place), place.name),
+    lower: measure.lower,
+    value: (line) => line.numbers.get(measure)?.pair[0],
+    cell: (line) => pair(line.numbers.get(measure), measure.name),
   }));
-  return [METHOD, ...columns, ...beside(found)];
+  return [METHOD, ...columns, ...beside(shown)];
 }
 
 function methodLines(block) {
@@ -125,16 +125,16 @@ function methodLines(block) {
   for (const row of block.rows) {
     const name = row.configuration.method;
     if (!lines.has(name)) lines.set(name, { configuration: row.configuration, size: row.size, numbers: new Map() });
-    lines.get(name).numbers.set(row.place, row);
+    lines.get(name).numbers.set(row.measure, row);
   }
   return [...lines.values()];
 }
 
 /** The blocks with results; a row is added to its second block only if its method has other rows there. */
-function blocks(found) {
+function blocks(shown) {
   const filled = data.blocks.map((block) => ({ ...block, rows: [] }));
-  const others = new Set(found.map(({ blocks: [home], configuration }) => `${home} ${configuration.method}`));
-  for (const row of found) {
+  const others = new Set(shown.map(({ blocks: [home], configuration }) => `${home} ${configuration.method}`));
+  for (const row of shown) {
     const [home, also] = row.blocks;
     filled[home].rows.push(row);
     if (also !== null && others.has(`${also} ${row.configuration.method}`)) filled[also].rows.push(row);
@@ -171,17 +171,17 @@ function columnHead(column) {
 /** Rebuild the table for the current results; the sort column is kept if it still exists. */
 function showTable() {
   const { lines, columns } = VIEWS[view.value];
-  state.columns = columns(state.found);
-  state.blocks = blocks(state.found).map((block) => ({ ...block, lines: lines(block) }));
+  state.columns = columns(state.shown);
+  state.blocks = blocks(state.shown).map((block) => ({ ...block, lines: lines(block) }));
   state.sort = state.columns.find((column) => state.sort && label(column) === label(state.sort)) ?? null;
-  const caption = "Results of searched cells in %, ours next to published ones, in blocks; sorting keeps the blocks";
+  const caption = "Results in %, ours next to published ones, in blocks; sorting keeps the blocks";
   table.className = view.value;
   table.replaceChildren(element("caption", { class: "unseen" }, caption), head());
   showRows();
 }
 
 /** Whether lower is better in a column: its own setting, otherwise that of all numbers shown. */
-const lowerIsBetter = (column) => column.lower ?? state.found.every((row) => row.place.lower);
+const lowerIsBetter = (column) => column.lower ?? state.shown.every((row) => row.measure.lower);
 
 /** Sort by a column, numbers best first; sorting by the same column again reverses the order. */
 function sortBy(column) {
@@ -274,7 +274,7 @@ function side([mean, std, n]) {
 }
 
 function opens(row) {
-  return { "aria-label": `Evidence: ${row.configuration.method}, ${row.place.name}, ${row.pair[0]}`, "aria-haspopup": "dialog" };
+  return { "aria-label": `Evidence: ${row.configuration.method}, ${row.measure.name}, ${row.pair[0]}`, "aria-haspopup": "dialog" };
 }
 
 // Filters -------------------------------------------------------------------------------------------------------------
@@ -298,19 +298,19 @@ function setDefaults() {
 
 function applyFilters() {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-  state.found = rows.filter(
+  state.shown = rows.filter(
     (row) =>
       filters.every((filter, index) => !filter.value || row.facets[index].includes(filter.value)) &&
       words.every((word) => row.configuration.method.toLowerCase().includes(word)),
   );
   state.limit = PER_PAGE;
   state.cells = METHODS;
-  const counted = (verdict) => state.found.filter((row) => row.verdict === verdict).length;
+  const counted = (verdict) => state.shown.filter((row) => row.verdict === verdict).length;
   const verdicts = Object.keys(data.signs).filter(counted).map((verdict) => element("span", {}, verdictBadge(verdict), ` ${counted(verdict)}`));
   document.getElementById("verdicts").replaceChildren(...verdicts);
-  const units = [...new Set(state.found.map((row) => row.place.unit)), "\u2020: recalled, not verified"].join("; ");
-  const reading = view.value === "methods" ? "; above: ours, below: published. A number opens its evidence" : "";
-  document.getElementById("shown").textContent = `${state.found.length} of ${rows.length} results; ${units}${reading}.`;
+  const units = [...new Set(state.shown.map((row) => row.measure.unit)), "\u2020: recalled, not verified"].join("; ");
+  const reading = view.value === "methods" ? "; above: ours, below: published. Click a number for its evidence" : "";
+  document.getElementById("shown").textContent = `${state.shown.length} of ${rows.length} results; ${units}${reading}.`;
   showTable();
   showCells();
 }
@@ -349,7 +349,7 @@ function drawing(kind, edges) {
 }
 
 function showCells() {
-  const methods = [...new Set(state.found.map((row) => row.configuration))];
+  const methods = [...new Set(state.shown.map((row) => row.configuration))];
   const shown = methods.slice(0, state.cells).map(methodCells);
   const left = methods.length - shown.length;
   const more = button(`Show more of ${left} methods`, () => { state.cells += METHODS; showCells(); });
@@ -361,8 +361,8 @@ function methodCells(configuration) {
     "div",
     { class: "method-cells" },
     element("h3", {}, configuration.method, " ", proxyBadge(configuration)),
-    element("p", { class: "faint" }, configuration.found_where),
-    element("div", { class: "drawings" }, ...configuration.found.map(([cell, caption]) => cellFigure(cell, caption))),
+    element("p", { class: "faint" }, configuration.cells_of),
+    element("div", { class: "drawings" }, ...configuration.cells.map(([cell, caption]) => cellFigure(cell, caption))),
   );
 }
 
@@ -378,8 +378,8 @@ const dialog = document.getElementById("evidence");
 /** Open the dialog with the evidence of a row. The browser closes it on Escape and restores the focus. */
 function openEvidence(row) {
   const close = button("Close", () => dialog.close());
-  const { configuration, place } = row;
-  const title = element("h2", { id: "evidence-heading" }, `${configuration.method}, ${place.name}: ${row.pair[0]} `, proxyBadge(configuration));
+  const { configuration, measure } = row;
+  const title = element("h2", { id: "evidence-heading" }, `${configuration.method}, ${measure.name}: ${row.pair[0]} `, proxyBadge(configuration));
   dialog.replaceChildren(element("header", {}, title, close), ...evidence(row));
   dialog.showModal();
   dialog.scrollTop = 0;
@@ -398,10 +398,10 @@ function evidence(row) {
     row.regret ? section("Regret", facts(texts(row.regret).map((text, index) => [data.regret[index], text]), "")) : null,
     section("Searches", ...searches(row)),
     section("Command", ...command(configuration, origin)),
-    section("Changed", facts(data.facts[configuration.changed], "nothing")),
+    section("Overrides", facts(data.facts[configuration.overrides], "none")),
     section("Settings of the method", facts(data.facts[configuration.settings], "none")),
     section("Protocol of the search", facts(data.facts[configuration.protocol], "none")),
-    origin.recipe === null ? null : section("Recipe of the training", facts(data.facts[origin.recipe], "none")),
+    origin.recipe === null ? null : section("Recipe of the retraining", facts(data.facts[origin.recipe], "none")),
     section("Machine and versions", ...machines(configuration, origin)),
     section("Data", facts([...data.facts[origin.facts], ...data.facts[configuration.data]], "none")),
   ].filter(Boolean);
@@ -419,7 +419,7 @@ function facts(entries, nothing) {
 
 /** Ours and published line by line; lines whose difference makes them not comparable are marked. */
 function comparison(row) {
-  if (!row.comparison) return element("p", { class: "faint" }, "No published value is known for this method, dataset and metric.");
+  if (!row.comparison) return element("p", { class: "faint" }, "No published value for this method, dataset and metric.");
   const published = (column) => NUMBERS.find(({ group, title }) => group === "Published" && title === column.title);
   const numbers = OURS.filter(published).map((column) => [column.title, column.value(row), published(column).value(row)]);
   const lines = [...numbers, ...row.comparison.map((index) => data.lines[index])].map(([title, ours, theirs, unlike]) => {
@@ -449,10 +449,10 @@ function searches(row) {
   const { searches: [start, end], machines, black_box: asks } = row.configuration;
   const indices = Array.from({ length: end - start }, (_, number) => number).filter((index) => row.values[index] !== null);
   const search = (name) => (index) => String(data.searches[name][start + index] ?? NOTHING);
-  const training = (name) => (index) => String(data.trainings[name][row.trainings[index]] ?? NOTHING);
+  const retraining = (name) => (index) => String(data.retrainings[name][row.retrainings[index]] ?? NOTHING);
   const columns = [
     ["seed", search("seed")],
-    [row.place.value, (index) => row.values[index]],
+    [row.measure.value, (index) => row.values[index]],
     ...(row.regrets ? [["regret", (index) => data.texts[row.regrets[index]]]] : []),
     ["cell", (index) => drawnWithString(data.searches[row.selection][start + index])],
     ...(asks ? [["queries", search("queries")], ["simulated s", search("simulated")]] : [["best epoch", search("best_epoch")]]),
@@ -460,11 +460,11 @@ function searches(row) {
     ["memory MB", search("memory")],
     ...(machines.length > 1 ? [["machine", search("machine")]] : []),
     ["record", (index) => element("code", {}, search("key")(index))],
-    ...(row.trainings
+    ...(row.retrainings
       ? [
-          ["parameters", training("parameters")],
-          ["training s", training("seconds")],
-          ["training", (index) => element("code", {}, training("key")(index))],
+          ["parameters", retraining("parameters")],
+          ["retraining s", retraining("seconds")],
+          ["retraining", (index) => element("code", {}, retraining("key")(index))],
         ]
       : []),
   ];
@@ -474,7 +474,7 @@ function searches(row) {
   const rest = indices.slice(SEARCHES);
   const more = button(`Show the other ${rest.length}`, () => { lines.append(...rest.map(line)); more.remove(); });
   const numbers = OURS.map((column) => `${column.title} ${column.value(row)}`).join(", ");
-  const remarks = [numbers, "a record is runs/<digits\u2026>.json", data.texts[row.left_out]].filter(Boolean).join("; ");
+  const remarks = [numbers, "records are in runs/<record>\u2026.json", data.texts[row.left_out]].filter(Boolean).join("; ");
   return [element("p", { class: "faint" }, remarks), scrolled, ...(rest.length ? [more] : [])];
 }
 
@@ -488,14 +488,14 @@ function machines({ machines: known }, { machines: others }) {
   const machine = (index, title) => element("div", {}, title ? element("p", {}, title) : null, facts(data.facts[index], "not recorded"));
   return [
     ...known.map((index, number) => machine(index, known.length > 1 ? `machine ${number + 1}` : "")),
-    ...others.map((index) => machine(index, "of trainings")),
+    ...others.map((index) => machine(index, "of the retrainings")),
   ];
 }
 
 function command(configuration, origin) {
   const line = (text) => element("pre", { tabindex: "0" }, text);
   const faint = (text) => element("p", { class: "faint" }, text);
-  const then = faint("Then, for the CELL of each search under its SEED:");
+  const then = faint("Then, for the CELL and the SEED of each search:");
   const search = [configuration.command, origin.arguments].filter(Boolean).join(" ");
   return [line(search), ...texts(configuration.notes).map(faint), ...(origin.afterwards ? [then, line(origin.afterwards)] : [])];
 }

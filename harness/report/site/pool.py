@@ -8,12 +8,12 @@ from typing import Any
 class Pool:
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self._places: dict[str, int] = {}
+        self._indices: dict[str, int] = {}
 
-    def place(self, value: Any) -> int:
+    def index(self, value: Any) -> int:
         """Index of a JSON value in `values`, appended if it is new."""
         text = value if isinstance(value, str) else repr(value)
-        if text not in self._places:
-            self._places[text] = len(self.values)
+        if text not in self._indices:
+            self._indices[text] = len(self.values)
             self.values.append(value)
-        return self._places[text]
+        return self._indices[text]
