@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 
 from harness.benchmarks import BENCHMARKS
 from harness.files import EarlierFormatError
+from harness.text import printable
 
 COMMANDS = {
     "run": "search with several methods and seeds, evaluate, report (run_all.py)",
@@ -48,12 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(command: str, arguments: Sequence[str], program: str) -> int:
     """One of `COMMANDS`; `program` is how usage and errors call it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks ± is no reason to stop
     try:
         with _signals_heeded():
             status: int = importlib.import_module(f"harness.commands.{command}").main(arguments, program)
             return status
     except (ValueError, OSError, EarlierFormatError) as error:
-        print(f"{program.removesuffix('.py').split()[-1]}: {' '.join(str(error).split())}", file=sys.stderr)
+        reason = printable(" ".join(str(error).split()))
+        print(f"{program.removesuffix('.py').split()[-1]}: {reason}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         number = stop.args[0] if stop.args else signal.SIGINT
@@ -90,6 +95,8 @@ def _signals_heeded() -> Iterator[None]:
     def stop(number: int, frame: object) -> None:  # noqa: ARG001 - the form of a signal handler
         for name in before:
             signal.signal(name, signal.SIG_IGN)
+        # Torch's handler would raise in the middle of the clean-up, where the same signal ends a decoding process.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         raise KeyboardInterrupt(signal.Signals(number))
 
     names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]

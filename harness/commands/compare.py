@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from harness.commands import report
+from harness.commands.console import Output
 from harness.experiment.store import Store
+from harness.text import verbatim
 
 if TYPE_CHECKING:
     from harness.report import Report
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str], program: str) -> int:
     options = parser(program).parse_args(arguments)
-    console = Console(soft_wrap=False)
+    console = Output(soft_wrap=False)
     store = Store(options.results)
     report.score_stored(options, store, console)
     say(report.report(store, options.figures, console), options.methods, options.table, console)
@@ -36,4 +38,4 @@ def say(written: Report, methods: str, table: Path | None, console: Console) -> 
     from harness.report import comparison
 
     for line in comparison.compare(written, comparison.names(methods), table).lines:
-        console.print(line, markup=False, highlight=False)
+        console.print(verbatim(line))

@@ -11,6 +11,7 @@ from harness.commands.execution import add_data
 from harness.data.archives import BatchFiles
 from harness.data.datasets import DATASETS
 from harness.data.fetch import fetch
+from harness.text import verbatim
 
 FETCHABLE = {name: source.files for name, source in DATASETS.items() if isinstance(source.files, BatchFiles)}
 
@@ -20,7 +21,7 @@ def main(arguments: Sequence[str], program: str) -> int:
     options = parser(program).parse_args(arguments)
     console = Console(stderr=True)
     line = fetch(FETCHABLE[options.dataset], options.data, progress=console.is_terminal)
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(verbatim(line), soft_wrap=True)
     return 0
 
 

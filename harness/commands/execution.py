@@ -13,6 +13,7 @@ from rich.console import Console
 
 from harness.commands import values
 from harness.experiment.store import Store
+from harness.text import verbatim
 
 if TYPE_CHECKING:  # these need torch, which --help does without
     from harness.experiment.jobs.base import Job, Machine
@@ -52,14 +53,16 @@ def add_options(parser: argparse.ArgumentParser, jobs: int) -> argparse._Argumen
 
 
 def add_results(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    parser.add_argument(
+        "--results", type=values.folder, default=Path("results"), metavar="DIR", help="default: results"
+    )
 
 
 def add_data(parser: argparse._ActionsContainer, more: str = "") -> None:
     parser.add_argument(
         "--data",
-        type=Path,
-        default=Path(os.environ.get("NAS_DATA", "data")),
+        type=values.folder,
+        default=Path(os.environ.get("NAS_DATA") or "data"),
         metavar="DIR",
         help=f"folder of the image datasets (default: $NAS_DATA, else data){more}",
     )
@@ -159,5 +162,5 @@ def execute(
 
 def print_warnings(store: Store, console: Console) -> None:
     for line in store.warnings:
-        console.print(line, markup=False, style="yellow")
+        console.print(verbatim(line, "yellow"))
     store.warnings.clear()

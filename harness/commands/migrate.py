@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+
+from harness.commands import values
 
 
 def main(arguments: Sequence[str], program: str) -> int:
@@ -18,5 +19,5 @@ def main(arguments: Sequence[str], program: str) -> int:
 
 def parser(program: str = "python -m harness migrate") -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog=program, description=__doc__)
-    result.add_argument("folder", type=Path)
+    result.add_argument("folder", type=values.folder)
     return result

@@ -11,8 +11,10 @@ from rich.console import Console
 
 from harness.benchmarks import BENCHMARKS
 from harness.commands import execution, values
+from harness.commands.console import Output
 from harness.experiment.registry import benchmark_of, built_in
 from harness.experiment.store import Store
+from harness.text import verbatim
 
 if TYPE_CHECKING:
     from harness.benchmarks.base import Benchmark, Evaluator
@@ -25,7 +27,7 @@ PUBLISHED = Path(__file__).resolve().parents[2] / "results" / "published.csv"
 
 def main(arguments: Sequence[str], program: str) -> int:
     options = parser(program).parse_args(arguments)
-    console = Console(soft_wrap=False)
+    console = Output(soft_wrap=False)
     store = Store(options.results)
     failed = score_stored(options, store, console)
     report(store, options.figures, console)
@@ -90,7 +92,7 @@ def score(benchmark: Benchmark, evaluator: Evaluator | None, store: Store, chose
     store.prepare()
     failures = write_scores(store, benchmark, evaluator, chosen_only)
     for line in failures[:SHOWN_FAILURES]:
-        console.print(line, markup=False, style="yellow")
+        console.print(verbatim(line, "yellow"))
     if len(failures) > SHOWN_FAILURES:
         console.print(f"... and {len(failures) - SHOWN_FAILURES} more", style="yellow")
     return len(failures)
@@ -104,4 +106,6 @@ def report(store: Store, formats: Sequence[str], console: Console) -> Report:
         raise ValueError(f"no results folder {store.folder}")
     written = write(store, list(built_in()), PUBLISHED, formats)
     written.show(console)
+    store.warnings = [line for line in store.warnings if line not in written.warnings]
+    execution.print_warnings(store, console)
     return written

@@ -10,23 +10,24 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Column, Table
-from rich.text import Text
 
 from harness.benchmarks import BENCHMARKS, Benchmark
 from harness.commands import execution, values
+from harness.commands.console import Output
 from harness.evaluate.recipe import SCHEDULES, Recipe
 from harness.experiment.config import dataset_name
 from harness.experiment.registry import benchmark_of
 from harness.experiment.store import Record, Store
 from harness.protocol import PRECISIONS
+from harness.text import verbatim
 
 if TYPE_CHECKING:  # these need torch, which --help does without
     from harness.evaluate.distributed import Group
@@ -96,8 +97,10 @@ def _recipe_option(name: str, recipes: Mapping[str, Recipe]) -> dict[str, Any]:
 
 
 def _retrain(options: argparse.Namespace, group: Group) -> int:
+    from harness.evaluate import distributed
     from harness.experiment import retrainings
     from harness.experiment.jobs.retraining import follow, release
+    from harness.processes import exit_with_parent
 
     benchmark = benchmark_of(options.space)
     overrides = {field.name: getattr(options, field.name) for field in fields(Recipe)}
@@ -106,13 +109,16 @@ def _retrain(options: argparse.Namespace, group: Group) -> int:
     data = options.data.absolute()
     jobs = retrainings.plan(options.space, cells, options.dataset, options.seeds, overrides, data, group.size)
     machines = _machines(options)
+    if distributed.launched_by_torchrun():
+        exit_with_parent(os.getppid())
     if not group.is_main:
+        _end_by_signals()
         try:
             follow(jobs, machines[0])
         except FloatingPointError:
             return 1  # as the leader, which has written the record
         return 0
-    console, store = Console(soft_wrap=False), Store(options.results)
+    console, store = Output(soft_wrap=False), Store(options.results)
     store.prepare()
     number = execution.at_a_time(options.jobs, machines)
     # After a failure the other processes may stand anywhere in this run.
@@ -121,6 +127,13 @@ def _retrain(options: argparse.Namespace, group: Group) -> int:
         release()
     console.print(ranking([record for job in jobs if (record := store.read(job.key))], benchmark))
     return int(failed > 0)
+
+
+def _end_by_signals() -> None:
+    """Let a signal end this process at once: it holds no claim and writes no file, and where it waits for the others
+    Python would not heed the signal."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _machines(options: argparse.Namespace) -> list[Machine]:
@@ -157,20 +170,21 @@ def ranking(records: Sequence[Record], benchmark: Benchmark) -> Table:
     table = Table(Column("cell", overflow="fold"), *numbers, box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     names = {dataset_name(record["config"]) for record in records}
     datasets = sorted(name + ", a proxy" * (name in benchmark.proxies) for name in names)
-    table.title = f"Test error of the last epoch on {'; '.join(datasets)}"
+    table.title = verbatim(f"Test error of the last epoch on {'; '.join(datasets)}")
     by_cell: dict[str, list[Record]] = {}
     for record in records:
         if record["status"] == "done":
             by_cell.setdefault(record["config"]["architecture"], []).append(record)
     for found in sorted(by_cell.values(), key=lambda found: fmean(record["test_error"] for record in found)):
         errors = [record["test_error"] for record in found]
+        seconds = [record["provenance"]["seconds"] for record in found if record["provenance"].get("seconds")]
         table.add_row(
-            Text(found[0]["cell_name"]),
+            verbatim(found[0]["cell_name"]),
             str(len(errors)),
             f"{fmean(errors):.2f}",
             f"{stdev(errors):.2f}" if len(errors) > 1 else "",
             f"{fmean(record['best_epoch']['test_error'] for record in found):.2f}",
-            f"{found[0]['parameters']:,}" if "parameters" in found[0] else "",
-            f"{fmean(record['provenance']['seconds'] for record in found):.1f}",
+            f"{found[0]['parameters']:,}" if found[0].get("parameters") else "",
+            f"{fmean(seconds):.1f}" if seconds else "",
         )
     return table

@@ -14,15 +14,16 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column
 from rich.table import Table as RichTable
-from rich.text import Text
 
 from harness import __version__, plugins
 from harness.benchmarks import BENCHMARKS
 from harness.commands import compare, execution, report, values
+from harness.commands.console import Output
 from harness.experiment import registry
 from harness.experiment.config import dataset_name
 from harness.experiment.store import Store
 from harness.protocol import PRECISIONS, PROFILES
+from harness.text import verbatim
 
 if TYPE_CHECKING:  # these need torch, which --help does without
     from harness.experiment.jobs.base import Job, Machine
@@ -37,7 +38,7 @@ NO_SCORES = (
 
 def main(arguments: Sequence[str], program: str) -> int:
     options = parser(program).parse_args(arguments)
-    console = Console(soft_wrap=False)
+    console = Output(soft_wrap=False)
     if options.list:
         console.print(method_list())
         return 0
@@ -143,10 +144,11 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
     from harness.experiment import retrainings
 
     searches = _plan(options, console)
+    _try_query(searches, options)
     benchmark, retrains = registry.benchmark_of(options.space), _retrains(options)
     evaluator = benchmark.evaluator(options.table)
     if not retrains and evaluator is None:
-        console.print(NO_SCORES.format(options.space), markup=False, style="yellow")
+        console.print(verbatim(NO_SCORES.format(options.space), "yellow"))
     store.prepare()
     machines = _machines(options)
     failed = _execute(searches, machines, options, store, console)
@@ -159,6 +161,15 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
         console.print(f"\nretraining the architectures on {options.retrain}")
         failed += _execute(trainings, machines, options, store, console)
     return max(_report(options, store, console), int(failed > 0))
+
+
+def _try_query(searches: Sequence[SearchJob], options: argparse.Namespace) -> None:
+    """ValueError, in one line, if the table that searches query does not answer."""
+    import numpy as np
+
+    benchmark = registry.benchmark_of(options.space)
+    if any(job.config.get("table") for job in searches) and (oracle := benchmark.oracle(options.table)):
+        oracle.query(benchmark.full_space.random(np.random.default_rng(0)))
 
 
 def _retrains(options: argparse.Namespace) -> bool:
@@ -192,7 +203,7 @@ def _plan(options: argparse.Namespace, console: Console) -> list[SearchJob]:
     benchmark = registry.benchmark_of(options.space)
     selection = registry.select(options.methods, benchmark)
     for line in selection.skipped:
-        console.print(line, markup=False)
+        console.print(verbatim(line))
     overrides = list(options.set)
     if options.precision:
         overrides.append(f"protocol.precision={options.precision}")
@@ -263,14 +274,14 @@ def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int
         record = store.read(job.key)
         status = record["status"] if record else "begun" if store.progress(job.key) else "to do"
         if status == "done":
-            table.add_row(Text(job.label), profile, status, "0", "")
+            table.add_row(verbatim(job.label), profile, status, "0", "")
             continue
         if kind not in estimates:
             estimates[kind] = estimate(job, machines[0])
         left = 1 - store.progress(job.key).get("epoch", 0) / job.epochs
         seconds, megabytes = estimates[kind].seconds * left, estimates[kind].megabytes
         total, largest = total + seconds, max(largest, megabytes)
-        table.add_row(Text(job.label), profile, status, f"{seconds:.0f}", f"{megabytes:.0f}")
+        table.add_row(verbatim(job.label), profile, status, f"{seconds:.0f}", f"{megabytes:.0f}")
     console.print(table)
     number = execution.at_a_time(options.jobs, machines)
     console.print(
@@ -315,8 +326,9 @@ def method_list() -> RichTable:
     for name, entry in {**registry.discovered(), **registry.built_in()}.items():
         cls = plugins.load(entry)
         spaces = [space for space, benchmark in BENCHMARKS.items() if registry.why_not(cls, benchmark) is None]
-        table.add_row(name, registry.kind(cls), "\n".join(spaces), getattr(cls, "paper", ""))
-    table.caption = "families: " + "; ".join(_family(name) for name in registry.families())
+        paper = verbatim(str(getattr(cls, "paper", "")))
+        table.add_row(verbatim(name), registry.kind(cls), "\n".join(spaces), paper)
+    table.caption = verbatim("families: " + "; ".join(_family(name) for name in registry.families()))
     return table
 
 

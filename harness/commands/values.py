@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 
 from harness.benchmarks import BENCHMARKS
 
@@ -37,6 +38,12 @@ def space(text: str) -> str:
     if text not in BENCHMARKS and ":" not in text:
         raise argparse.ArgumentTypeError(f"unknown space {text!r}; known: {', '.join(BENCHMARKS)}")
     return text
+
+
+def folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder, got ''; the current one is called .")
+    return Path(text)
 
 
 def formats(text: str) -> list[str]:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import multiprocessing
 import os
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from torch.utils.data import Dataset as Decoded
 from harness.data.datasets import subset_size
 from harness.data.origin import Origin
 from harness.data.streams import Batch, Streams
+from harness.processes import exit_with_parent
 
 CLASS_FOLDERS = ("imagenet",)
 """Datasets that are read so."""
@@ -156,15 +159,19 @@ class FolderBatches:
         shard: Callable[[int], slice] = slice,
     ) -> None:
         self.files, self.batch_size, self.device, self.shard = files, batch_size, device, shard
-        self.pass_keys: list[list[tuple[int, int]]] = []
+        self.sampler = _PassSampler()
         self.passes = 0
+        if workers:
+            _become_able_to_start_processes()
         self.loader: DataLoader[tuple[Tensor, int]] = DataLoader(
             _Decoder(files, image_size, augmentation),
-            batch_sampler=_PassSampler(self),
+            batch_sampler=self.sampler,
             num_workers=workers,
             persistent_workers=workers > 0,
-            # Forking a process with threads, such as one that trains, can deadlock.
-            multiprocessing_context="forkserver" if workers else None,
+            # Forking a process with threads, such as one that trains, can deadlock; the processes of a fork server do
+            # not notice that this one has been killed.
+            multiprocessing_context="spawn" if workers else None,
+            worker_init_fn=partial(_begin_decoding, os.getpid()),
             generator=torch.Generator(),  # otherwise it draws from the global one, which belongs to the method
             pin_memory=device.type == "cuda",
         )
@@ -194,7 +201,7 @@ class FolderBatches:
         keys = list(zip(order.tolist(), seeds.tolist(), strict=True))
         batches = (keys[start : start + self.batch_size] for start in range(0, len(keys), self.batch_size))
         parts = (batch[self.shard(len(batch))] for batch in batches)
-        self.pass_keys = [part for part in parts if part]  # this process's part of a small last batch may be empty
+        self.sampler.keys = [part for part in parts if part]  # this process's part of a small last batch may be empty
         mean, std = (torch.tensor(values, device=self.device)[:, None, None] for values in (MEAN, STD))
         self.passes += 1
         this_pass = self.passes
@@ -277,14 +284,29 @@ NOT_AUGMENTED = -1
 class _PassSampler:
     """Batch sampler of the loader's next pass: batches of keys (index, seed)."""
 
-    def __init__(self, batches: FolderBatches) -> None:
-        self.batches = batches
+    def __init__(self) -> None:
+        self.keys: list[list[tuple[int, int]]] = []
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        return iter(self.batches.pass_keys)
+        return iter(self.keys)
 
     def __len__(self) -> int:
-        return len(self.batches.pass_keys)
+        return len(self.keys)
+
+
+def _begin_decoding(parent: int, number: int) -> None:  # noqa: ARG001 - the form of a `worker_init_fn`
+    """Prepare a process that decodes images. Torch's own watch begins too late where the parent ends at once."""
+    exit_with_parent(parent)
+    # What goes wrong in decoding is raised in the parent. Printed is only that it no longer receives: it was stopped.
+    sys.excepthook = lambda *_: None
+
+
+def _become_able_to_start_processes() -> None:
+    """Let this process start others, whichever way it was started itself: a worker of a Dask nanny is a daemon, which
+    may have no children, and one of joblib would pass on a start method that its children do not know."""
+    multiprocessing.current_process().daemon = False
+    if multiprocessing.get_start_method(allow_none=True) not in (None, *multiprocessing.get_all_start_methods()):
+        multiprocessing.set_start_method("spawn", force=True)
 
 
 class _Decoder(Decoded[tuple[Tensor, int]]):

@@ -20,7 +20,8 @@ import socket
 import threading
 import time
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,6 +31,8 @@ from harness.files import UNFINISHED, process_is_alive, write_atomically
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
 """A claim whose count has not changed for this time is stale."""
+
+WAITING_SECONDS = 0.1
 
 
 class Claim:
@@ -74,6 +77,19 @@ class Claim:
                 return  # broken by another process, because this one was suspended for too long
             with suppress(OSError):  # a full disk must not stop the run here; its own writes will raise
                 write_atomically(self.path, _encoded(self.owner, count))
+
+
+@contextmanager
+def waited_for(path: Path) -> Iterator[None]:
+    """Hold a lock, after waiting for whichever process has it. OSError if it cannot be written."""
+    watch = Watch()
+    while True:
+        with Claim(path) as acquired:
+            if acquired:
+                yield
+                return
+        if not watch.release_if_stale(path):
+            time.sleep(WAITING_SECONDS)
 
 
 class Watch:

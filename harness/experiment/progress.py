@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as TimeLeftColumn
 
 from harness.experiment.store import Record, Store
+from harness.text import printable, verbatim
 
 
 class Display:
@@ -29,7 +29,7 @@ class Display:
         self.runs = runs
         self.finished: set[str] = set()
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
@@ -64,9 +64,7 @@ class Display:
             text = f"{label}: {result} in {record['provenance']['seconds']:.1f} s"
         else:
             text = f"{label}: FAILED: {record['failure'].strip().splitlines()[-1]}"
-        self.progress.console.print(
-            f"[{len(self.finished)}/{len(self.runs)}] {text}", markup=False, highlight=False, soft_wrap=True
-        )
+        self.progress.console.print(verbatim(f"[{len(self.finished)}/{len(self.runs)}] {text}"), soft_wrap=True)
 
     def _watch(self) -> None:
         while not self.stopped.wait(self.INTERVAL_SECONDS):
@@ -83,7 +81,7 @@ class Display:
             elif progress:
                 epochs_done += progress["epoch"]
                 if key not in self.tasks:
-                    self.tasks[key] = self.progress.add_task(escape(label), total=epochs, note="")
+                    self.tasks[key] = self.progress.add_task(printable(label), total=epochs, note="")
                 note = "" if progress["loss"] is None else f"loss {progress['loss']:.3f}"
                 self.progress.update(self.tasks[key], completed=progress["epoch"], note=note)
         self.progress.update(self.overall, completed=epochs_done, note=self._count())

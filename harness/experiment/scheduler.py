@@ -23,6 +23,7 @@ from harness.experiment.devices import usable
 from harness.experiment.jobs.base import Job, Machine
 from harness.experiment.runner import as_record, execute, failure
 from harness.experiment.store import Record, Store
+from harness.processes import exit_with_parent
 
 BRIEF_JOBS_PER_TASK = 25
 """Black-box searches per task: one takes milliseconds."""
@@ -201,7 +202,9 @@ def _attempt(task: Task, machines: Sequence[Machine], slots: Path | None, failed
     A process executes one task at a time, because its threads share torch's global random generator.
     """
     records = []
-    _exit_with_parent(machines[0].parent)
+    parent = machines[0].parent
+    if parent not in (None, os.getpid()):
+        exit_with_parent(parent)
     with _ONE_TASK, _acquire_machine(machines, slots) as machine:
         store = Store(machine.results)
         for run in task:
@@ -218,23 +221,6 @@ def _attempt(task: Task, machines: Sequence[Machine], slots: Path | None, failed
 
 
 _ONE_TASK = threading.Lock()
-_WATCHING = threading.Lock()
-
-
-def _exit_with_parent(parent: int | None) -> None:
-    """Make this worker exit soon after the process that started it, even in the middle of an epoch.
-
-    Every file is written atomically, so the checkpoint of the last epoch is complete at any moment.
-    """
-    if parent in (None, os.getpid()) or not _WATCHING.acquire(blocking=False):
-        return
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(POLL_SECONDS)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _worker_lost_error(backend: str) -> type[Exception]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 from harness.benchmarks.base import Benchmark, Evaluator
-from harness.experiment.claims import Claim, Watch
+from harness.experiment.claims import waited_for
 from harness.experiment.config import benchmark_name, is_search_of
 from harness.experiment.plan import benchmark_config
 from harness.experiment.store import Record, Scores, Store
@@ -18,13 +16,8 @@ def score(store: Store, benchmark: Benchmark, evaluator: Evaluator, chosen_only:
     One process at a time, so that none overwrites what another adds. Returns a line for every architecture whose
     evaluation failed.
     """
-    path, watch = store.claim_path(evaluator.sha256), Watch()
-    while True:
-        with Claim(path) as mine:
-            if mine:
-                return _add_scores(store, benchmark, evaluator, chosen_only)
-        if not watch.release_if_stale(path):
-            time.sleep(0.1)
+    with waited_for(store.claim_path(evaluator.sha256)):
+        return _add_scores(store, benchmark, evaluator, chosen_only)
 
 
 def _add_scores(store: Store, benchmark: Benchmark, evaluator: Evaluator, chosen_only: bool) -> list[str]:
@@ -56,4 +49,4 @@ def _architectures(store: Store, record: Record, chosen_only: bool) -> set[str]:
         return chosen
     if "arrays_sha256" in record:
         return {str(cell) for cell in store.arrays(record["key"])["cells"]}
-    return chosen | {cell for _, _, cell, _ in record["improvements"]}
+    return chosen | {cell for _, _, cell, _ in record.get("improvements", ())}

@@ -16,6 +16,7 @@ import io
 import json
 import re
 import tempfile
+import textwrap
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -28,7 +29,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.benchmarks.base import SCORE_COLUMNS
-from harness.experiment.config import check, run_key
+from harness.experiment import schema
+from harness.experiment.config import run_key
 from harness.files import UNFINISHED, EarlierFormatError, is_abandoned, read_array, sync_folder, write_atomically
 
 Record = dict[str, Any]
@@ -128,18 +130,14 @@ class Store:
 
     def _checked(self, key: str, content: bytes) -> Record:
         """Parse and verify a record and its arrays. One of `DAMAGE` if either is corrupt."""
-        record = json.loads(content)
+        record = schema.decoded(content)
         if not isinstance(record, dict) or record.pop("sha256", None) != _digest(record):
             raise ValueError("its checksum does not match its content")
         if "asked" in record:
             raise self._earlier("records")
-        check(record.get("config"))
+        schema.check(record)
         if record["key"] != key or run_key(record["config"]) != key:
             raise ValueError("its key does not match its file name or config")
-        if record["status"] not in ("done", "failed"):
-            raise ValueError(f"unknown status {record['status']!r}")
-        if not isinstance(record.get("provenance"), dict):
-            raise ValueError("it has no provenance")
         expected = record.get("arrays_sha256")
         if expected and hashlib.sha256(self._arrays_path(key).read_bytes()).hexdigest() != expected:
             raise ValueError("the checksum of its arrays does not match")
@@ -172,7 +170,8 @@ class Store:
             target.parent.mkdir(exist_ok=True)
             with suppress(FileNotFoundError):
                 path.replace(target)
-        self.warnings.append(f"corrupt file {paths[0].name} quarantined in {self.folder / 'damaged'}: {why}")
+        reason = textwrap.shorten(str(why), 300, placeholder="...")
+        self.warnings.append(f"corrupt file {paths[0].name} quarantined in {self.folder / 'damaged'}: {reason}")
 
     # Checkpoints ---------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.experiment.claims import waited_for
 from harness.experiment.store import Store
 from harness.files import write_atomically
 from harness.report import site as page
@@ -24,7 +25,8 @@ __all__ = ["Report", "gather", "write"]
 def write(store: Store, order: Sequence[str], published: Path, formats: Sequence[str] = FORMATS) -> Report:
     """Write `tables/`, `figures/` and `leaderboard.html` of a results folder and return their content.
 
-    The same records and look-ups give the same bytes.
+    The same records and look-ups give the same bytes. One process at a time: figures of one report under the index of
+    another would stay.
 
     Args:
         order: registry names of the methods in leaderboard order.
@@ -36,6 +38,13 @@ def write(store: Store, order: Sequence[str], published: Path, formats: Sequence
         OSError: if the folder cannot be written or `published` cannot be read.
         ValueError: if `published` is malformed.
     """
+    lock = store.claim_path("report")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with waited_for(lock):
+        return _write(store, order, published, formats)
+
+
+def _write(store: Store, order: Sequence[str], published: Path, formats: Sequence[str]) -> Report:
     report = gather(store, order, published)
     _write_tables(report, store.folder / "tables")
     curves = published.with_name("published_curves.csv")

@@ -14,9 +14,10 @@ from harness.experiment.config import Label
 from harness.report import statistics
 from harness.report.content import Report
 from harness.report.groups import GROUP, Group
-from harness.report.render.wording import printable, ranges
+from harness.report.render.wording import ranges
 from harness.report.runs import SUBSET
 from harness.report.sentences import SELECTION, Comparison, Comparisons
+from harness.text import printable
 
 
 def names(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,11 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.experiment.store import Store
+from harness.experiment.store import Arrays, Store
 from harness.report.accuracies import main_splits
 from harness.report.groups import DATASET_ORDER, in_order
 
 Floats = NDArray[np.floating]
+UNFIT = "figures leave out the run {}: its arrays are not those of such a run"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ def read(store: Store, runs: pd.DataFrame, accuracies: pd.DataFrame, methods: Se
     """
     values = by_cell(accuracies)
     per_epoch = dict(list(runs[runs["per_epoch"]].groupby("method")))
-    return [_curves(store, per_epoch[method], values) for method in methods if method in per_epoch]
+    read = (_curves(store, per_epoch[method], values) for method in methods if method in per_epoch)
+    return [one for one in read if one is not None]
 
 
 def covered(curves: Sequence[Curves]) -> list[Curves]:
@@ -73,12 +76,41 @@ def covered(curves: Sequence[Curves]) -> list[Curves]:
     return kept
 
 
-def _curves(store: Store, runs: pd.DataFrame, values: pd.DataFrame) -> Curves:
-    arrays = [store.arrays(key) for key in runs["key"]]
-    theta, entropy, supernet, seconds, cells = (
-        np.stack([run[name] for run in arrays]) for name in ("theta", "entropy", "valid_accuracy", "seconds", "cells")
-    )
+LOGGED = {"theta": ("f", 3), "entropy": ("f", 2), "valid_accuracy": ("f", 1), "seconds": ("f", 1), "cells": ("U", 1)}
+"""The arrays of a run that curves are made of: kind and dimensions, the first of which is that of the epochs."""
+
+
+def _shapes(arrays: Arrays) -> tuple[tuple[int, ...], ...] | None:
+    """Shapes of the logged arrays; None if they are not those of a run."""
+    for name, (kind, dimensions) in LOGGED.items():
+        if name not in arrays or (arrays[name].dtype.kind, arrays[name].ndim) != (kind, dimensions):
+            return None
+    shapes = tuple(arrays[name].shape for name in LOGGED)
+    return shapes if len({shape[0] for shape in shapes}) == 1 and all(map(all, shapes)) else None
+
+
+def _logs(store: Store, runs: pd.DataFrame) -> dict[str, Arrays]:
+    """The arrays of one method's runs, by key. Those that are not like the others are left out, with a warning."""
+    logs: dict[str, Arrays] = {}
+    for key in runs["key"]:
+        try:
+            logs[key] = store.arrays(key)
+        except ValueError:
+            logs[key] = {}
+    shapes = {key: _shapes(arrays) for key, arrays in logs.items()}
+    usual = Counter(shape for shape in shapes.values() if shape).most_common(1)
+    fitting = {key for key, shape in shapes.items() if usual and shape == usual[0][0]}
+    store.warnings += [UNFIT.format(key) for key in logs if key not in fitting]
+    return {key: logs[key] for key in logs if key in fitting}
+
+
+def _curves(store: Store, runs: pd.DataFrame, values: pd.DataFrame) -> Curves | None:
+    logs = _logs(store, runs)
+    if not logs:
+        return None
+    theta, entropy, supernet, seconds, cells = (np.stack([log[name] for log in logs.values()]) for name in LOGGED)
     accuracy = values.reindex(cells.ravel()).to_numpy(dtype=float)
+    runs = runs[runs["key"].isin(logs)]
     first = runs.iloc[0]
     return Curves(
         method=first["method"],

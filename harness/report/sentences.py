@@ -9,8 +9,9 @@ from math import isclose
 from harness.benchmarks.base import Noise
 from harness.report import statistics
 from harness.report.groups import SELECTIONS, Group
-from harness.report.render.wording import p_value, printable, ranges
+from harness.report.render.wording import p_value, ranges
 from harness.report.statistics import ALPHA, POWER, RELIABLE_RUNS, RESAMPLES, Interval, PairedTest
+from harness.text import printable
 
 SELECTION = "last"
 

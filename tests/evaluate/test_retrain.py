@@ -262,7 +262,7 @@ def test_cells_are_ranked_by_their_mean_error(tmp_path, capsys):
     for run, error in zip(runs, [4.0, 2.0, 5.0, 2.5], strict=True):
         result = {"test_error": error, "best_epoch": {"epoch": 1, "test_error": 1.0, "test_peeking": True}}
         rest = {"status": "done", "parameters": 5, "cell_name": run.cell_name}
-        record = {"key": run.key, "config": run.config, **rest, **result, "provenance": {"seconds": 1.0}}
+        record = {"schema": 2, "key": run.key, "config": run.config, **rest, **result, "provenance": {"seconds": 1.0}}
         store.write(record, {"loss": np.zeros(1)})
     words = [word for cell in PUBLISHED_CELLS[:2] for word in ("--cell", cell.name)]
     assert main(["retrain", *words, "--seeds", "2", "--results", str(tmp_path)]) == 0

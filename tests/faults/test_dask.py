@@ -11,6 +11,8 @@ from contextlib import suppress
 import pytest
 
 from harness.experiment.store import Store
+from tests.data.test_folders import write
+from tests.faults.test_workers import SEARCH
 from tests.test_run_all import ROOT, SMALL, contents, run
 
 pytest.importorskip("distributed", reason="needs the packages of the extra: pip install '.[dask]'")
@@ -106,6 +108,15 @@ def test_a_search_that_kills_workers_started_anew_has_failed(tmp_path, cluster):
     records = Store(tmp_path).records()
     assert sorted(record["status"] for record in records) == ["done", "done", "failed", "failed"]
     assert all("killed 2 times in a row" in r["failure"] for r in records if r["status"] == "failed")
+
+
+def test_workers_started_anew_are_daemons_and_have_images_decoded_all_the_same(tmp_path, cluster):
+    write(tmp_path / "data" / "imagenet", train=12, test=2)
+    words = [*SEARCH, "--data", str(tmp_path / "data"), "--results", str(tmp_path / "results"), "--workers", "1"]
+    command = [sys.executable, str(ROOT / "run_all.py"), *words, "--backend", "dask", "--scheduler", cluster[0]]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout
+    assert [record["status"] for record in Store(tmp_path / "results").records()] == ["done", "done"]
 
 
 def test_no_scheduler_is_one_clear_line(tmp_path, capsys):

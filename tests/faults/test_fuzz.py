@@ -101,7 +101,13 @@ SCORES = "scores/nasbench201-table.csv"
 
 
 def record():
-    return {"key": KEY, "config": CONFIG, "status": "done", "failure": None, "cells": {"last": "x"}, "provenance": {}}
+    result = {"status": "done", "failure": None, "cells": {"last": "x"}, "family": "darts", "paper": ""}
+    return {"schema": 2, "key": KEY, "config": CONFIG, "provenance": {}, **result}
+
+
+def test_an_undamaged_record_is_read(store):
+    store.write(record())
+    assert store.read(KEY) == record()
 
 
 @cache

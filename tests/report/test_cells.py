@@ -117,7 +117,7 @@ def test_edges_end_at_the_border_of_nodes():
 def test_methods_with_names_that_matplotlib_would_read_are_drawn(tmp_path):
     figure = cells.figure({"$x_{$ <b>": Counter({CELLS[0]: 1})}, PICTURES, "_$")
     figure.savefig(tmp_path / "figure.png", dpi=20)
-    assert r"\$x_{\$ <b>" in _texts(figure)
+    assert "$x_{$ <b>" in _texts(figure)
 
 
 def test_operations_of_no_known_look_are_drawn_under_their_own_name():

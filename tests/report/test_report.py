@@ -11,7 +11,7 @@ from harness import report
 from harness.experiment.config import run_key
 from harness.experiment.store import Store
 from harness.report.figures import gallery
-from tests.report.conftest import CELLS, PUBLISHED
+from tests.report.conftest import CELLS, PUBLISHED, genotype
 
 
 def _files(folder):
@@ -86,6 +86,12 @@ def test_runs_without_look_ups_are_counted(results):
     assert written.notes[0] == (
         "nasbench201, paper profile, searched on cifar10: 2 finished runs, but no accuracies of their cells are stored"
     )
+
+
+def test_searches_by_queries_without_accuracies_have_no_curves(results):
+    results.black_box("random-cell", [(0.0, genotype(0))], seconds=0.0, space="darts", table=None)
+    results.write(["png"])
+    assert {path.stem for path in results.store.folder.glob("figures/*.png")} == {"cells-darts-paper-cifar10"}
 
 
 def test_runs_that_the_table_does_not_know_are_counted(results):

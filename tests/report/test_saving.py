@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from hashlib import sha256
 from itertools import islice
 
@@ -81,6 +82,29 @@ def test_figures_of_groups_that_are_no_more_are_removed(results):
         path.unlink()
     results.write()
     assert {path.name for path in figures.iterdir()} == {"index.json", *(path.name for path in own)}
+
+
+def test_overlapping_reports_leave_what_one_after_the_other_leaves(results, monkeypatch):
+    """The second begins, of more runs, while the first draws."""
+    results.runs_with("darts", [50.0])
+    draw, later = drawing.draw, threading.Thread(target=results.write, args=(["png"],))
+
+    def overlapped(*words):
+        monkeypatch.setattr(drawing, "draw", draw)
+        results.runs_with("darts", [60.0], profile="controlled")
+        later.start()
+        later.join(timeout=1)
+        return draw(*words)
+
+    monkeypatch.setattr(drawing, "draw", overlapped)
+    results.write(["png"])
+    later.join()
+    folder = results.store.folder / "figures"
+    left = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / cache.INDEX).unlink()
+    results.write(["png"])
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == left
+    assert {name for name in left if "controlled" in name} <= json.loads(left[cache.INDEX])["files"].keys()
 
 
 def test_files_of_earlier_reports_that_have_other_contents_by_now_stay(tmp_path):

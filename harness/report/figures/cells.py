@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.benchmarks.base import Graph
-from harness.report.render.wording import printable
+from harness.text import printable
 
 if TYPE_CHECKING:  # layouts and looks must be usable without matplotlib
     from matplotlib.axes import Axes

@@ -16,7 +16,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from harness.report.curves import Floats
 from harness.report.figures.page import GAP, HEIGHT, RIGHT, fitting, grid, label_below, page
-from harness.report.figures.style import REGRET, STYLE, Looks, behind, counted, handle, line, regret_scale
+from harness.report.figures.style import REGRET, STYLE, Looks, behind, counted, handle, label, line, regret_scale
 from harness.report.statistics import interval
 
 _MANY = 30  # searches; more are drawn as a cloud of small transparent points
@@ -64,7 +64,7 @@ def final(
     panels = result.panels(1, len(columns), left, RIGHT, (GAP / 2, 0))[0]
     for column, (axes, (dataset, split)) in enumerate(zip(panels, columns, strict=True)):
         shown = {method: _known(scores[method][:, column]) for method in methods}
-        axes.set_title(f"{dataset}, {split}")
+        axes.set_title(label(f"{dataset}, {split}"))
         _strips(axes, shown, looks)
         stretched = best is not None and _stretch(axes, np.concatenate(list(shown.values())), float(best[column]))
         axes.set_ylabel("")

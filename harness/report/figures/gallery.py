@@ -51,6 +51,11 @@ class _Described:
     options: Sequence[tuple[str, ...]]
     """Names of the options of each choice in the search."""
 
+    def fits(self, searched: Curves) -> bool:
+        """Whether the arrays of searches are of these choices, options and groups."""
+        shape = len(self.options), max(map(len, self.options)), len(self.groups)
+        return (*searched.theta.shape[2:], searched.entropy.shape[2]) == shape
+
     @property
     def uniform(self) -> tuple[float, ...]:
         """Mean entropy (nats) of uniform distributions, by group."""
@@ -130,6 +135,10 @@ def _gather(
     families = dict(zip(runs["method"], runs["family"], strict=True))
     named = runs.assign(method=runs["method"].map(short))
     searched = curves.read(store, named, accuracies, list(short.values()))
+    described = _described_searches(group, named, records, searched)
+    unfit = [one.method for one in searched if not described[one.method].fits(one)]
+    store.warnings += [curves.UNFIT.format(key) for key in named.loc[named["method"].isin(unfit), "key"]]
+    searched = [one for one in searched if one.method not in unfit]
     looked_up = curves.covered(searched) if columns else []
     black_boxes = traces.black_box(named, records, values, list(short.values())) if columns else []
     return _Gathered(
@@ -137,7 +146,7 @@ def _gather(
         title=title,
         looks=style.Looks({short[method]: families[method] for method in short}),
         searched=searched,
-        described=_described_searches(group, named, records, searched),
+        described=described,
         looked_up=looked_up,
         over_time=[*black_boxes, *traces.weight_sharing(looked_up)],
         scores=_last_cells(report, group, short, columns),

@@ -24,6 +24,7 @@ _DPI = 200
 
 _STYLE: Any = {
     "pdf.fonttype": 42,  # TrueType: conferences reject Type 3 fonts
+    "text.parse_math": False,  # for what is laid out only when it is drawn
     "svg.hashsalt": "figure",  # without it, identifiers inside the file are random
 }
 

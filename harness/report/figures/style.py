@@ -13,10 +13,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from harness.report.curves import Floats
-from harness.report.render.wording import printable
+from harness.text import printable
 
 STYLE: Any = {
     "font.size": 9,
+    "text.parse_math": False,  # names may have dollars
     "axes.titlesize": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -170,6 +171,6 @@ def regret_scale(axes: Axes, which: str) -> None:
 
 
 def label(text: str) -> str:
-    """Escape text for matplotlib, which would parse formulas between dollars and hide labels that begin with _."""
-    text = printable(text).replace("$", r"\$")
+    """Text for matplotlib, which would hide labels that begin with _."""
+    text = printable(text)
     return f" {text}" if text.startswith("_") else text

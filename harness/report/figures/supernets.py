@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from harness.report.curves import Curves, Floats
 from harness.report.figures.page import HEIGHT, LEFT, page
-from harness.report.figures.style import STYLE, counted
+from harness.report.figures.style import STYLE, counted, label
 
 _COLUMNS = 5
 _WIDTH, _HEIGHT, _GAP, _TITLE = 1.75, 1.35, 0.14, 0.55  # inches
@@ -97,7 +97,7 @@ def _around(figure: Figure, panels: Floats, points: PathCollection, column: tupl
     left, right = panels[0, 0].get_position().x0, panels[0, -1].get_position().x1
     dataset, split = column
     figure.supylabel(
-        f"accuracy of the derived cell\non {dataset}, {split} (%)",
+        f"accuracy of the derived cell\non {label(dataset)}, {split} (%)",
         x=0.1 / width,
         y=(top + low) / 2,
         size=9,

@@ -28,6 +28,7 @@ from harness.report import retrained
 from harness.report.columns import EXCERPT, LEADERBOARD, shown
 from harness.report.content import Report, gather
 from harness.report.groups import GROUP, Group
+from harness.report.render.markdown import escape
 from harness.report.render.tables import rows_of
 from harness.report.render.wording import NOTHING
 
@@ -77,7 +78,7 @@ def render(report: Report, leaderboard: str, full: bool = False) -> str:
 
 def _accuracies(report: Report, group: Group, rows: pd.DataFrame, full: bool) -> str:
     short, shared = report.short_names(rows["method"].unique())
-    title = f"**{group.labelled_title}**" + (f", all with {shared}" if shared else "")
+    title = f"**{escape(group.labelled_title)}**" + (f", all with {escape(shared)}" if shared else "")
     named = rows.assign(method=rows["method"].map(short))
     if not full:
         named = named[~named["method"].str.contains("[", regex=False)]
@@ -86,7 +87,7 @@ def _accuracies(report: Report, group: Group, rows: pd.DataFrame, full: bool) ->
 
 
 def _errors(group: Group, dataset: str, recipe: str, rows: pd.DataFrame) -> str:
-    title = f"**{group.labelled_title}**, cells retrained from scratch: {recipe}"
+    title = f"**{escape(group.labelled_title)}**, cells retrained from scratch: {escape(recipe)}"
     return "\n".join([title, "", *_table(rows, {(dataset, retrained.SPLIT): f"test error on {dataset}"})])
 
 
@@ -99,7 +100,7 @@ def _table(rows: pd.DataFrame, numbers: Mapping[tuple[str, str], str]) -> Iterat
         f"{text}: {column.heading}" if of_number[1:] else text for text in numbers.values() for column in of_number
     ]
     aligned = [*of_method, *of_number * len(numbers)]
-    yield f"| {' | '.join(headings)} |"
+    yield f"| {' | '.join(map(escape, headings))} |"
     yield f"|{'|'.join('---:' if column.number else '---' for column in aligned)}|"
     for _, method_rows in rows.groupby("method", sort=False):
         by_number = {(row.dataset, row.split): row for row in rows_of(method_rows)}
@@ -108,7 +109,7 @@ def _table(rows: pd.DataFrame, numbers: Mapping[tuple[str, str], str]) -> Iterat
         for number in numbers:
             row = by_number.get(number)
             cells += [NOTHING if row is None else column.read(row) for column in of_number]
-        yield f"| {' | '.join(cells)} |"
+        yield f"| {' | '.join(map(escape, cells))} |"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

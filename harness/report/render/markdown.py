@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from harness.report.content import Report
 from harness.report.render import tables
 from harness.report.render.tables import Lines, Table
-from harness.report.render.wording import printable
+from harness.text import printable
 
 
 def render(report: Report) -> str:

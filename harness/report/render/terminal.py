@@ -16,8 +16,9 @@ from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
 from harness.report.render.tables import Entry, entry, headings
-from harness.report.render.wording import NOTHING, printable
+from harness.report.render.wording import NOTHING
 from harness.report.verdict import NOT_PUBLISHED
+from harness.text import printable, verbatim
 
 SHOWN = 20
 """Maximum number of list lines printed; the files have all of them."""
@@ -41,7 +42,7 @@ def show(report: Report, console: Console) -> None:
     _list(console, "Failed runs", report.failures, "red")
     _list(console, "Corrupt files", report.warnings, "yellow")
     for note in report.notes:
-        console.print(_text(note))
+        console.print(verbatim(note))
 
 
 def _shown(rows: pd.DataFrame) -> pd.DataFrame:
@@ -69,12 +70,12 @@ def _leaderboard(report: Report, group: Group, rows: pd.DataFrame) -> Table:
         table.add_column(column.heading, justify="right" if column.number else "left")
     recipes = rows["table"].where(rows["metric"] == retrained.METRIC, "")
     for (dataset, split, recipe), section in rows.groupby(["dataset", "split", recipes], sort=False):
-        table.add_row(_text(str(dataset), "bold"), _text(str(split), "bold"), _text(str(recipe)))
+        table.add_row(verbatim(str(dataset), "bold"), verbatim(str(split), "bold"), verbatim(str(recipe)))
         for row in section.head(METHODS).itertuples():
             _add(table, short[str(row.method)], entry(LEADERBOARD, row))
         _rest(table, len(section))
         table.add_section()
-    table.add_row(_text("search cost", "bold"), _text("per search"))
+    table.add_row(verbatim("search cost", "bold"), verbatim("per search"))
     costs = [cost for cost in report.costs if cost.group == group and cost.method in short]
     for cost in costs[:METHODS]:
         _add(table, short[cost.method], entry(COSTS, cost))
@@ -84,24 +85,19 @@ def _leaderboard(report: Report, group: Group, rows: pd.DataFrame) -> Table:
 
 def _add(table: Table, method: str, lines: Entry) -> None:
     texts = [lines.get(heading, NOTHING) for heading in headings()]
-    table.add_row(_text(method), *(_text(_SHORTER.get(text, text), _STYLES.get(text, "")) for text in texts))
+    table.add_row(verbatim(method), *(verbatim(_SHORTER.get(text, text), _STYLES.get(text, "")) for text in texts))
 
 
 def _rest(table: Table, methods: int) -> None:
     if methods > METHODS:
-        table.add_row(_text(f"and {methods - METHODS:,} more", "dim"))
+        table.add_row(verbatim(f"and {methods - METHODS:,} more", "dim"))
 
 
 def _list(console: Console, heading: str, lines: Sequence[str], style: str) -> None:
     if not lines:
         return
-    console.print(_text(heading, f"bold {style}"))
+    console.print(verbatim(heading, f"bold {style}"))
     for line in lines[:SHOWN]:
-        console.print(_text(f"- {line}"))
+        console.print(verbatim(f"- {line}"))
     if len(lines) > SHOWN:
         console.print(f"  and {len(lines) - SHOWN} more: tables/leaderboard.md")
-
-
-def _text(text: str, style: str = "") -> Text:
-    """Text that rich prints verbatim, without interpreting markup or control characters."""
-    return Text(printable(text), style)

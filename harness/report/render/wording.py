@@ -91,13 +91,6 @@ def plain(value: Any, sign: str = "") -> str:
     return str(value)
 
 
-def printable(text: str) -> str:
-    """Replace control characters and line breaks, e.g. of method names or tracebacks, by spaces."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
 def ranges(numbers: Iterable[int]) -> str:
     """Integers as ranges, e.g. `0-3, 7`."""
     ordered = sorted(set(map(int, numbers)))

@@ -16,8 +16,8 @@ from markupsafe import Markup
 from harness.report.content import Report
 from harness.report.groups import GROUP, Group
 from harness.report.render import tables
-from harness.report.render.wording import printable
 from harness.report.site import evidence
+from harness.text import printable
 
 if TYPE_CHECKING:  # a page needs no matplotlib
     from matplotlib.figure import Figure
@@ -135,5 +135,5 @@ def _proxies(report: Report) -> Iterator[str]:
 
 
 def _listed(texts: Iterable[str]) -> str:
-    """Distinct texts of a figure, without matplotlib's escapes."""
-    return "; ".join(dict.fromkeys(" ".join(text.replace(r"\$", "$").split()) for text in texts if text.strip()))
+    """Distinct texts of a figure."""
+    return "; ".join(dict.fromkeys(" ".join(text.split()) for text in texts if text.strip()))

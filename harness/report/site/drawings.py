@@ -10,8 +10,8 @@ from typing import Any
 
 from harness.benchmarks.base import Graph
 from harness.report.figures import cells
-from harness.report.render.wording import printable
 from harness.report.site.pool import Pool
+from harness.text import printable
 
 _SMALL, _LARGE = (300, 150), (400, 230)
 """Width and height of a drawing with up to 4 nodes, and with more."""

@@ -17,12 +17,13 @@ from harness.report.metrics import METRICS
 from harness.report.published import PublishedValue
 from harness.report.render import wording
 from harness.report.render.tables import rows_of
-from harness.report.render.wording import NOT_STATED, printable
+from harness.report.render.wording import NOT_STATED
 from harness.report.site import board, commands
 from harness.report.site.board import Line
 from harness.report.site.pools import KEY_DIGITS, Pools, short
 from harness.report.site.searches import Searches, overrides
 from harness.report.verdict import NOT_COMPARABLE
+from harness.text import printable
 
 REGRET = ["best cell of the table", "mean regret", "hit rate", "distinct cells", "isomorphism classes"]
 

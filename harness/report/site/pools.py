@@ -12,9 +12,9 @@ from harness.experiment.store import Record
 from harness.report.columns import COSTS, SIZES
 from harness.report.costs import Cost, Size
 from harness.report.render.tables import entry
-from harness.report.render.wording import printable
 from harness.report.site.drawings import Drawings
 from harness.report.site.pool import Pool
+from harness.text import printable
 
 KEY_DIGITS = 12
 """Of a run's key, as the page shows it."""

@@ -16,10 +16,11 @@ from harness.report.figures.cells import SHOWN, most_frequent
 from harness.report.groups import GROUP, Group
 from harness.report.published import PublishedValue
 from harness.report.render import wording
-from harness.report.render.wording import NOTHING, printable
+from harness.report.render.wording import NOTHING
 from harness.report.runs import SUBSET
 from harness.report.site import commands
 from harness.report.site.pools import KEY_DIGITS, Pools, short
+from harness.text import printable
 
 _TITLES = {
     "test_error": "test error, %",

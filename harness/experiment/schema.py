@@ -1,0 +1,255 @@
+"""What a record must hold, declared once: whatever reads records relies on these types and limits, on nothing else.
+
+Fields with a default may be absent; unknown fields are allowed. Limits are far beyond what a run can have; they keep a
+damaged number or text from spoiling the tables and figures of all other runs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from harness.experiment.config import SCHEMA
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Text = Annotated[str, Meta(max_length=100_000)]
+Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Positive = Annotated[int, Meta(ge=1, le=2**31)]
+Amount = Annotated[float, Meta(ge=0, le=1e12)]
+"""Seconds or MiB."""
+Percent = Annotated[float, Meta(ge=0, le=100)]
+Values = dict[Name, Any]
+
+
+# Configs (harness.experiment.config) ---------------------------------------------------------------------------------
+
+
+class BuiltIn(Struct, tag_field="origin", tag="built-in"):
+    name: Name
+    version: Positive
+
+
+class External(Struct, tag_field="origin", tag="external"):
+    name: Name
+    version: Positive
+    sha256: Sha256
+
+
+class Split(Struct):
+    name: Name
+    may_have_seen_test: bool
+    substitute: bool
+
+
+class Dataset(Struct):
+    name: Name
+    origin: Name
+    sha256: Sha256 | None = None
+    part: Name | None = None
+    split: Split | None = None
+
+    def __post_init__(self) -> None:
+        if self.origin == "external" and self.sha256 is None:
+            raise ValueError("an external dataset needs a sha256")
+
+
+class Table(Struct):
+    name: Name | None
+    sha256: Sha256
+    epochs: Count
+    substitute: bool
+    verified: bool
+
+
+class Optimizer(Struct):
+    name: Name
+    sha256: Sha256
+    settings: Values = {}
+
+
+class Overrides(Struct):
+    settings: Values
+    protocol: Values
+    numerics: Values
+
+
+class Protocol(Struct):
+    id: Name
+    version: Positive
+    values: Values
+
+
+class RecipeValues(Struct):
+    cells: Positive
+    channels: Positive
+    epochs: Positive
+
+
+class Recipe(Struct):
+    id: Name
+    version: Positive
+    values: RecipeValues
+
+
+class Config(Struct, tag_field="kind"):
+    schema: int
+    benchmark: BuiltIn | External
+    numerics: Values
+    dataset: Dataset
+    seed: Count
+    overrides: Overrides
+
+
+class Search(Config):
+    profile: Name
+    method: BuiltIn | External
+    settings: Values
+    optimizer: Optimizer | None
+    protocol: Protocol
+
+
+class OneShot(Search, tag="one-shot"):
+    pass
+
+
+class BlackBox(Search, tag="black-box"):
+    table: Table | None
+
+
+class Retraining(Config, tag="retraining"):
+    protocol: Recipe
+    architecture: Text
+    processes: Positive
+
+
+# Records -------------------------------------------------------------------------------------------------------------
+
+
+class Provenance(Struct):
+    commit: Name | None = None
+    dirty: bool | None = None
+    device: Name | None = None
+    threads: Positive | None = None
+    started: Name | None = None
+    seconds: Amount | None = None
+    peak_memory_mb: Amount | None = None
+    versions: dict[Name, Name] = {}
+    warnings: list[Text] = []
+
+
+class Cells(Struct):
+    last: Text
+    best_valid: Text | None = None
+    best_valid_epoch: Positive | None = None
+
+
+class Graph(Struct):
+    """As `harness.benchmarks.base.Graph`."""
+
+    title: Text
+    nodes: list[Name]
+    edges: list[tuple[Count, Count, Text]]
+
+    def __post_init__(self) -> None:
+        if not all(source < target < len(self.nodes) for source, target, _ in self.edges):
+            raise ValueError("an edge of a graph does not join two of its nodes, in their order")
+
+
+class Space(Struct):
+    """What figures need to know of a user's own space."""
+
+    groups: dict[Name, tuple[Count, Count]]
+    rows: Annotated[list[Name], Meta(min_length=1)]
+    options: list[Annotated[list[Name], Meta(min_length=1)]]
+    graphs: dict[Text, list[Graph]]
+
+    def __post_init__(self) -> None:
+        ends = self.groups.values()
+        if len(self.options) != len(self.rows) or not all(start < stop <= len(self.rows) for start, stop in ends):
+            raise ValueError("rows, options and groups of the space do not fit together")
+
+
+class Record(Struct, tag_field="status"):
+    schema: int
+    key: Sha256
+    provenance: Provenance
+
+
+class FailedSearch(Record, tag="failed"):
+    failure: str | None
+    config: OneShot | BlackBox
+    family: Name
+    paper: Text
+
+
+class FailedRetraining(Record, tag="failed"):
+    failure: str | None
+    config: Retraining
+    cell_name: Name
+
+
+class DoneSearch(Record):
+    family: Name
+    paper: Text
+    cells: Cells
+
+
+class DoneOneShot(DoneSearch, tag="done"):
+    config: OneShot
+    arrays_sha256: Sha256 | UnsetType = UNSET
+    space: Space | UnsetType = UNSET
+
+
+class DoneBlackBox(DoneSearch, tag="done"):
+    config: BlackBox
+    queries: Count
+    search_seconds: Amount
+    improvements: list[tuple[Count, Amount, Text, float]]
+    space: Space | UnsetType = UNSET
+
+
+class BestEpoch(Struct):
+    epoch: Positive
+    test_error: Percent
+
+
+class DoneRetraining(Record, tag="done"):
+    config: Retraining
+    cell_name: Name
+    test_error: Percent
+    best_epoch: BestEpoch
+    arrays_sha256: Sha256 | UnsetType = UNSET
+    parameters: Count | None = None
+
+
+RECORDS: dict[str, Any] = {
+    "one-shot": DoneOneShot | FailedSearch,
+    "black-box": DoneBlackBox | FailedSearch,
+    "retraining": DoneRetraining | FailedRetraining,
+}
+"""By kind."""
+
+
+def decoded(content: bytes) -> Any:
+    """The value in the bytes of a JSON file. ValueError if there is none, or one that UTF-8 cannot hold."""
+    try:
+        return msgspec.json.decode(content)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from error
+
+
+def check(record: dict[str, Any]) -> None:
+    """ValueError, in one line, if a record does not hold what its kind must."""
+    config = record.get("config")
+    if not isinstance(config, dict) or not record.get("schema") == config.get("schema") == SCHEMA:
+        raise ValueError(f"record and config are not of schema {SCHEMA}")
+    kind = config.get("kind")
+    if not isinstance(kind, str) or kind not in RECORDS:
+        raise ValueError("its config has no known kind")
+    try:
+        msgspec.convert(record, RECORDS[kind])
+    except msgspec.ValidationError as error:
+        raise ValueError(f"not a record: {error}") from error
