@@ -67,6 +67,30 @@ def uses_batch_statistics(norm: nn.BatchNorm2d) -> bool:
     return norm.training or norm.running_mean is None
 
 
+def average(x: Tensor) -> Tensor:
+    """3x3 average pooling that does not count the padding.
+
+    On large tensors a CPU takes less time for a depthwise convolution, divided by the number of pixels that it saw: a
+    fifth in eager mode, and of a whole compiled cell (C=16, bf16) two thirds.
+    """
+    if is_small(x) or x.is_cuda:
+        return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    channels = x.shape[1]
+    return F.conv2d(x, x.new_ones(channels, 1, 3, 3), padding=1, groups=channels) * _inverse_counts(x)
+
+
+def _inverse_counts(x: Tensor) -> Tensor:
+    """(H, W) one over the number of pixels of the 3x3 neighbourhood that are inside the feature map."""
+    rows, columns = (_seen(side, x) for side in x.shape[2:])
+    return (rows[:, None] * columns).reciprocal()
+
+
+def _seen(side: int, x: Tensor) -> Tensor:
+    """(side,) how many of three neighbouring pixels are inside."""
+    positions, dtype = torch.arange(side, device=x.device), torch.promote_types(x.dtype, torch.float32)
+    return 3 - (positions == 0).to(dtype) - (positions == side - 1).to(dtype)
+
+
 def select(x: Tensor, indices: Sequence[int], dim: int = 0) -> Tensor:
     """Entries of a short dimension; equals `x[indices]`, which would copy the list to a GPU and synchronise."""
     parts = x.unbind(dim)

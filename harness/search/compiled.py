@@ -103,8 +103,13 @@ def copies(tensors: list[Tensor]) -> list[Tensor]:
 
 
 def _prepare(device: torch.device) -> None:
-    """A cell is compiled for every shape, set of gradients and precision: more than torch expects of one function. All
-    of a GPU's batches have one shape, for which the fastest convolutions are chosen by trial."""
+    """A cell is compiled for every shape, set of gradients and precision: more than torch expects of one function.
+
+    On a GPU all batches have one shape, for which the fastest convolutions are chosen by trial. On a CPU half of what a
+    backward pass needs is computed again instead of kept, as memory is what limits the number of searches at a time.
+    """
     torch._dynamo.config.recompile_limit = 64
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True
+    else:
+        torch._functorch.config.activation_memory_budget = 0.5

@@ -48,4 +48,6 @@ def test_replanning_the_commands_of_the_reference_results_yields_their_keys(tabl
     keys = {run.key for command in COMMANDS for run in planned(command, table, test_data / "cifar")}
     records = Store(REFERENCE).records()
     keys |= {training.key for training in of_searches("darts", records, "digits", test_data)}
-    assert keys == {record["key"] for record in records}
+    full_size = {record["key"] for record in records if record["config"]["dataset"]["origin"] == "reordered"}
+    assert len(full_size) == 1  # planned with all images of CIFAR-10, which the test data do not hold
+    assert keys == {record["key"] for record in records} - full_size

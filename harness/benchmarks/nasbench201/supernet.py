@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from itertools import repeat
 from typing import NamedTuple, cast
 
@@ -26,12 +26,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.benchmarks import NASBench201
-from harness.benchmarks.mixing import is_small, scaled_norm, select
+from harness.benchmarks.mixing import average, is_small, scaled_norm, select
 
-LINEAR: dict[str, Callable[[Tensor], Tensor]] = {
-    "skip_connect": lambda x: x,
-    "avg_pool_3x3": partial(F.avg_pool2d, kernel_size=3, stride=1, padding=1, count_include_pad=False),
-}
+LINEAR: dict[str, Callable[[Tensor], Tensor]] = {"skip_connect": lambda x: x, "avg_pool_3x3": average}
 KERNEL_SIZES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 NODES = 4
 TARGET, SOURCE = zip(*NASBench201.edges, strict=True)

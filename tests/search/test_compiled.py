@@ -1,0 +1,165 @@
+"""Compiled training passes: the same function as eager ones, and when a search has them."""
+
+import copy
+import io
+
+import pytest
+import torch
+from rich.console import Console
+
+from harness.benchmarks import DARTS, NASBench201, mixing
+from harness.benchmarks.darts import supernet as darts
+from harness.benchmarks.nasbench201 import supernet as nasbench201
+from harness.commands import run
+from harness.experiment import devices
+from harness.search.compiled import Compiled
+from methods.darts import Darts
+from tests.nasbench201.textbook import TextbookSupernet
+from tests.problems import problem_of, random_batch
+from tests.search.memory import bytes_kept
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch warns of its own accesses while it traces
+
+
+@pytest.fixture(autouse=True)
+def no_programs_of_other_tests():
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """What the compiler sees of a cell, forward and backward, executed call by call: seconds instead of minutes."""
+    for module in (nasbench201, darts):
+        program = torch.compile(module.SearchCell.forward, dynamic=False, backend="aot_eager_decomp_partition")
+        monkeypatch.setattr(module, "compiled_cell", lambda program=program: program)
+
+
+def results(network, space, architecture_step, compiled):
+    """Logits, gradients, and the buffers afterwards."""
+    torch.manual_seed(0)
+    weights = torch.rand(space.shape, dtype=torch.float64).requires_grad_(architecture_step)
+    edges = torch.rand(space.shape[0], dtype=torch.float64).requires_grad_(architecture_step)
+    for parameter in network.parameters():
+        parameter.requires_grad_(not architecture_step)
+    logits = network(random_batch(1)[0], weights, edges, compiled=compiled)
+    inputs = [weights, edges] if architecture_step else list(network.parameters())
+    return [logits, *torch.autograd.grad((logits * torch.randn_like(logits)).sum(), inputs), *network.buffers()]
+
+
+def assert_compiled_equals_eager(network, space, architecture_step):
+    compiled = results(copy.deepcopy(network), space, architecture_step, True)
+    for ours, expected in zip(compiled, results(network, space, architecture_step, False), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.compiler
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("architecture_step", [False, True])
+@pytest.mark.parametrize("partial_channels", [1, 2])
+@pytest.mark.parametrize("small", [False, True])
+def test_traced_cells_of_nasbench201_equal_eager_ones(monkeypatch, architecture_step, partial_channels, small):
+    monkeypatch.setattr(mixing, "SMALL", 2**62 if small else 0)
+    network = nasbench201.NASBench201Supernet(NASBench201(), 4, 1, 10, partial_channels=partial_channels).double()
+    assert_compiled_equals_eager(network, NASBench201(), architecture_step)
+
+
+@pytest.mark.compiler
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("architecture_step", [False, True])
+def test_traced_cells_of_the_darts_space_equal_eager_ones(architecture_step):
+    network = darts.DARTSSupernet(DARTS(), 4, 3, 10, partial_channels=2).double()
+    assert_compiled_equals_eager(network, DARTS(), architecture_step)
+
+
+@pytest.mark.compiler
+@pytest.mark.parametrize("architecture_step", [False, True])
+def test_programs_of_a_nasbench201_cell_equal_eager_ones(monkeypatch, architecture_step):
+    monkeypatch.setattr(mixing, "SMALL", 0)
+    network = nasbench201.NASBench201Supernet(NASBench201(), 4, 1, 10).double()
+    network.stages = network.stages[:1]
+    network.last_norm, network.classifier = torch.nn.BatchNorm2d(4).double(), torch.nn.Linear(4, 10).double()
+    assert_compiled_equals_eager(network, NASBench201(), architecture_step)
+
+
+@pytest.mark.compiler
+@pytest.mark.usefixtures("traced")
+def test_a_compiled_weight_step_keeps_less_than_half_of_the_textbooks_memory(monkeypatch):
+    monkeypatch.setattr(mixing, "SMALL", 0)
+    space, images = NASBench201(), torch.randn(8, 3, 32, 32)
+    network, textbook = nasbench201.NASBench201Supernet(space, 16, 2, 10), TextbookSupernet(space.operations, 16, 2)
+    Compiled(network, 8)
+    weights = torch.full(space.shape, 0.2), torch.ones(6)
+    ours = bytes_kept(lambda: network(images, *weights, compiled=True))
+    assert ours < 0.45 * bytes_kept(lambda: textbook(images, *weights))
+
+
+@pytest.mark.compiler
+@pytest.mark.usefixtures("traced")
+def test_steps_of_a_compiled_search_equal_those_of_an_eager_one():
+    found = []
+    for compiled in (False, True):
+        torch.manual_seed(1)
+        method = Darts(NASBench201())
+        problem = problem_of(method, compiled=compiled, batch_size=6)
+        for _ in range(2):
+            method.architecture_step(problem)
+            method.weight_step(problem)
+        found.append([method.alpha, *problem.w, *problem.supernet.buffers()])
+    for eager, compiled in zip(*found, strict=True):
+        torch.testing.assert_close(compiled, eager, rtol=1e-9, atol=1e-12)
+
+
+def test_gradients_are_of_what_was_asked_when_w_is_fixed():
+    """And w can be trained again afterwards."""
+    method = Darts(NASBench201())
+    problem = problem_of(method)
+    free, fixed = (problem.loss(method(), problem.train_batch, fixed_w=value).loss for value in (False, True))
+    torch.testing.assert_close(*(problem.gradients(loss, [method.alpha]) for loss in (free, fixed)))
+    loss = problem.loss(method(), problem.train_batch, fixed_w=True).loss
+    assert not any(gradient.any() for gradient in problem.gradients(loss, problem.w))
+    assert all(weight.requires_grad for weight in problem.w)
+
+
+# When a search is compiled ------------------------------------------------------------------------------------------
+
+
+def planned(*words):
+    """The config of a search, and what planning it printed."""
+    console = Console(file=io.StringIO(), width=200)
+    options = run.parser().parse_args(["--methods", "darts", "--seeds", "1", "--dataset", "digits", *words])
+    (job,) = run._plan(options, console)
+    return job.config, console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "words, numerics, overrides",
+    [
+        ([], {}, {}),
+        (["--profile", "controlled"], {"compiled": True}, {}),
+        (["--profile", "controlled", "--space", "darts"], {"compiled": True}, {}),
+        (["--profile", "controlled", "--set", "protocol.channels=8"], {}, {}),
+        (["--profile", "controlled", "--compile", "off"], {}, {"compiled": False}),
+        (["--compile", "on"], {"compiled": True}, {"compiled": True}),
+    ],
+)
+def test_searches_of_full_size_are_compiled_unless_the_user_says_otherwise(words, numerics, overrides):
+    config, _ = planned(*words)
+    assert config["numerics"] == {"precision": "fp32", **numerics}
+    assert config["overrides"]["numerics"] == overrides
+
+
+def test_without_a_compiler_searches_are_eager_and_say_so(monkeypatch):
+    monkeypatch.setattr(devices.shutil, "which", lambda _: None)
+    config, said = planned("--profile", "controlled", "--device", "cpu")
+    assert "compiled" not in config["numerics"]
+    assert "the searches are not compiled: there is no C++ compiler" in said
+    with pytest.raises(ValueError, match=r"--compile on: there is no C\+\+ compiler"):
+        planned("--compile", "on", "--device", "cpu")
+
+
+def test_a_space_whose_supernet_has_no_compiled_form_is_refused():
+    assert "compiled" not in planned("--profile", "controlled", "--space", "tests/two_edges.py:TwoEdges")[0]["numerics"]
+    with pytest.raises(ValueError, match="no compiled form"):
+        planned("--compile", "on", "--space", "tests/two_edges.py:TwoEdges")
