@@ -59,7 +59,8 @@ class Problem(Protocol):
 
     @property
     def cells(self) -> list[slice]:
-        """The rows of theta that each cell of the supernet reads, from the first cell to the last."""
+        """The rows of theta that each cell of the supernet reads, from the first cell to the last. A supernet without
+        `cell_rows()` is one cell, which reads all."""
 
     @property
     def train_batch(self) -> Batch:
@@ -110,6 +111,14 @@ class Problem(Protocol):
     def gradients(self, loss: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
         """The gradient of a loss in each input, zeros where it does not depend on it; one backward pass."""
 
+    def curvature(self, mixture: Callable[[Tensor], Tensor], x: Tensor, batch: Batch) -> Callable[[Tensor], Tensor]:
+        """The products of vectors with the second derivatives, in `x`, of the supernet's loss on a batch in training
+        mode: from a vector of the shape of `x` to one. Exact, where differences of gradients would also count the kinks
+        of the activations between two points. Each is one more backward pass, in single precision.
+
+        mixture: from x to the weights (R, K).
+        """
+
     def set_gradient(self, loss: Tensor | Sequence[Tensor]) -> None:
         """Fill `grad` of the method's parameters: cleared, filled by one backward pass, clipped where the protocol says
         so. Instead of a loss, the gradients themselves can be given, in the order of the method's `parameters()`."""
@@ -126,7 +135,7 @@ class Problem(Protocol):
 
     def operations(self) -> Mapping[tuple[int, int, str], list[Part]]:
         """(cell, row of theta, operation) -> the weights of this candidate operation alone. Operations without weights
-        are missing."""
+        are missing. TypeError for a supernet without `operation_rows()`."""
 
     def accuracy(
         self,

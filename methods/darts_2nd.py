@@ -13,40 +13,12 @@ Defaults: those of `darts`, the values of the authors' code and of the NAS-Bench
 
 from typing import final
 
-import torch
-from torch import Tensor
-
-from harness.api import Batch, Problem
-from harness.search.bases import SoftmaxAdam
+from harness.search.bases import SecondOrder
 
 
 @final
-class Darts2nd(SoftmaxAdam):
+class Darts2nd(SecondOrder):
+    """`SecondOrder.architecture_step` is the equations above."""
+
     paper = "Liu et al., DARTS: Differentiable Architecture Search, ICLR 2019"
     family = "darts"
-
-    def architecture_step(self, problem: Problem) -> None:
-        def gradients(batch: Batch, inputs: list[Tensor]) -> list[Tensor]:
-            return problem.gradients(problem.loss(self(), batch).loss, inputs)
-
-        xi = problem.weight_optimizer.param_groups[0]["lr"]
-        with problem.shifted(weight_step(problem, gradients(problem.train_batch, problem.w)), -xi):
-            direct, *v = gradients(problem.held_out_batch, [self.alpha, *problem.w])
-        radius = 0.01 / torch.cat([part.flatten() for part in v]).norm()
-        with problem.shifted(v, radius):
-            (above,) = gradients(problem.train_batch, [self.alpha])
-        with problem.shifted(v, -radius):
-            (below,) = gradients(problem.train_batch, [self.alpha])
-        problem.set_gradient([direct - xi * (above - below) / (2 * radius)])
-        self.step()
-
-
-def weight_step(problem: Problem, gradients: list[Tensor]) -> list[Tensor]:
-    """The update that one SGD step subtracts from w, divided by the learning rate."""
-    (group,) = problem.weight_optimizer.param_groups
-    steps = []
-    for gradient, w in zip(gradients, problem.w, strict=True):
-        buffer = problem.weight_optimizer.state[w].get("momentum_buffer")
-        momentum = 0 if buffer is None else group["momentum"] * buffer
-        steps.append(momentum + gradient + group["weight_decay"] * w.detach())
-    return steps

@@ -65,7 +65,8 @@ def problem_of(method, supernet=None, train=None, held_out=None, dtype=torch.flo
     """A problem within its first iteration, in double precision; `changes` of the quick protocol."""
     space = method.space
     small = {"channels": 4, "cells": 1 if space.name == "nasbench201" else 3, "epochs": 2}
-    protocol = replace(budget("quick", space.name, "digits", "darts", small).protocol, **changes)
+    known = space.name if space.name in BENCHMARKS else "nasbench201"
+    protocol = replace(budget("quick", known, "digits", "darts", small).protocol, **changes)
     if supernet is None:
         torch.manual_seed(0)
         supernet = build_supernet(space, protocol, 10, method.supernet)

@@ -42,6 +42,8 @@ def arguments(space, names, folder, results):
         settings += ["--set", f"{name}.candidates=3"]
     if "enas" in names:
         settings += ["--set", "enas.steps=2", "--set", "enas.samples=3", "--set", "enas.last_candidates=4"]
+    if "shapley-nas" in names:
+        settings += ["--set", "shapley-nas.samples=2"]
     words = ["--space", space, "--methods", ",".join(names), "--seeds", "1", "--jobs", "1", "--dataset", "cifar10"]
     words += ["--retrain", "none", "--figures", "none"]
     return [*words, *settings, "--data", str(folder), "--results", str(results)]

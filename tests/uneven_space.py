@@ -108,6 +108,14 @@ class UnevenSupernet(nn.Module):
         maps = torch.stack([stem, first, second])
         return self.classifier((weights[3, :3] @ maps.flatten(1)).view_as(stem).mean(dim=(2, 3)))
 
+    def operation_rows(self):
+        """The convolutions of both layers, whole tensors."""
+        return {
+            (0, row, FIRST[column]): [(f"layers.{place}.{column}.{part}", slice(None)) for part in ("weight", "bias")]
+            for place, row in enumerate((0, 2))
+            for column in range(2)
+        }
+
     def layer(self, place, x, weights):
         three, one = self.layers[place]
         outputs = [three(x), one(x), x, F.avg_pool2d(x, 3, 1, 1), 2 * x]

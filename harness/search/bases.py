@@ -1,4 +1,5 @@
-"""What several methods share: the softmax parametrisation with Adam, and the training of one sampled cell at a time."""
+"""What several methods share: the softmax parametrisation with Adam, its second-order step, and the training of one
+sampled cell at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from harness.api import OneShot, Outcome, Problem
+from harness.api import Batch, OneShot, Outcome, Problem
 from harness.benchmarks import Arch, SearchSpace
 from harness.search.simplex import masked
 
@@ -41,6 +42,40 @@ class SoftmaxAdam(OneShot):
 
     def step(self) -> None:
         self.adam.step()
+
+
+class SecondOrder(SoftmaxAdam):
+    """The architecture gradient is taken after one virtual weight step.
+
+    Liu, Simonyan, Yang, "DARTS: Differentiable Architecture Search" (ICLR 2019), Equations 6 to 8, with momentum and
+    weight decay in the virtual step as in the authors' code (quark0/darts).
+    """
+
+    def architecture_step(self, problem: Problem) -> None:
+        def gradients(batch: Batch, inputs: list[Tensor], fixed_w: bool = False) -> list[Tensor]:
+            return problem.gradients(problem.loss(self(), batch, fixed_w=fixed_w).loss, inputs)
+
+        xi = problem.weight_optimizer.param_groups[0]["lr"]
+        with problem.shifted(weight_step(problem, gradients(problem.train_batch, problem.w)), -xi):
+            direct, *v = gradients(problem.held_out_batch, [self.alpha, *problem.w])
+        radius = 0.01 / torch.cat([part.flatten() for part in v]).norm()
+        with problem.shifted(v, radius):
+            (above,) = gradients(problem.train_batch, [self.alpha], fixed_w=True)
+        with problem.shifted(v, -radius):
+            (below,) = gradients(problem.train_batch, [self.alpha], fixed_w=True)
+        problem.set_gradient([direct - xi * (above - below) / (2 * radius)])
+        self.step()
+
+
+def weight_step(problem: Problem, gradients: list[Tensor]) -> list[Tensor]:
+    """The update that one SGD step subtracts from w, divided by the learning rate."""
+    (group,) = problem.weight_optimizer.param_groups
+    steps = []
+    for gradient, w in zip(gradients, problem.w, strict=True):
+        buffer = problem.weight_optimizer.state[w].get("momentum_buffer")
+        momentum = 0 if buffer is None else group["momentum"] * buffer
+        steps.append(momentum + gradient + group["weight_decay"] * w.detach())
+    return steps
 
 
 class WeighsEdges(OneShot):

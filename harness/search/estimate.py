@@ -59,7 +59,14 @@ class DryProblem(SupernetProblem):
     """Whether they are of chosen operations only."""
 
     def _logits(
-        self, images: Tensor, weights: Tensor, edge_weights: Tensor | None, sampled: bool, kind: str, fp32: bool
+        self,
+        images: Tensor,
+        weights: Tensor,
+        edge_weights: Tensor | None,
+        sampled: bool,
+        kind: str,
+        fp32: bool,
+        twice: bool = False,
     ) -> Tensor:
         self.counter.forward(images, weights, kind, sampled)
         self.sampled = sampled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -101,7 +101,8 @@ class SupernetProblem:
 
     @property
     def cells(self) -> list[slice]:
-        return cast(Any, self.supernet).cell_rows()  # type: ignore[no-any-return]
+        rows = getattr(self.supernet, "cell_rows", None)
+        return rows() if rows else [slice(0, self.space.shape[0])]
 
     # Data ----------------------------------------------------------------------------------------------------------
 
@@ -204,13 +205,21 @@ class SupernetProblem:
         return torch.as_tensor(self.space.one_hot(architecture), dtype=self.w[0].dtype, device=self.parts.device)
 
     def _logits(
-        self, images: Tensor, weights: Tensor, edge_weights: Tensor | None, sampled: bool, kind: str, fp32: bool
+        self,
+        images: Tensor,
+        weights: Tensor,
+        edge_weights: Tensor | None,
+        sampled: bool,
+        kind: str,
+        fp32: bool,
+        twice: bool = False,
     ) -> Tensor:
+        """twice: the result can be differentiated twice, as that of compiled passes cannot."""
         if edge_weights is None:
             edge_weights = weights.new_ones(weights.shape[-2])
         bf16 = self.parts.protocol.precision == "bf16" and not fp32
         compiled = self.parts.compiled
-        if compiled and not sampled and compiled.takes(images):
+        if compiled and not sampled and not twice and compiled.takes(images):
             logits = compiled(images, weights, edge_weights, bf16)
         else:
             with autocast(self.parts.device, bf16):
@@ -248,6 +257,22 @@ class SupernetProblem:
         found = torch.autograd.grad(loss, list(inputs), allow_unused=True)
         gradients = [_like(gradient, x) for gradient, x in zip(found, inputs, strict=True)]
         return copies(gradients) if self.parts.compiled and loss.is_cuda else gradients
+
+    def curvature(self, mixture: Callable[[Tensor], Tensor], x: Tensor, batch: Batch) -> Callable[[Tensor], Tensor]:
+        x, (images, labels) = x.detach().requires_grad_(), batch
+        weights = mixture(x)
+        with self._constant(self.w):
+            logits = self._logits(images, weights, None, False, "mixture", fp32=True, twice=True)
+        loss = F.cross_entropy(logits, labels)
+        (gradient,) = torch.autograd.grad(loss, [x], create_graph=True)
+        self.counter.backward(images, weights, "mixture", sampled=False, of_w=False)
+
+        def product(vector: Tensor) -> Tensor:
+            """Passes back through both passes of the gradient: as much work as with gradients of `w`."""
+            self.counter.backward(images, weights, "mixture", sampled=False, of_w=True)
+            return torch.autograd.grad(gradient, [x], grad_outputs=vector, retain_graph=True)[0]
+
+        return product
 
     def set_gradient(self, loss: Tensor | Sequence[Tensor]) -> None:
         parameters = list(self.parts.method.parameters())
@@ -308,6 +333,8 @@ class SupernetProblem:
                     weight.copy_(start)
 
     def operations(self) -> Mapping[tuple[int, int, str], list[Part]]:
+        if not hasattr(self.supernet, "operation_rows"):
+            raise TypeError(f"{type(self.supernet).__name__} must define operation_rows() for this method")
         index = {name: number for number, (name, _) in enumerate(self.supernet.named_parameters())}
         places: Mapping[tuple[int, int, str], list[tuple[str, slice]]]
         places = cast(Any, self.supernet).operation_rows()

@@ -31,6 +31,19 @@ def floored(moved: Tensor, theta: Tensor, floor: float) -> Tensor:
     return raised / raised.sum(dim=-1, keepdim=True)
 
 
+def clipped(weights: Tensor, mask: Tensor | None) -> Tensor:
+    """Rows clamped to [0, 1] and divided by their sums. Of a row without a positive entry, only the largest remains.
+
+    weights: (R, K); mask: (R, K) which entries are options, None where all are.
+    Source: xiangning-chen/SmoothDARTS, `clip` of the supernets.
+    """
+    weights = masked(weights, mask)
+    largest = torch.zeros_like(weights).scatter_(-1, weights.argmax(dim=-1, keepdim=True), 1.0)
+    bounded = weights.clamp(0, 1)
+    bounded = torch.where(bounded.sum(dim=-1, keepdim=True) > 0, bounded, largest)
+    return bounded / bounded.sum(dim=-1, keepdim=True)
+
+
 def uniform(space: SearchSpace) -> Tensor:
     """(R, K) the centre of the simplices: each row's options have the same share."""
     if space.mask is None:
@@ -72,16 +85,25 @@ def softmax_by_node(beta: Tensor, target: Sequence[int]) -> Tensor:
     return normalised_by_node((beta - beta.max()).exp(), target)
 
 
+def gumbel_softmax(log_probabilities: Tensor, temperature: float, gumbels: Tensor | None = None) -> Tensor:
+    """A sample of the concrete distribution of every row.
+
+    log_probabilities: (E, K), up to a constant of each row; gumbels: (E, K) standard Gumbel noise, drawn if not given.
+    Returns (E, K). Source: Maddison, Mnih, Teh (ICLR 2017); Jang, Gu, Poole (ICLR 2017).
+    """
+    if gumbels is None:
+        tiny = torch.finfo(log_probabilities.dtype).tiny
+        gumbels = -torch.empty_like(log_probabilities).exponential_().clamp(min=tiny).log()
+    return ((log_probabilities + gumbels) / temperature).softmax(dim=-1)
+
+
 def gumbel_one_hot(log_probabilities: Tensor, temperature: float, gumbels: Tensor | None = None) -> Tensor:
     """A one-hot sample of every row, whose gradient is that of the tempered softmax (straight-through).
 
     log_probabilities: (E, K); gumbels: (E, K) standard Gumbel noise, drawn if not given. Returns (E, K).
     Source: Dong and Yang, GDAS (CVPR 2019), Equations 5 and 6.
     """
-    if gumbels is None:
-        tiny = torch.finfo(log_probabilities.dtype).tiny
-        gumbels = -torch.empty_like(log_probabilities).exponential_().clamp(min=tiny).log()
-    soft = ((log_probabilities + gumbels) / temperature).softmax(dim=-1)
+    soft = gumbel_softmax(log_probabilities, temperature, gumbels)
     hard = torch.zeros_like(soft).scatter_(-1, soft.argmax(dim=-1, keepdim=True), 1.0)
     return hard - soft.detach() + soft
 

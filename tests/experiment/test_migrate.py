@@ -15,10 +15,11 @@ REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 SMALL = (
     "--profile controlled --set protocol.channels=8 --set protocol.cells=1 --set protocol.epochs=25 --dataset cifar10"
 )
+THIRTEEN = "random-search-ws,darts,darts-2nd,pc-darts,gdas,setn,enas,gaea-all,gd-simplex,darts-erm"
 SEVEN = "gaea,darts,darts-erm,gd-simplex,gdas,random-search-ws"
 NINE = "random-search-ws,darts,darts-2nd,pc-darts,gdas,gaea-darts-erm,gaea-darts-bilevel,gaea-pc-darts,random-cell"
 COMMANDS = [
-    "--methods weight-sharing,gd-simplex,darts-erm,random-cell --seeds 8",
+    f"--methods {THIRTEEN},random-cell --seeds 8",
     "--methods gd-simplex --set gd-simplex.lr=0.025 --seeds 8",
     "--methods gd-simplex --set gd-simplex.lr=0.1 --seeds 8",
     f"--methods {SEVEN} --seeds 4 {SMALL}",

@@ -30,7 +30,10 @@ def data():
 
 
 FEW = {"enas": {"steps": 2, "samples": 3, "candidates": 3, "last_candidates": 4}}
+FEW["shapley-nas"] = {"samples": 1}
 FEW |= {name: {"candidates": 5} for name in ("random-search-ws", "setn")}
+FEW |= {"darts-es": {"products": 3}}
+FEW |= {name: {"tuning_epochs": 2} for name in ("darts-pt", "darts-pt-fixed")}
 
 
 def class_of(name):
@@ -77,6 +80,16 @@ PASSES = {
     "setn": {"mixture": (1, 1), "sampled": (1, 1)},
     "random-search-ws": {"sampled": (1, 1)},
     "gaea-darts-erm": {"mixture": (2, 2)},
+    "sdarts-rs": {"mixture": (2, 2)},
+    "sdarts-adv": {"mixture": (2, 2), "evaluation": (7 + 2, 7)},  # the attack, and the two losses that are compared
+    "beta-darts": {"mixture": (2, 2)},
+    "darts-es": {"mixture": (5 + 1 / 4, 5 + (1 + 3) / 4)},  # in 4 iterations, and once a gradient with 3 products
+    "drnas": {"mixture": (2, 2)},
+    "snas": {"mixture": (2, 2)},
+    "lambda-darts": {"mixture": (4, 4)},
+    "oles": {"mixture": (2, 2)},
+    "idarts": {"mixture": (1 + 7 / 4, 1 + 7 / 4)},
+    "shapley-nas": {"mixture": (1, 1)},
 }
 
 
@@ -92,10 +105,9 @@ def test_passes_are_those_of_the_algorithm_box(name, data):
     validated = 40 if cls.bilevel else 0
     candidates = 5 if name in ("setn", "random-search-ws") else 0
     for kind, forward, backward in zip(KINDS, log.forward_images, log.backward_images, strict=True):
-        expected = (validated * (1 + candidates), 0) if kind == "evaluation" else PASSES[name].get(kind, (0, 0))
-        if kind != "evaluation":
-            expected = tuple(40 * passes for passes in expected)
-        assert (forward, backward) == expected, kind
+        steps = PASSES[name].get(kind, (0, 0))
+        after = validated * (1 + candidates) if kind == "evaluation" else 0
+        assert (forward, backward) == (40 * steps[0] + after, 40 * steps[1]), kind
 
 
 def test_the_controller_of_enas_is_trained_on_evaluations_after_the_epoch(data):
@@ -107,6 +119,23 @@ def test_the_controller_of_enas_is_trained_on_evaluations_after_the_epoch(data):
         "evaluation": steps + candidates + validation,
     }
     assert log.backward_images.tolist() == [0, 40, 0]
+
+
+@pytest.mark.parametrize("terms", [0, 1, 3])
+def test_every_term_of_idarts_costs_two_passes(terms, data):
+    log = next(search_of(class_of("idarts"), data(class_of("idarts")), settings={"terms": terms}).epochs())
+    assert log.backward_images.tolist() == [40 + 10 * (1 + 2 * terms + 2), 0, 0]
+
+
+def test_shapley_nas_removes_every_option_in_every_order_after_the_warm_up(data):
+    cls = class_of("shapley-nas")
+    logs = list(search_of(cls, data(cls), settings={"samples": 2, "threshold": 0.0}).epochs())
+    evaluated, validation = 40 * 2 * (1 + 30), 40
+    assert [log.forward_images.tolist() for log in logs] == [
+        [40, 0, validation],
+        [40, 0, validation],
+        [40, 0, validation + evaluated],
+    ]
 
 
 def test_a_frozen_epoch_has_no_architecture_steps_and_costs_half(data):

@@ -57,6 +57,29 @@ def test_gradients_are_the_derivatives_and_zero_where_there_is_none(space):
     assert (of_weights * direction).sum().item() == pytest.approx((above - below).item() / 2e-8, rel=1e-5)
 
 
+@by_name
+def test_curvature_is_the_derivative_of_the_gradient(space):
+    """Between two points so near that no activation changes its side; single precision differs by its rounding."""
+    problem = problem_of(Darts(space))
+    generator = torch.Generator().manual_seed(1)
+    alpha, direction = torch.randn(2, *space.shape, generator=generator, dtype=torch.float64)
+    before = copies(problem.w)
+
+    def gradient(step):
+        x = (alpha + step * direction).requires_grad_()
+        return problem.gradients(problem.loss(x.softmax(-1), problem.train_batch).loss, [x])[0]
+
+    expected = (gradient(1e-6) - gradient(-1e-6)) / 2e-6
+    counted = problem.counter.images.copy()
+    product = problem.curvature(lambda x: x.softmax(-1), alpha, problem.train_batch)
+    assert torch.allclose(product(direction), expected, rtol=1e-5, atol=1e-9)
+    assert torch.equal(product(direction), product(direction))
+    images = len(problem.train_batch[1])
+    assert (problem.counter.images - counted).tolist() == [[images, 0, 0], [(1 + 3) * images, 0, 0]]
+    assert all(map(torch.equal, problem.w, before))
+    assert all(w.requires_grad for w in problem.w)
+
+
 def test_set_gradient_clears_fills_and_takes_gradients_too():
     method = Darts(SPACES[0])
     problem = problem_of(method)

@@ -70,8 +70,7 @@ class DARTSBenchmark(Benchmark):
         return protocols.of_control(profile)
 
     def published_settings(self, profile: str, dataset: str, method: str) -> Mapping[str, Any]:
-        searched = profile == "paper" and dataset == protocols.IMAGENET
-        return protocols.IMAGENET_SETTINGS.get(method, {}) if searched else {}
+        return protocols.settings_of_method(profile, dataset, method)
 
     def unsuited(self, datasets: Sequence[str]) -> str | None:
         if protocols.IMAGENET in datasets and len(datasets) > 1:

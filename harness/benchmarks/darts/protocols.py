@@ -71,12 +71,47 @@ IMAGENET_FIELDS = {
 }
 """What a protocol on class folders has besides."""
 
+SMOOTH = replace(
+    # xiangning-chen/SmoothDARTS, sota/cnn/train_search.py: that of DARTS, without the zero operation.
+    CONTROLLED,
+    zero_operation=False,
+)
+
+PERTURBATION = replace(
+    # ruocwang/darts-pt, sota/cnn: the same for 50 epochs, then 81 (projection.py: 5 after each of the 14 edges and 3
+    # nodes but the last, and 1), with a learning rate that is a setting of the methods.
+    SMOOTH,
+    epochs=131,
+    schedule_epochs=50,
+)
+
 PAPER = {
     "darts": CONTROLLED,
     "darts-2nd": CONTROLLED,
     "pc-darts": PC_DARTS,
     "gaea-pc-darts": PC_DARTS,
+    "sdarts-rs": SMOOTH,
+    "sdarts-adv": SMOOTH,
+    "darts-pt": PERTURBATION,
+    "darts-pt-fixed": PERTURBATION,
+    # Not beta-darts: its released search on this space stops with an error, and the schedule of its penalty here is not
+    # published. Not darts-es: the released code (automl/RobustDARTS) has only spaces with fewer operations.
+    # dr-faustus/Lambda-DARTS, sota/cnn/train_search.py: DARTS's, without the zero operation. Its script for SVHN and a
+    # smaller space has batches of 96.
+    "lambda-darts": replace(CONTROLLED, zero_operation=False),
+    "oles": CONTROLLED,  # PasaLab/oles, train_search.py
+    # Euphoria16/Shapley-NAS, train_search.py: PC-DARTS's, without the zero operation.
+    "shapley-nas": replace(PC_DARTS, zero_operation=False),
 }
+
+TUNING = {"tuning_epochs": 81, "tuning_lr": 2.5e-3, "tuning_lr_min": 1e-3}
+"""Source as for PERTURBATION: a tenth of the learning rate, which a cosine lowers to its minimum."""
+PAPER_SETTINGS: dict[str, dict[str, float]] = {
+    "darts-pt": TUNING,
+    "darts-pt-fixed": TUNING,
+    "lambda-darts": {"lr": 3e-4, "epsilon": 1e-3},  # dr-faustus/Lambda-DARTS, sota/cnn: run_search.sh
+}
+"""Settings with which a method was searched on CIFAR-10, where they are not the defaults of its file."""
 
 IMAGENET_SETTINGS: dict[str, dict[str, float]] = {
     # Settings with which a method was searched on ImageNet, where they are not the defaults of its file. Both freeze
@@ -95,6 +130,13 @@ def of_method(profile: str, dataset: str, method: str) -> Budget:
     if profile == "quick":
         return Budget("quick", "darts/quick", QUICK)
     return Budget("controlled", "darts/controlled", CONTROLLED)
+
+
+def settings_of_method(profile: str, dataset: str, method: str) -> dict[str, float]:
+    """Settings with which a method was published, where they are not the defaults of its file."""
+    if profile != "paper":
+        return {}
+    return (IMAGENET_SETTINGS if dataset == IMAGENET else PAPER_SETTINGS).get(method, {})
 
 
 def _on_imagenet(profile: str, method: str) -> Budget:

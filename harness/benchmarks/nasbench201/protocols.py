@@ -62,6 +62,36 @@ SAMPLING = replace(
     epochs=250,
 )
 
+SMOOTH = replace(
+    # xiangning-chen/SmoothDARTS, nasbench201/train_search.py, and Sunshine-Ye/Beta-DARTS, which is built on it: 100
+    # epochs, SGD without Nesterov, decay 3e-4, theta before w. Both give an epoch the learning rate that the cosine has
+    # at its end; here it is that of its beginning.
+    CONTROLLED,
+    zero_operation=True,
+    epochs=100,
+    nesterov=False,
+    weight_decay=3e-4,
+)
+
+PERTURBATION = replace(
+    # ruocwang/darts-pt, nasbench201: the same for 100 epochs, then 5 epochs for each of the edges but the last
+    # (projection.py), with a learning rate that is a setting of the methods. There the batches of the first phase are
+    # drawn with replacement; here every epoch is a pass over the images.
+    SMOOTH,
+    epochs=125,
+    schedule_epochs=100,
+)
+
+DRNAS = replace(
+    # xiangning-chen/DrNAS, 201-space/train_search.py: 100 epochs, SGD without Nesterov, decay 3e-4, theta before w. Its
+    # halves of CIFAR-10 are the first and the second 25,000 images, ours the benchmark's.
+    DARTS_V1,
+    epochs=100,
+    nesterov=False,
+    weight_decay=3e-4,
+    architecture_first=True,
+)
+
 PAPER = {
     "gaea-darts-erm": GAEA,
     # The curves shipped for the published bilevel row carry "8layers" in their name, the released configuration says
@@ -86,6 +116,18 @@ PAPER = {
         learning_rate_min=0.0005,
         weight_decay=2.5e-4,
     ),
+    "sdarts-rs": SMOOTH,
+    "sdarts-adv": SMOOTH,
+    "beta-darts": SMOOTH,
+    "darts-pt": PERTURBATION,
+    "darts-pt-fixed": PERTURBATION,
+    "drnas": DRNAS,
+    # dr-faustus/Lambda-DARTS, NAS-Bench201/scripts-search/algos/DARTS-V1.sh: the same schedule, w before theta.
+    "lambda-darts": replace(DRNAS, architecture_first=False),
+    # The configuration printed in the notebook of miaozhang0525/iDARTS: 30 epochs, from 0.01 to 0.001, w before theta.
+    # An epoch there has T = 4 batches of w for every batch of theta, so it is four of ours.
+    "idarts": replace(DARTS_V1, epochs=120, learning_rate=0.01),
+    "snas": DRNAS,  # `--method snas` of that code, which we take for the source of the row in its README
 }
 
 QUERIES = Simulation(
