@@ -196,7 +196,7 @@ class Other(Uneven):
     name = "uneven"
 
     def evaluate(self, arch):
-        return {("formula", "test"): 1.0}
+        return {("formula", "valid"): 1.0, ("formula", "test"): 1.0}
 """
     file.write_text(FILE.read_text() + other)
     for name in ("Uneven", "Other"):

@@ -330,6 +330,13 @@ class Benchmark(ABC):
     headlines: tuple[Headline, ...] = ()
     excerpt: tuple[tuple[str, str], ...] = ()
     """(dataset, split) of the columns of a short table."""
+    primary: tuple[str, str] | None = None
+    """(dataset, split) of the comparisons between methods that are tested first, apart from all others."""
+    margins: Mapping[tuple[str, str], float] = {}
+    """By dataset and split, the largest difference in points at which a mean agrees with a published one. Fixed here,
+    independent of any result; without one, nothing agrees."""
+    margin_source: str = ""
+    """What the margins are."""
 
     def equivalence_class(self, architecture: str) -> str:
         """Equal for architectures that compute the same."""

@@ -23,19 +23,20 @@ def main(arguments: Sequence[str], program: str) -> int:
     console = Output(soft_wrap=False)
     store = Store(options.results)
     report.score_stored(options, store, console)
-    say(report.report(store, options.figures, console), options.methods, options.table, console)
+    say(report.report(store, options.figures, console), options.methods, options.table, console, options.paired)
     return 0
 
 
 def parser(program: str = "python -m harness compare") -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog=program, description=__doc__)
     result.add_argument("methods", metavar="A,B", help="row labels of the leaderboard, brackets included")
+    result.add_argument("--paired", action="store_true", help="pair by seed: Wilcoxon's test, not Mann-Whitney's")
     report.add_options(result)
     return result
 
 
-def say(written: Report, methods: str, table: Path | None, console: Console) -> None:
+def say(written: Report, methods: str, table: Path | None, console: Console, paired: bool = False) -> None:
     from harness.report import comparison
 
-    for line in comparison.compare(written, comparison.names(methods), table).lines:
+    for line in comparison.compare(written, comparison.names(methods), table, paired=paired).lines:
         console.print(verbatim(line))

@@ -164,12 +164,17 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
 
 
 def _try_query(searches: Sequence[SearchJob], options: argparse.Namespace) -> None:
-    """ValueError, in one line, if the table that searches query does not answer."""
+    """ValueError, in one line, if the table or the user's function that searches query does not answer."""
     import numpy as np
 
     benchmark = registry.benchmark_of(options.space)
     if any(job.config.get("table") for job in searches) and (oracle := benchmark.oracle(options.table)):
-        oracle.query(benchmark.full_space.random(np.random.default_rng(0)))
+        try:
+            oracle.query(benchmark.full_space.random(np.random.default_rng(0)))
+        except ValueError:
+            raise
+        except Exception as error:  # whatever the user's code raises
+            raise ValueError(f"a query of {options.space} raised {type(error).__name__}: {error}") from error
 
 
 def _retrains(options: argparse.Namespace) -> bool:

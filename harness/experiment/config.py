@@ -201,37 +201,3 @@ def _substitute(config: Mapping[str, Any]) -> int | None:
 def shown(value: Any) -> str:
     """A value as it is written on the command line; in quotes if it could be taken for more than one."""
     return value if isinstance(value, str) and not set(value) & set(',[]="') else json.dumps(value)
-
-
-def check(config: Any) -> None:
-    """ValueError, in one line, if a config lacks what every function here reads."""
-    if not isinstance(config, dict) or config.get("schema") != SCHEMA:
-        raise ValueError(f"its config is not of schema {SCHEMA}")
-    _check_fields("config", config, _FIELDS | (_OF_RETRAINING if config.get("kind") == RETRAINING else _OF_SEARCH))
-    _check_fields("benchmark", config["benchmark"], {"name": str, "version": int, "origin": str})
-    _check_fields("protocol", config["protocol"], {"id": str, "version": int, "values": dict})
-    _check_fields("dataset", config["dataset"], {"name": str, "origin": str})
-    _check_fields("overrides", config["overrides"], {"settings": dict, "protocol": dict, "numerics": dict})
-    parts = [config["benchmark"], config["dataset"]]
-    if config["kind"] != RETRAINING:
-        _check_fields("method", config["method"], {"name": str, "version": int, "origin": str})
-        parts.append(config["method"])
-    for part in parts:
-        if part["origin"] == "external":
-            _check_fields(part["name"], part, {"sha256": str})
-    if config.get("table"):
-        _check_fields("table", config["table"], {"sha256": str, "epochs": int, "substitute": bool, "verified": bool})
-    if config.get("optimizer"):
-        _check_fields("optimizer", config["optimizer"], {"name": str, "sha256": str})
-
-
-_FIELDS = {"kind": str, "benchmark": dict, "protocol": dict, "numerics": dict, "dataset": dict, "seed": int}
-_FIELDS |= {"overrides": dict}
-_OF_SEARCH = {"profile": str, "method": dict, "settings": dict}
-_OF_RETRAINING = {"architecture": str, "processes": int}
-
-
-def _check_fields(name: str, part: dict[str, Any], fields: Mapping[str, type]) -> None:
-    for field, kind in fields.items():
-        if not isinstance(part.get(field), kind):
-            raise ValueError(f"the field {field!r} of its {name} is missing or no {kind.__name__}")

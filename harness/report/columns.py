@@ -150,7 +150,21 @@ LEADERBOARD = [
         "difference", "ours minus published, of the same split", "points",
         text=lambda row: wording.plain(row.difference, "+"), number=True, where=FILES | PAGE,
     ),
-    Column("verdict", "by the rule below the table", order=lambda row: list(SIGNS).index(row.verdict)),
+    Column(
+        "verdict", "by the rule below the table", text=wording.verdict,
+        order=lambda row: list(SIGNS).index(row.verdict),
+    ),
+    _file("low", "lower end of the 95 % interval of the difference or, with hits, of the share of hits"),
+    _file("high", "its upper end"),
+    _file("resolution", "smallest difference that these numbers of searches could have shown", "points"),
+    _file("margin", "largest difference that agrees, fixed per dataset and split in the benchmark", "points"),
+    _file("hits", "searches that end in the published cell, where all published ones did"),
+    _file("spread_ratio", "our standard deviation divided by the published one, both with ddof 1; not judged"),
+    _file("p", "two-sided, that the means are equal (Welch) or the shares of hits (Fisher)"),
+    Column(
+        "p_holm", "the same, corrected by Holm's method over all judged numbers of the leaderboard",
+        text=lambda row: wording.p_plain(row.p_holm), title="p (Holm)", number=True,
+    ),
     _TABLE,
 ]  # fmt: skip
 """One row per method, group, selection, dataset and split."""

@@ -13,10 +13,11 @@ from harness.benchmarks.base import Noise
 from harness.experiment.config import Label
 from harness.report import statistics
 from harness.report.content import Report
-from harness.report.groups import GROUP, Group
+from harness.report.groups import GROUP, PROXIES, Group
 from harness.report.render.wording import ranges
 from harness.report.runs import SUBSET
 from harness.report.sentences import SELECTION, Comparison, Comparisons
+from harness.report.statistics import Test
 from harness.text import printable
 
 
@@ -33,15 +34,18 @@ def names(text: str) -> list[str]:
     return labels
 
 
-def compare(report: Report, methods: Sequence[str], table: Path | None) -> Comparisons:
-    """Compare the first of `methods` with each of the others, in every group, dataset and split that both have.
+def compare(report: Report, methods: Sequence[str], table: Path | None, *, paired: bool = False) -> Comparisons:
+    """Compare the first of `methods`, the reference, with each of the others, in every group, dataset and split that
+    both have.
 
-    The compared cells are those of the last epoch. With more than two methods, p is corrected by Holm's method over
-    the comparisons on one dataset and split.
+    The compared cells are those of the last epoch. p is corrected by Holm's method over a family of comparisons that
+    does not depend on the other names: the reference against all methods of the group, on the benchmark's primary
+    dataset and split; and, as a family of their own, on all other datasets and splits together.
 
     Args:
         methods: labels of the methods in the report.
         table: tabular benchmark from which the noise between isomorphic cells is estimated.
+        paired: pair searches by seed.
 
     Raises:
         ValueError: if the results have no runs of a method.
@@ -51,31 +55,71 @@ def compare(report: Report, methods: Sequence[str], table: Path | None) -> Compa
     short, shared = report.short_names(methods)
     comparisons: list[Comparison] = []
     notes: list[str] = []
+    families = _families(report, first, paired)
     for (group, dataset, split), scores in _scores(report, methods):
         noise = group.benchmark.noise(table, dataset, split) if group.benchmark else None
-        uncorrected = []
+        primary = _is_primary(group, dataset, split)
+        family = families.get((group, primary), {})
         for second in others:
             if not {first, second} <= set(scores.columns):
                 continue
             label = group.label or SUBSET * bool({first, second} & report.subsets)
-            comparison = _compare(scores, first, second, group, dataset, split, noise, label.strip(" ()"))
+            comparison = _compare(scores, first, second, group, dataset, split, noise, label.strip(" ()"), paired)
             if comparison is None:
                 notes.append(_no_common_seeds(scores, first, second, group, dataset, split))
-            else:
-                uncorrected.append(comparison)
-        corrected = statistics.holm([comparison.test.p for comparison in uncorrected])
-        comparisons += [
-            replace(
-                comparison,
-                first=short[comparison.first],
-                second=short[comparison.second],
-                corrected=p,
-                comparisons=len(uncorrected),
+                continue
+            corrected = family.get((dataset, split, second), comparison.test.p)
+            comparisons.append(
+                replace(
+                    comparison,
+                    first=short[first],
+                    second=short[second],
+                    corrected=corrected,
+                    comparisons=len(family) or 1,
+                    primary=primary,
+                )
             )
-            for comparison, p in zip(uncorrected, corrected, strict=True)
-        ]
     notes += _never_together(report, methods)
     return Comparisons(tuple(comparisons), shared, tuple(map(printable, notes)))
+
+
+Family = dict[tuple[str, str, str], float]
+"""Corrected p by dataset, split and the method that the reference is compared with."""
+
+
+def _families(report: Report, reference: str, paired: bool) -> dict[tuple[Group, bool], Family]:
+    """The primary (True) and the secondary (False) family of each group: the reference against all other methods."""
+    families: dict[tuple[Group, bool], Family] = {}
+    for (group, dataset, split), scores in _scores(report, report.methods):
+        if reference not in scores.columns:
+            continue
+        family = families.setdefault((group, _is_primary(group, dataset, split)), {})
+        for other in scores.columns.drop(reference):
+            ours, theirs = _pair(scores, reference, other, paired)
+            if min(len(ours), len(theirs)) > 1:
+                family[dataset, split, other] = _test(ours, theirs, paired).p
+    return {
+        key: dict(zip(family, statistics.holm(list(family.values())), strict=True)) for key, family in families.items()
+    }
+
+
+def _is_primary(group: Group, dataset: str, split: str) -> bool:
+    """Whether a dataset, or the one that it is a proxy of, and a split are the benchmark's primary ones."""
+    official = (PROXIES.get(dataset, dataset), split.partition(",")[0])
+    return group.benchmark is not None and group.benchmark.primary == official
+
+
+def _pair(scores: pd.DataFrame, first: str, second: str, paired: bool) -> tuple[pd.Series, pd.Series]:
+    """Accuracies of two methods by seed: of all seeds, or of those that both have."""
+    both = scores[[first, second]].sort_index()
+    if paired:
+        both = both.dropna()
+    return both[first].dropna(), both[second].dropna()
+
+
+def _test(ours: pd.Series, theirs: pd.Series, paired: bool) -> Test:
+    test = statistics.paired_test if paired else statistics.unpaired_test
+    return test(ours.to_numpy()[:, None], theirs.to_numpy()[:, None])
 
 
 def blocks(report: Report, methods: Sequence[str], group: Group, dataset: str, split: str) -> pd.DataFrame:
@@ -128,15 +172,25 @@ def _compare(
     split: str,
     noise: Noise | None,
     label: str,
+    paired: bool,
 ) -> Comparison | None:
-    """Compare two methods over their common seeds; None if there are none."""
-    paired = scores[[first, second]].dropna().sort_index()
-    if paired.empty:
+    """Compare two methods, paired over their common seeds; None if there are no searches to compare."""
+    by_seed = _pair(scores, first, second, paired)
+    if not all(map(len, by_seed)):
         return None
-    ours, theirs = paired[[first]].to_numpy(), paired[[second]].to_numpy()
-    differences = (ours - theirs).round(9)  # floating-point errors must not make equal accuracies differ
-    spread = statistics.summary(differences)
-    test = statistics.paired_test(ours, theirs)
+    ours, theirs = (accuracies.to_numpy(dtype=float)[:, None] for accuracies in by_seed)
+    # Rounded, as floating-point errors must not make equal accuracies differ.
+    differences = (ours - theirs).round(9) if paired else None
+    first_summary, second_summary = statistics.summary(ours), statistics.summary(theirs)
+    spread = first_summary._replace(
+        mean=first_summary.mean - second_summary.mean,
+        std=statistics.pooled_std(ours, theirs),
+        median=first_summary.median - second_summary.median,
+        iqm=first_summary.iqm - second_summary.iqm,
+    )
+    if differences is not None:
+        spread = statistics.summary(differences)
+    test = _test(*by_seed, paired)
     return Comparison(
         group=group,
         dataset=dataset,
@@ -144,18 +198,20 @@ def _compare(
         label=label,
         first=first,
         second=second,
-        seeds=tuple(map(int, paired.index)),
-        unpaired=(_only(scores, first, second), _only(scores, second, first)),
+        paired=paired,
+        n=(len(ours), len(theirs)),
+        left_out=(_only(scores, first, second), _only(scores, second, first)) if paired else ((), ()),
         mean=spread.mean,
         std=spread.std,
         median=spread.median,
         iqm=spread.iqm,
-        interval=statistics.interval(differences) if len(paired) > 1 else None,
-        better=int((differences > 0).sum()),
-        equal=int((differences == 0).sum()),
+        interval=statistics.mean_interval(ours, theirs, paired=paired) if min(len(ours), len(theirs)) > 1 else None,
+        better=None if differences is None else int((differences > 0).sum()),
+        equal=None if differences is None else int((differences == 0).sum()),
         test=test,
         corrected=test.p,
         comparisons=1,
+        primary=False,
         improvement=statistics.probability_of_improvement(ours, theirs),
         noise=noise,
     )

@@ -18,12 +18,7 @@ from harness.report.verdict import NOT_COMPARABLE
 UNITS = {"search_gpu_seconds": "GPU s", "search_gpu_days": "GPU days"}
 """Printed unit of each cost metric."""
 
-READING = (
-    "search cost: median over our searches: wall time in seconds on the device named, or for black-box methods the"
-    " simulated GPU seconds of the queried trainings. Published costs are as printed; a budget is marked as such."
-    " comparable: simulated seconds and a published budget, under the paper profile and on the same search dataset; not"
-    " comparable: everything else, since published times were measured on other or unnamed machines."
-)
+READING = "search cost: median over our searches; only simulated seconds are comparable, with a published budget."
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from harness.benchmarks.base import Headline
 from harness.experiment import config
 from harness.experiment.store import Record
 from harness.report.columns import HEADLINE, held
+from harness.report.leaderboard import margin_of
 from harness.report.published import Published, PublishedValue
 from harness.report.render.wording import NOTHING
-from harness.report.verdict import judge
+from harness.report.verdict import AGREES, DIFFERS, judge
 
 COLUMNS = held(HEADLINE)
 
@@ -109,7 +110,9 @@ def _trained(
     if headline.metric == "params_millions":
         size = records[0]["parameters"] / 1e6
         same = value is not None and abs(size - value.mean) <= value.rounding
-        return Ours(size, len(records), "reproduced" if same else "differs")
+        return Ours(size, len(records), AGREES if same else DIFFERS)
     errors = [record["test_error"] for record in records]
     spread = stdev(errors) if len(errors) > 1 else nan
-    return Ours(fmean(errors), len(errors), judge(fmean(errors), spread, len(errors), value, True))
+    margin = margin_of(space, headline.dataset, headline.split or "test")
+    judgement = judge(fmean(errors), spread, len(errors), value, True, margin=margin)
+    return Ours(fmean(errors), len(errors), judgement.verdict)

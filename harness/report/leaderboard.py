@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
+from harness.benchmarks import BENCHMARKS
 from harness.report.columns import LEADERBOARD, held
 from harness.report.groups import DATASET_ORDER, GROUP, PROFILE_ORDER, PROXIES, SELECTION_ORDER, SPLIT_ORDER, in_order
 from harness.report.published import Published, PublishedValue
@@ -17,7 +19,20 @@ COLUMNS = held(LEADERBOARD)
 OBSTACLES = "obstacles"
 """Internal column, not rendered: the reasons why ours and the published value are not comparable (`verdict`)."""
 
-_ACCURACIES = ["mean", "std", "published", "published_std", "difference"]
+_FLOATS = [
+    "mean",
+    "std",
+    "published",
+    "published_std",
+    "difference",
+    "low",
+    "high",
+    "resolution",
+    "margin",
+    "spread_ratio",
+    "p",
+    "p_holm",
+]
 _ROW = [
     "name",
     "deviations",
@@ -47,15 +62,22 @@ def build(
 
     Returns:
         The frame with columns `COLUMNS` and `OBSTACLES`, and its published values. `difference` is ours - published
-        where dataset, metric and split agree; `published_split` includes the dataset if it differs from ours; `table`
-        is the source of a number: the table looked up, or the recipe of the retraining.
+        where dataset, metric and split agree; `published_split` includes the dataset if it differs from ours; `p_holm`
+        is `p` after Holm's correction over all rows that have one; `table` is the source of a number: the table looked
+        up, or the recipe of the retraining.
     """
-    spread = finals.groupby(_ROW, sort=False)["value"].agg(["mean", "std", "count"]).reset_index()
-    rows = _sorted(spread.rename(columns={"count": "n"}), methods).to_dict("records")
+    grouped = finals.groupby(_ROW, sort=False)
+    spread = grouped.agg(mean=("value", "mean"), std=("value", "std"), n=("value", "count"), cells=("cell", list))
+    rows = _sorted(spread.reset_index(), methods).to_dict("records")
     cited = [_published(row, published) for row in rows]
     compared = [_compared(row, value, row["table"] in unverified) for row, value in zip(rows, cited, strict=True)]
     frame = pd.DataFrame(compared, columns=[*COLUMNS, OBSTACLES])
-    typed = frame.astype(dict.fromkeys(_ACCURACIES, float) | {"n": int, "published_n": "Int64"})
+    typed = frame.astype(dict.fromkeys(_FLOATS, float) | {"n": int, "published_n": "Int64", "hits": "Int64"})
+    tested = typed["p"].notna()
+    if tested.any():
+        from harness.report import statistics  # loads scipy.stats
+
+        typed.loc[tested, "p_holm"] = statistics.holm(typed.loc[tested, "p"].tolist())
     return typed, [value for value in cited if value is not None]
 
 
@@ -71,24 +93,34 @@ def _published(row: dict[Any, Any], published: Published) -> PublishedValue | No
 
 def _compared(row: dict[Any, Any], published: PublishedValue | None, unverified: bool) -> dict[str, Any]:
     ours = dict(row)
+    mean, std, n = row["mean"], row["std"], row["n"]
     if published is None:
-        return {**ours, OBSTACLES: (), "verdict": judge(row["mean"], row["std"], row["n"], None, False)}
+        return {**ours, OBSTACLES: (), **judge(mean, std, n, None, False)._asdict()}
     same = (published.dataset, published.metric, published.split) == (ours["dataset"], ours["metric"], ours["split"])
     keys = ("deviations", "searched_on", "selection", "dataset", "metric", "split")
     reasons = obstacles(published, **{key: ours[key] for key in keys})
     if unverified and not any(reason == "unverified table" for _, reason in reasons):
         reasons += (Obstacle("source", "unverified table"),)
+    margin = margin_of(row["space"], row["dataset"], row["split"])
+    hits = sum(cell in published.cells for cell in row["cells"])
+    judgement = judge(mean, std, n, published, not reasons, margin=margin, hits=hits)
     return {
         **ours,
+        **judgement._asdict(),
+        "margin": None if math.isnan(judgement.resolution) else margin,
         "published": published.mean,
         "published_std": published.std,
         "published_n": published.n,
         "published_split": qualified_split(published, row["dataset"]),
         "published_status": published.evidence,
-        "difference": row["mean"] - published.mean if same else None,
-        "verdict": judge(row["mean"], row["std"], row["n"], published, not reasons),
+        "difference": mean - published.mean if same else None,
         OBSTACLES: reasons,
     }
+
+
+def margin_of(space: str, dataset: str, split: str) -> float | None:
+    """Margin of agreement with a published mean, in points; None if the benchmark has none."""
+    return BENCHMARKS[space].margins.get((dataset, split)) if space in BENCHMARKS else None
 
 
 def qualified_split(published: PublishedValue, dataset: str) -> str:

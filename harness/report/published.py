@@ -28,6 +28,7 @@ COLUMNS = [
     "searched_on",
     "status",
     "budget",
+    "cell",
     "source",
     "note",
 ]
@@ -57,8 +58,20 @@ class PublishedValue:
     status: str
     source: str
     std_recalled: bool
+    ddof: int | None = None
+    """Of the standard deviation; None if the source does not say."""
+    cells: tuple[str, ...] = ()
+    """For a standard deviation of zero: the architectures that the value decodes to, which are equal in it."""
     budget: bool = False
     """Whether a cost is a time budget given to the method rather than a measured time."""
+
+    @property
+    def sample_std(self) -> float:
+        """The standard deviation with ddof 1. Where ddof is not stated it is taken as 0, which gives the larger value:
+        no verdict then rests on too small a spread."""
+        if self.n is None or self.n < 2 or self.ddof == 1:
+            return self.std
+        return self.std * math.sqrt(self.n / (self.n - 1))
 
     @property
     def recalled(self) -> bool:
@@ -100,14 +113,13 @@ class Published:
     ) -> PublishedValue | None:
         """The value to print next to ours, or None. Uncertain values are never used.
 
-        If no value of the metric is published, the test accuracy is used instead. Preferred are, in this order: the
-        same split; a status better than recalled; the nearest protocol; the earlier row of the file. The nearest
-        protocol is ours (direct: searched on the dataset itself; transfer: searched on another) with our search
-        dataset, then ours with another search dataset, then the other of the two, then any (best of several, re-runs
-        by others and the like).
+        Values of another metric are never shown: a validation accuracy is not next to a test accuracy. Preferred are,
+        in this order: the same split; a status better than recalled; the nearest protocol; the earlier row of the
+        file. The nearest protocol is ours (direct: searched on the dataset itself; transfer: searched on another) with
+        our search dataset, then ours with another search dataset, then the other of the two, then any (best of
+        several, re-runs by others and the like).
         """
-        task = (registry_name, space, dataset)
-        candidates = self._values.get((*task, metric)) or self._values.get((*task, "test_accuracy"), [])
+        candidates = self._values.get((registry_name, space, dataset, metric), [])
         protocol = "direct" if dataset == searched_on else "transfer"
 
         def preference(value: PublishedValue) -> tuple[bool, bool, int]:
@@ -160,6 +172,8 @@ def _value(row: dict[Any, str]) -> PublishedValue:
         status=row["status"],
         source=row["source"],
         std_recalled=_flag(row, "std_status", "recalled"),
+        ddof=_ddof(row["ddof"]),
+        cells=tuple(row["cell"].split()),
         budget=_flag(row, "budget", "yes"),
     )
 
@@ -168,6 +182,12 @@ def _flag(row: dict[Any, str], column: str, value: str) -> bool:
     if row[column] not in ("", value):
         raise ValueError(f"{column}={row[column]!r} is neither empty nor {value!r}")
     return row[column] == value
+
+
+def _ddof(text: str) -> int | None:
+    if text not in ("", "0", "1"):
+        raise ValueError(f"ddof={text!r} is neither 0 nor 1")
+    return int(text) if text else None
 
 
 def _number(row: dict[Any, str], column: str) -> float:

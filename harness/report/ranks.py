@@ -34,7 +34,7 @@ class Ranking:
     def cautions(self) -> tuple[str, ...]:
         """One line for each reason to distrust the ranking."""
         pairs = len(self.ranks) * (len(self.ranks) - 1) // 2
-        needed = minimum_seeds(pairs)
+        needed = minimum_seeds(pairs, paired=True)
         lines = []
         if self.blocks < FEWEST_BLOCKS:
             lines.append(f"only {self.blocks} seeds: Friedman's p is reliable for more than {FEWEST_BLOCKS - 1}")

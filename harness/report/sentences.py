@@ -10,18 +10,19 @@ from harness.benchmarks.base import Noise
 from harness.report import statistics
 from harness.report.groups import SELECTIONS, Group
 from harness.report.render.wording import p_value, ranges
-from harness.report.statistics import ALPHA, POWER, RELIABLE_RUNS, RESAMPLES, Interval, PairedTest
+from harness.report.statistics import ALPHA, BOOTSTRAP_RUNS, POWER, POWER_RUNS, RESAMPLES, Interval, Test
 from harness.text import printable
 
 SELECTION = "last"
 
 LEGEND = (
     "How to read this: differences are in points of accuracy (%; of retrained cells 100 minus the test error), first"
-    " method minus second. The difference, its interval and the test (Wilcoxon's signed-rank, two-sided) are paired by"
-    " seed; the probability that a search beats another and Cliff's delta ignore the pairing."
-    " A difference is relevant if its whole interval lies beyond the noise: the pooled standard deviation among"
-    " isomorphic cells in the table. p is not corrected for the number of datasets and splits: they evaluate the same"
-    " cells."
+    " method minus second. p is two-sided and does not test the printed difference of the means: Mann and Whitney's"
+    " test asks whether the searches of both methods come from one distribution, Wilcoxon's signed-rank test (--paired)"
+    " whether the differences by seed are symmetric around zero. p is corrected by Holm's method over the first method"
+    " against all other methods of the group, whichever were named: on the primary dataset and split, and on all others"
+    " together. A difference is relevant if its whole interval lies beyond the noise: the pooled standard deviation"
+    " among isomorphic cells in the table."
 )
 
 
@@ -37,26 +38,31 @@ class Comparison:
     first: str
     second: str
     """Labels of the methods, without the bracketed settings that all compared methods share."""
-    seeds: tuple[int, ...]
-    unpaired: tuple[tuple[int, ...], tuple[int, ...]]
-    """Seeds with an accuracy of only the first, and of only the second method; they are left out."""
+    paired: bool
+    """Whether searches are paired by seed."""
+    n: tuple[int, int]
+    """Numbers of searches of the two methods; equal if paired."""
+    left_out: tuple[tuple[int, ...], tuple[int, ...]]
+    """If paired, seeds with an accuracy of only the first, and of only the second method."""
     mean: float
-    """Mean of the paired differences, first - second, in points."""
+    """Difference of the means, first - second, in points."""
     std: float
-    """Sample standard deviation of the paired differences; NaN for one."""
+    """Sample standard deviation of the paired differences, or the pooled one of both methods; NaN for one search."""
     median: float
     iqm: float
-    """Interquartile mean of the paired differences."""
+    """Median and interquartile mean: of the paired differences, or their differences between the methods."""
     interval: Interval | None
-    """95 % paired bootstrap; None for one seed."""
-    better: int
-    equal: int
-    """Numbers of seeds where the first is better, and where both are equal."""
-    test: PairedTest
+    """95 % interval of `mean`; None if a method has one search."""
+    better: int | None
+    equal: int | None
+    """If paired, numbers of seeds where the first is better, and where both are equal."""
+    test: Test
     corrected: float
     """p of the test after Holm's correction over `comparisons`."""
     comparisons: int
-    """Number of methods compared with the first on this dataset and split."""
+    """Number of comparisons in the family: the first method against all others of the group."""
+    primary: bool
+    """Whether the family is that of the primary dataset and split, or that of all others."""
     improvement: float
     """Probability that a search with the first beats one with the second, ties counted half."""
     noise: Noise | None
@@ -74,45 +80,48 @@ class Comparison:
         return [printable(line) for line in lines if line]
 
     def _difference(self) -> str:
-        n = len(self.seeds)
-        where = ", ".join(filter(None, [self.split, self.label, f"n = {n} paired {_seeds(n)}"]))
+        n, m = self.n
+        counted = f"n = {n} paired {_seeds(n)}" if self.paired else f"n = {n} and {m}"
+        where = ", ".join(filter(None, [self.split, self.label, counted]))
         what = f"{self.first} against {self.second} on {self.dataset} ({where}): {self.mean:+.2f} points"
-        counts = f"better in {self.better} of {n} {_seeds(n)}" + (f", equal in {self.equal}" if self.equal else "")
+        better = f"better in {self.better} of {n} {_seeds(n)}" if self.paired else ""
+        better += f", equal in {self.equal}" if self.equal else ""
         if self.interval is None:
-            return f"{what}; {counts}; one seed gives neither an interval nor a test"
+            return "; ".join(filter(None, [what, better, "one search gives neither an interval nor a test"]))
         bounds = f"95 % interval [{self.interval.low:.2f}, {self.interval.high:.2f}]"
-        return f"{what} on average, {bounds} (paired bootstrap, {RESAMPLES:,} resamples); {counts}"
+        kind = "t" if self.paired else "Welch's t"
+        if min(self.n) >= BOOTSTRAP_RUNS:
+            kind = f"bootstrap, {RESAMPLES:,} resamples"
+        return "; ".join(filter(None, [f"{what} on average, {bounds} ({kind})", better]))
 
     def _significance(self) -> str:
-        differing = len(self.seeds) - self.equal
-        if not differing:
-            return "equal in every seed: there is nothing to test"
-        test = f"{'exact ' if self.test.exact else ''}paired test p {p_value(self.test.p)}"
+        if self.test.smallest == 1:
+            return f"{'no pairs differ enough' if self.paired else 'all searches are equal'}: there is nothing to test"
+        name = "Wilcoxon's signed-rank test" if self.paired else "Mann and Whitney's test"
+        test = f"{'exact ' if self.test.exact else ''}{name} p {p_value(self.test.p)}"
         if self.comparisons > 1:
-            test += f", corrected for {self.comparisons} comparisons p {p_value(self.corrected)}"
+            family = "primary" if self.primary else "secondary"
+            test += f", corrected over {self.comparisons} {family} comparisons p {p_value(self.corrected)}"
         if self.significant:
             return f"{test}: significant at {ALPHA}"
         if self.test.smallest * self.comparisons <= ALPHA:
             return f"{test}: not significant at {ALPHA}"
-        possible = f"the smallest possible with {differing} {_seeds(differing)}{' that differ' if self.equal else ''}"
+        possible = "the smallest possible with these seeds"
         if not isclose(self.test.p, self.test.smallest):
             possible += f" is {self.test.smallest:.3g}"
-        least = statistics.minimum_seeds(self.comparisons)
-        return f"{test}; {possible}: too few seeds to reach {ALPHA}, at least {least} are needed"
+        least = statistics.minimum_seeds(self.comparisons, paired=self.paired)
+        return f"{test}; {possible}: too few to be sure to reach {ALPHA}, which takes {least} of each"
 
     def _relevance(self, interval: Interval) -> str:
         if self.noise is None:
             return "relevance unknown: no tabular benchmark measures the noise between isomorphic cells here"
         source = "" if self.noise.split == self.split else f" (of {self.noise.split}: the table lacks {self.split})"
         region = f"±{self.noise.points:.2f} points, the noise between isomorphic cells{source}"
-        sentence = {
+        return {
             "relevant": f"relevant in practice: the whole interval lies beyond {region}",
             "equivalent": f"equivalent in practice: the whole interval lies within {region}",
             "undecided": f"relevance undecided: the interval lies partly within and partly beyond {region}",
         }[statistics.relevance(interval, self.noise.points)]
-        if len(self.seeds) < RELIABLE_RUNS:
-            sentence += f"; tentative, as a bootstrap interval from fewer than {RELIABLE_RUNS} seeds is too narrow"
-        return sentence
 
     def _size(self) -> str:
         delta = statistics.cliffs_delta(self.improvement)
@@ -121,23 +130,36 @@ class Comparison:
         return f"{effect} (Cliff's delta {delta:+.2f}, {word})"
 
     def _middle(self) -> str:
-        """Median and interquartile mean, robust to a few collapsed searches; trimming needs at least four pairs."""
-        if len(self.seeds) < 4:
+        """Median and interquartile mean, robust to a few collapsed searches; trimming needs at least four searches."""
+        if min(self.n) < 4:
             return ""
-        return f"robust to outliers: median of the differences {self.median:+.2f}, interquartile mean {self.iqm:+.2f}"
+        if self.paired:
+            return (
+                f"robust to outliers: median of the differences {self.median:+.2f}, interquartile mean {self.iqm:+.2f}"
+            )
+        return (
+            f"robust to outliers: difference of the medians {self.median:+.2f}, of interquartile means {self.iqm:+.2f}"
+        )
 
     def _power(self) -> str:
-        needed = statistics.seeds_needed(self.mean, self.std, self.comparisons)
+        if min(self.n) < POWER_RUNS or self.interval is None:
+            return ""
+        needed = statistics.seeds_needed(self.interval, self.std, self.comparisons, paired=self.paired)
         if needed is None:
-            return "the mean difference is zero: no number of seeds would show one"
-        enough = "these seeds suffice" if needed <= len(self.seeds) else f"about {needed:,} paired seeds are needed"
-        spread = f"if the true difference and its spread (standard deviation {self.std:.2f}) are as observed"
-        return f"{enough} for {100 * POWER:.0f} % power at {ALPHA}, {spread}"
+            return ""
+        if needed.most is None:
+            number = f"at least {needed.fewest:,}"
+        else:
+            number = f"{needed.fewest:,} to {needed.most:,}" if needed.most > needed.fewest else f"{needed.fewest:,}"
+        return (
+            f"{number} seeds of each method give {100 * POWER:.0f} % power at {ALPHA}, if the true difference lies in"
+            f" the interval and the standard deviation is {self.std:.2f}"
+        )
 
     def _left_out(self) -> str:
         parts = [
             f"{ranges(seeds)} (only {method})"
-            for method, seeds in zip((self.first, self.second), self.unpaired, strict=True)
+            for method, seeds in zip((self.first, self.second), self.left_out, strict=True)
             if seeds
         ]
         return f"left out, not paired: seeds {'; '.join(parts)}" if parts else ""

@@ -1,4 +1,4 @@
-"""The rule by which a published number counts as reproduced, in code and in words."""
+"""The rule by which our value agrees with a published one or differs from it, in code and in words."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from harness.report.published import PublishedValue
 
 NOT_PUBLISHED = "no published value"
 NOT_COMPARABLE = "not comparable"
+AGREES, DIFFERS, INCONCLUSIVE = "agrees", "differs", "inconclusive"
+UNKNOWN = "spread unknown"
 
-SIGNS = {"reproduced": "✓", "differs": "✗", "spread unknown": "?", NOT_COMPARABLE: "≠", NOT_PUBLISHED: ""}
+SIGNS = {AGREES: "✓", DIFFERS: "✗", INCONCLUSIVE: "~", UNKNOWN: "?", NOT_COMPARABLE: "≠", NOT_PUBLISHED: ""}
 """Sign of each verdict, in the order in which the page counts and sorts them."""
 
+CONFIDENCE = 0.95
+MAJORITY = 0.5
+"""Margin of a share of searches: more than half of them end in the published cell."""
+
 RULE = (
-    "reproduced: |ours - published| <= 2 sqrt(s^2/n + s_p^2/n_p) + r, with the standard deviations s and s_p, the"
-    " numbers of searches n and n_p, and r half a unit of the last printed digit of the published mean; differs:"
-    " otherwise; spread unknown: a standard deviation or a number of searches is missing; not comparable: another"
-    " split, another search dataset or a subset of it, another profile than paper, overrides, external or modified"
-    " code, an unverified table, or not the cell of the last epoch. Precision does not prevent a comparison."
-    " s is the sample standard deviation (ddof 1), s_p is taken as printed (GAEA prints ddof 0)."
+    "differs: the 95 % interval (Welch) of ours minus published excludes zero; agrees: it does not, and two one-sided"
+    " tests at 5 % place the difference within the margin; inconclusive: neither. In brackets: the smallest difference"
+    " that could have been shown, or how many of our searches end in the one published cell. p (Holm): corrected over"
+    " all judged numbers. More: docs/rules.md."
 )
 
 
@@ -30,6 +34,23 @@ class Obstacle(NamedTuple):
     aspect: str
     """"protocol", "searched on", "cell", "split" or "source"."""
     reason: str
+
+
+class Judgement(NamedTuple):
+    """A verdict and the numbers behind it, NaN where there are none."""
+
+    verdict: str
+    p: float = math.nan
+    """Two-sided, of the hypothesis that the means (or the shares) are equal up to the rounding of the published one."""
+    low: float = math.nan
+    high: float = math.nan
+    """95 % interval of the difference in points or, with `hits`, of the share of searches that end in the cell."""
+    resolution: float = math.nan
+    """The smallest difference, in points, that the numbers of searches could have shown, given the spreads."""
+    spread_ratio: float = math.nan
+    """Our standard deviation divided by the published one, both with ddof 1. Shown, not judged."""
+    hits: int | None = None
+    """Number of our searches that end in the published cell, if all published ones did."""
 
 
 def obstacles(
@@ -61,14 +82,72 @@ def obstacles(
     return tuple(reasons)
 
 
-def judge(mean: float, std: float, n: int, published: PublishedValue | None, is_comparable: bool) -> str:
-    """Apply `RULE` to our mean (%) over n searches with sample standard deviation `std` (NaN for one search)."""
+def judge(
+    mean: float,
+    std: float,
+    n: int,
+    published: PublishedValue | None,
+    is_comparable: bool,
+    *,
+    margin: float | None = None,
+    hits: int = 0,
+) -> Judgement:
+    """Apply `RULE` to the mean (%) of n searches.
+
+    Args:
+        std: sample standard deviation (ddof 1); NaN for one search.
+        margin: margin of agreement in points (`Benchmark.margins`); without one, nothing agrees.
+        hits: number of our searches that end in one of `published.cells`.
+    """
     if published is None:
-        return NOT_PUBLISHED
+        return Judgement(NOT_PUBLISHED)
     if not is_comparable:
-        return NOT_COMPARABLE
-    if published.n is None or math.isnan(published.std) or math.isnan(std):
-        return "spread unknown"
-    bound = 2 * math.sqrt(std**2 / n + published.std**2 / published.n) + published.rounding
-    # 1e-9 is far below the resolution of accuracies; it keeps floating-point errors from deciding ties.
-    return "reproduced" if abs(mean - published.mean) <= bound + 1e-9 else "differs"
+        return Judgement(NOT_COMPARABLE)
+    if published.n is None or math.isnan(published.std):
+        return Judgement(UNKNOWN)
+    if published.std == 0:  # a standard deviation of a few equal values says nothing about the spread
+        return _of_share(hits, n, published.n) if published.cells else Judgement(UNKNOWN)
+    if n < 2 or published.n < 2:
+        return Judgement(UNKNOWN)
+    return _of_means(mean, std, n, published, published.n, margin)
+
+
+def _of_means(
+    mean: float, std: float, n: int, published: PublishedValue, n_published: int, margin: float | None
+) -> Judgement:
+    from scipy.special import stdtr, stdtrit  # type: ignore[import-untyped]
+
+    std_published = published.sample_std
+    error = math.sqrt(std**2 / n + std_published**2 / n_published)
+    # Fewer degrees of freedom than Welch's approximation, which exceeds the level by half for 20 against 3 searches.
+    freedom = min(n, n_published) - 1
+    difference = mean - published.mean
+    distance = max(abs(difference) - published.rounding, 0)
+    half_width = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error + published.rounding
+    farthest = abs(difference) + published.rounding + float(stdtrit(freedom, CONFIDENCE)) * error
+    p = 2 * float(stdtr(freedom, -distance / error))
+    return Judgement(
+        _outcome(p, margin is not None and farthest < margin),
+        p=p,
+        low=difference - half_width,
+        high=difference + half_width,
+        resolution=half_width,
+        spread_ratio=std / std_published,
+    )
+
+
+def _of_share(hits: int, n: int, n_published: int) -> Judgement:
+    """For a published value whose searches all ended in one cell: compare the shares of searches that do."""
+    from scipy import stats  # type: ignore[import-untyped]
+
+    interval = stats.binomtest(hits, n).proportion_ci(CONFIDENCE, method="exact")
+    p = float(stats.fisher_exact([[hits, n - hits], [n_published, 0]]).pvalue)
+    verdict = _outcome(p, interval.low > MAJORITY)
+    return Judgement(verdict, p=p, low=float(interval.low), high=float(interval.high), hits=hits)
+
+
+def _outcome(p: float, equivalent: bool) -> str:
+    """A difference that was shown goes before equivalence: with many searches both can hold."""
+    if p < 1 - CONFIDENCE:
+        return DIFFERS
+    return AGREES if equivalent else INCONCLUSIVE

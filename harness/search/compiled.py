@@ -111,5 +111,8 @@ def _prepare(device: torch.device) -> None:
     torch._dynamo.config.recompile_limit = 64
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True
+        if hasattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch"):
+            # A capture leaves nodes of its stream in the graph of w; replays equal eager steps all the same.
+            torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
     else:
         torch._functorch.config.activation_memory_budget = 0.5

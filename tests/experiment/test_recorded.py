@@ -81,7 +81,7 @@ def test_images_that_are_others_at_every_call_are_not_searched(tmp_path):
 
 def test_a_split_other_than_the_planned_one_is_not_searched(tmp_path, monkeypatch):
     run = planned()
-    other = replace(search_split(load("digits", Path()), bilevel=True), name="another", weights=torch.arange(100))
+    other = replace(search_split(load("digits", Path()), bilevel=True), name="another", train=torch.arange(100))
     monkeypatch.setattr("harness.experiment.jobs.search.search_split", lambda *_: other)
     record = executed(run, tmp_path / "results")
     assert record["status"] == "failed"

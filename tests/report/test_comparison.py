@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -14,8 +16,8 @@ from harness.report.sentences import LEGEND
 PAPER = Group("nasbench201", "paper", "cifar10")
 
 
-def _compare(results, *methods):
-    return compare(results.report(), methods, None)
+def _compare(results, *methods, paired=False):
+    return compare(results.report(), methods, None, paired=paired)
 
 
 def _remarks(found):
@@ -27,36 +29,55 @@ def test_finding_in_plain_language(results):
     results.runs_with("darts", [90.0, 90.0, 90.0, 90.0])
     (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.lines[0] == (
-        "gaea-darts-erm against darts on cifar10 (test, n = 4 paired seeds): +2.50 points on average, 95 % interval"
-        " [1.50, 3.50] (paired bootstrap, 10,000 resamples); better in 4 of 4 seeds"
+        "gaea-darts-erm against darts on cifar10 (test, n = 4 and 4): +2.50 points on average, 95 % interval"
+        " [0.45, 4.55] (Welch's t)"  # 2.5 +- 3.182 * 1.291 / 2
     )
-    assert found.lines[1] == (
-        "exact paired test p = 0.125; the smallest possible with 4 seeds: too few seeds to reach 0.05, at least 6 are"
-        " needed"
-    )
+    assert found.lines[1] == "exact Mann and Whitney's test p = 0.0286: significant at 0.05"  # four seeds suffice
     assert "relevant in practice: the whole interval lies beyond ±0.38 points" in _remarks(found)
     assert "(of x-valid: the table lacks test)" in _remarks(found)
-    assert "tentative" in _remarks(found)
     assert "with probability 1.00 (Cliff's delta +1.00, large)" in _remarks(found)
+    assert "power" not in _remarks(found)  # not from four seeds
+
+
+def test_pairing_is_an_option(results):
+    results.runs_with("gaea-darts-erm", [91.0, 92.0, 93.0, 94.0])
+    results.runs_with("darts", [90.0, 90.0, 90.0, 90.0])
+    (found,) = _compare(results, "gaea-darts-erm", "darts", paired=True).comparisons
+    assert found.lines[0] == (
+        "gaea-darts-erm against darts on cifar10 (test, n = 4 paired seeds): +2.50 points on average, 95 % interval"
+        " [0.45, 4.55] (t); better in 4 of 4 seeds"
+    )
+    assert found.lines[1] == (
+        "exact Wilcoxon's signed-rank test p = 0.125; the smallest possible with these seeds: too few to be sure to"
+        " reach 0.05, which takes 6 of each"
+    )
 
 
 def test_numbers_by_hand(results):
     results.runs_with("darts", [91.0, 88.0, 93.0])
     results.runs_with("gaea-darts-erm", [90.0, 90.0, 90.0])
-    (found,) = _compare(results, "darts", "gaea-darts-erm").comparisons  # differences 1, -2, 3
+    (found,) = _compare(results, "darts", "gaea-darts-erm", paired=True).comparisons  # differences 1, -2, 3
     assert found.mean == pytest.approx(2 / 3)
     assert found.std == pytest.approx(np.sqrt(19 / 3))
-    assert (found.better, found.equal, len(found.seeds)) == (2, 0, 3)
+    assert (found.better, found.equal, found.n) == (2, 0, (3, 3))
     assert found.test.p == pytest.approx(6 / 8)  # negative ranks sum to at most 2 for {}, {1}, {2}
     assert found.improvement == pytest.approx(2 / 3)
-    assert "exact paired test p = 0.75; the smallest possible with 3 seeds is 0.25: too few" in found.lines[1]
+    assert "test p = 0.75; the smallest possible with these seeds is 0.25: too few" in found.lines[1]
+    (found,) = _compare(results, "darts", "gaea-darts-erm").comparisons
+    assert found.mean == pytest.approx(2 / 3)
+    assert found.std == pytest.approx(np.sqrt(19 / 3 / 2))  # pooled with zero
+    assert (found.better, found.equal) == (None, None)
 
 
 def test_a_collapsed_search_does_not_move_what_is_said_without_the_extremes(results):
     results.runs_with("gaea-darts-erm", [91.0, 92.0, 93.0, 94.0])
     results.runs_with("darts", [90.0, 90.0, 90.0, 10.0])  # differences 1, 2, 3, 84
-    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
-    assert "robust to outliers: median of the differences +2.50, interquartile mean +2.50" in found.lines
+    for paired, (one, other) in (
+        (True, ("median of the differences", "interquartile mean")),
+        (False, ("difference of the medians", "of interquartile means")),
+    ):
+        (found,) = _compare(results, "gaea-darts-erm", "darts", paired=paired).comparisons
+        assert f"robust to outliers: {one} +2.50, {other} +2.50" in found.lines
 
 
 def test_what_all_methods_changed_is_said_once_and_a_subset_is_called_a_proxy(results):
@@ -68,9 +89,7 @@ def test_what_all_methods_changed_is_said_once_and_a_subset_is_called_a_proxy(re
     )
     assert found.lines[0].endswith("; all with epochs=3, images=100 of 50000@00000000 (subset proxy)")
     assert any(
-        line.startswith(
-            "gaea-darts-erm against darts on cifar10 (test, subset proxy, n = 2 paired seeds): +1.50 points"
-        )
+        line.startswith("gaea-darts-erm against darts on cifar10 (test, subset proxy, n = 2 and 2): +1.50 points")
         for line in found.lines
     )
 
@@ -91,10 +110,10 @@ def test_pairs_are_by_seed_and_not_by_place(results):
         results.look_up({(f"{method}-{seed}", "cifar10", "test"): accuracy})
     results.run("gaea-darts-erm", 8, cells=("gaea-darts-erm-7",))
     results.run("gaea-darts-erm", 9, cells=("gaea-darts-erm-7",))
-    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
-    assert found.seeds == (7,)
+    (found,) = _compare(results, "gaea-darts-erm", "darts", paired=True).comparisons
+    assert found.n == (1, 1)
     assert found.mean == 1.0
-    assert found.lines[0].endswith("better in 1 of 1 seed; one seed gives neither an interval nor a test")
+    assert found.lines[0].endswith("better in 1 of 1 seed; one search gives neither an interval nor a test")
     assert found.lines[-1] == "left out, not paired: seeds 8-9 (only gaea-darts-erm); 3 (only darts)"
 
 
@@ -103,7 +122,10 @@ def test_failed_run_leaves_its_seed_out(results):
     results.runs_with("gaea-darts-erm", [91.0, 92.0])
     results.run("gaea-darts-erm", 2, failure="ValueError: no")
     (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
-    assert found.seeds == (0, 1)
+    assert found.n == (2, 3)
+    assert "left out" not in _remarks(found)
+    (found,) = _compare(results, "gaea-darts-erm", "darts", paired=True).comparisons
+    assert found.n == (2, 2)
     assert found.lines[-1] == "left out, not paired: seeds 2 (only darts)"
 
 
@@ -112,9 +134,10 @@ def test_enough_seeds_are_significant(results):
     results.runs_with("darts", [90.0] * 12)
     (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.significant
-    assert found.lines[1] == "exact paired test p = 0.000488: significant at 0.05"
-    assert "tentative" not in _remarks(found)
-    assert "these seeds suffice for 80 % power" in _remarks(found)
+    assert found.lines[1] == "Mann and Whitney's test p < 0.0001: significant at 0.05"  # with ties, by approximation
+    assert "seeds of each method give 80 % power" in _remarks(found)
+    (found,) = _compare(results, "gaea-darts-erm", "darts", paired=True).comparisons
+    assert found.lines[1] == "exact Wilcoxon's signed-rank test p = 0.000488: significant at 0.05"
 
 
 def test_enough_seeds_without_a_difference_are_not(results):
@@ -122,7 +145,7 @@ def test_enough_seeds_without_a_difference_are_not(results):
     results.runs_with("darts", [90.0] * 12)
     (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.lines[1].endswith(": not significant at 0.05")
-    assert "paired seeds are needed for 80 % power" in _remarks(found)
+    assert re.search(r"at least [\d,]+ seeds of each method give 80 % power", _remarks(found))
 
 
 def test_small_differences_are_equivalent_however_significant(results):
@@ -134,31 +157,71 @@ def test_small_differences_are_equivalent_however_significant(results):
 
 
 def test_equal_methods(results):
-    results.runs_with("gaea-darts-erm", [90.0, 91.0])
-    results.runs_with("darts", [90.0, 91.0])
+    results.runs_with("gaea-darts-erm", [90.0, 90.0])
+    results.runs_with("darts", [90.0, 90.0])
     (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
+    assert found.lines[1] == "all searches are equal: there is nothing to test"
+    (found,) = _compare(results, "gaea-darts-erm", "darts", paired=True).comparisons
     assert found.lines[0].endswith("better in 0 of 2 seeds, equal in 2")
-    assert found.lines[1] == "equal in every seed: there is nothing to test"
-    assert "no number of seeds would show one" in _remarks(found)
+    assert found.lines[1] == "no pairs differ enough: there is nothing to test"
 
 
 def test_seeds_that_differ_count(results):
     results.runs_with("gaea-darts-erm", [90.0, 91.0, 92.0, 93.0])
     results.runs_with("darts", [90.0, 90.0, 90.0, 90.0])
-    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
-    assert "p = 0.25; the smallest possible with 3 seeds that differ: too few seeds" in found.lines[1]
+    (found,) = _compare(results, "gaea-darts-erm", "darts", paired=True).comparisons
+    assert "p = 0.25; the smallest possible with these seeds: too few" in found.lines[1]
 
 
-def test_several_methods_are_corrected_by_holm(results):
+def test_p_is_corrected_over_all_methods_of_the_group_whichever_are_named(results):
     results.runs_with("gaea-darts-erm", [91.0 + seed for seed in range(7)])
     results.runs_with("darts", [90.0] * 7)
     results.runs_with("gaea-darts-bilevel", [92.0 + seed + 0.1 * seed for seed in range(6)] + [90.0])
     first, second = _compare(results, "gaea-darts-erm", "darts", "gaea-darts-bilevel").comparisons
     assert (first.second, second.second) == ("darts", "gaea-darts-bilevel")
-    assert first.test.p == pytest.approx(2**-6)
-    assert first.corrected == pytest.approx(2 * 2**-6)
+    assert (first.comparisons, first.primary) == (2, True)
+    assert first.corrected == pytest.approx(2 * first.test.p)
     assert second.corrected == pytest.approx(max(second.test.p, first.corrected))
-    assert "corrected for 2 comparisons p = 0.0312: significant" in first.lines[1]
+    assert "corrected over 2 primary comparisons p" in first.lines[1]
+    (alone,) = _compare(results, "gaea-darts-erm", "darts").comparisons
+    assert alone == first
+
+
+def test_other_datasets_and_splits_are_a_family_of_their_own(results):
+    methods = ("gaea-darts-erm", "darts")
+    results.runs_with("gaea-darts-erm", [91.0, 92.0, 93.0, 94.0])
+    results.runs_with("darts", [90.0, 90.1, 90.2, 90.3])
+    for split, gain in (("x-test", 1.0), ("ori-test", 0.15)):
+        values = {
+            (f"{method}-{seed}", "cifar100", split): 70.0 + seed / 10 + gain * (method == methods[0])
+            for method in methods
+            for seed in range(4)
+        }
+        results.look_up(values)
+    primary, *secondary = _compare(results, *methods).comparisons
+    assert (primary.dataset, primary.primary, primary.comparisons) == ("cifar10", True, 1)
+    assert primary.corrected == primary.test.p == pytest.approx(2 / 70)
+    assert [(found.split, found.primary, found.comparisons) for found in secondary] == [
+        ("x-test", False, 2),
+        ("ori-test", False, 2),
+    ]
+    assert secondary[0].corrected == pytest.approx(2 * secondary[0].test.p)
+    assert "corrected over 2 secondary comparisons" in secondary[0].lines[1]
+
+
+def test_searches_of_another_group_are_not_in_the_family(results):
+    for method, accuracies in (("gaea-darts-erm", [91.0, 92.0]), ("darts", [90.0, 90.0])):
+        results.runs_with(method, accuracies)
+    results.runs_with("gdas", [80.0, 81.0], profile="quick", dataset="digits")
+    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
+    assert found.comparisons == 1
+
+
+def test_retrained_cells_of_a_proxy_are_primary(results):
+    results.trained_with("darts", [2.0, 3.0])
+    results.trained_with("gaea-pc-darts", [1.0, 1.5], first=5)
+    (found,) = _compare(results, "gaea-pc-darts", "darts").comparisons
+    assert found.primary
 
 
 def test_every_dataset_and_split_of_every_group_has_its_own(results):
@@ -180,7 +243,7 @@ def test_proxies_say_that_they_are(results):
     lines = _compare(results, "gaea-darts-erm", "darts").lines
     assert lines[0] == "nasbench201, quick profile, searched on digits"
     assert lines[2].startswith("a proxy")
-    assert "(test, digits proxy, n = 2 paired seeds)" in lines[4]
+    assert "(test, digits proxy, n = 2 and 2)" in lines[4]
     assert lines[-1] == LEGEND
 
 
@@ -190,11 +253,12 @@ def test_full_searches_do_not(results):
     assert not any("proxy" in line for line in _compare(results, "gaea-darts-erm", "darts").lines)
 
 
-def test_without_common_seeds_nothing_is_compared(results):
+def test_without_common_seeds_nothing_is_paired(results):
     for seed, method in ((0, "gaea-darts-erm"), (1, "darts"), (2, "darts")):
         results.run(method, seed, cells=("cell",))
     results.look_up({("cell", "cifar10", "test"): 90.0})
-    found = _compare(results, "gaea-darts-erm", "darts")
+    assert len(_compare(results, "gaea-darts-erm", "darts").comparisons) == 1
+    found = _compare(results, "gaea-darts-erm", "darts", paired=True)
     assert found.comparisons == ()
     assert found.lines == [
         "gaea-darts-erm against darts on cifar10 (test; nasbench201, paper profile, searched on cifar10): no common"
@@ -283,6 +347,6 @@ def test_blocks_are_the_seeds_that_all_have(results):
 def test_cells_trained_here_are_compared_by_what_they_get_right(results):
     results.trained_with("darts", [2.0, 3.0])
     results.trained_with("gaea-pc-darts", [1.0, 1.5], first=5)
-    (found,) = _compare(results, "gaea-pc-darts", "darts").comparisons
+    (found,) = _compare(results, "gaea-pc-darts", "darts", paired=True).comparisons
     assert (found.mean, found.better, found.dataset) == (1.25, 2, "digits")
     assert "(test, retrained cells: 6 cells, C=8, 10 epochs, digits proxy, n = 2 paired seeds)" in found.lines[0]

@@ -20,6 +20,12 @@ def test_row_worked_out_by_hand(results):
     frame = results.report().leaderboard
     assert list(frame.columns) == [*COLUMNS, OBSTACLES]
     row = _only(frame)
+    half_width = 4.302653 * (0.2**2 / 3 + 0.29**2 / 3) ** 0.5 + 0.005  # t(0.975, 2); 0.29^2 * 4 / 3 / 4
+    tested = row[["low", "high", "resolution", "spread_ratio"]].to_list()
+    ratio = 0.2 / (0.29 * (4 / 3) ** 0.5)
+    assert tested == pytest.approx([0.1 - half_width, 0.1 + half_width, half_width, ratio], abs=1e-6)
+    assert row["p"] == row["p_holm"] > 0.5
+    row = row.drop(["low", "high", "resolution", "spread_ratio", "p", "p_holm", "hits"])
     assert row["mean"] == pytest.approx(94.2)
     assert row["std"] == pytest.approx(0.2)  # ddof 1; ddof 0 would give 0.163
     assert row["difference"] == pytest.approx(0.1)
@@ -39,14 +45,15 @@ def test_row_worked_out_by_hand(results):
         "published_n": 4,
         "published_split": "test",
         "published_status": "seen, std recalled",
-        "verdict": "reproduced",  # 0.1 <= 2 sqrt(0.2^2/3 + 0.29^2/4) = 0.37
+        "verdict": "inconclusive",  # the difference of 0.1 lies within the interval, which exceeds the margin
+        "margin": 0.25,
         "table": "a" * 12,
         "obstacles": (),
     }
 
 
 def test_far_mean_differs(results):
-    results.runs_with("gaea-darts-erm", [93.0, 93.1, 93.2])
+    results.runs_with("gaea-darts-erm", [91.0, 91.1, 91.2])
     assert _only(results.report().leaderboard)["verdict"] == "differs"
 
 
@@ -69,7 +76,10 @@ def test_configurations_are_not_averaged_and_one_with_overrides_is_not_judged(re
     frame = results.report().leaderboard.set_index("method")
     assert frame["mean"].to_dict() == pytest.approx({"gaea-darts-erm": 94.1, "gaea-darts-erm [epochs=3]": 94.2})
     assert frame["n"].to_dict() == {"gaea-darts-erm": 2, "gaea-darts-erm [epochs=3]": 1}
-    assert frame["verdict"].to_dict() == {"gaea-darts-erm": "reproduced", "gaea-darts-erm [epochs=3]": "not comparable"}
+    assert frame["verdict"].to_dict() == {
+        "gaea-darts-erm": "inconclusive",
+        "gaea-darts-erm [epochs=3]": "not comparable",
+    }
 
 
 def test_failed_runs_do_not_count(results):
@@ -84,14 +94,37 @@ def test_best_validation_cell_has_its_own_row_and_is_not_judged(results):
     results.look_up({("a", "cifar10", "test"): 94.0, ("b", "cifar10", "test"): 92.0})
     frame = results.report().leaderboard.set_index("selection")
     assert frame["mean"].to_dict() == {"last": 92.0, "best-valid": 94.0}
-    assert frame["verdict"].to_dict() == {"last": "reproduced", "best-valid": "not comparable"}
+    assert frame["verdict"].to_dict() == {"last": "inconclusive", "best-valid": "not comparable"}
 
 
-def test_validation_accuracy_beside_a_published_test_accuracy_has_no_difference(results):
+def test_no_test_accuracy_is_shown_next_to_a_validation_accuracy(results):
     results.runs_with("gaea-darts-erm", [90.0, 91.0], on=("cifar10", "x-valid"))
     row = _only(results.report().leaderboard)
-    assert (row["metric"], row["published_split"], row["verdict"]) == ("valid_accuracy", "test", "not comparable")
-    assert row.isna()["difference"]
+    assert (row["metric"], row["verdict"]) == ("valid_accuracy", "no published value")
+    assert row[["published", "difference"]].isna().all()
+
+
+def test_searches_that_end_in_the_published_cell_are_counted(results):
+    skip = "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|"
+    for seed in range(8):
+        results.run("darts", seed, cells=(skip if seed < 7 else CELLS[0],))
+    results.look_up({(skip, "cifar10", "test"): 54.30, (CELLS[0], "cifar10", "test"): 90.0})
+    row = _only(results.report().leaderboard)
+    assert (row["hits"], row["n"], row["verdict"]) == (7, 8, "inconclusive")
+    assert (row["low"], row["high"]) == pytest.approx((0.4735, 0.9968), abs=1e-4)
+    assert row[["resolution", "margin"]].isna().all()
+
+
+def test_p_is_corrected_over_all_judged_rows_and_no_verdict_depends_on_another(results):
+    results.runs_with("gaea-darts-erm", [91.0, 91.1, 91.2])
+    alone = _only(results.report().leaderboard)
+    results.runs_with("gaea-darts-bilevel", [60.0, 60.1, 60.2])
+    both = results.report().leaderboard.set_index("method")
+    assert both.loc["gaea-darts-erm", "p"] == alone["p"]
+    assert both.loc["gaea-darts-erm", "verdict"] == alone["verdict"] == "differs"
+    assert sorted(both["p_holm"]) == pytest.approx(
+        sorted([2 * both["p"].min(), max(2 * both["p"].min(), both["p"].max())])
+    )
 
 
 def test_external_method_that_shares_a_name_gets_no_published_value(results):
@@ -134,14 +167,14 @@ def test_nothing_external_is_judged_under_an_official_name(results, run):
 @pytest.mark.parametrize("run", [{"images": "reordered"}, {"changed": {"precision": "bf16"}}])
 def test_the_order_of_the_images_and_the_precision_do_not_prevent_a_comparison(results, run):
     results.runs_with("gaea-darts-erm", [94.0, 94.2, 94.4], **run)
-    assert _only(results.report().leaderboard)["verdict"] == "reproduced"
+    assert _only(results.report().leaderboard)["verdict"] == "inconclusive"
 
 
 def test_rows_of_modified_code_are_rows_of_their_own_and_never_judged(results):
     results.runs_with("gaea-darts-erm", [94.0, 94.2, 94.4])
     results.run("gaea-darts-erm", 0, dirty=True, cells=("other", "gaea-darts-erm-0"), settings={"lr": 0.3})
     verdicts = results.report().leaderboard.set_index("method")["verdict"].to_dict()
-    assert verdicts == {"gaea-darts-erm": "reproduced", "gaea-darts-erm [modified code]": "not comparable"}
+    assert verdicts == {"gaea-darts-erm": "inconclusive", "gaea-darts-erm [modified code]": "not comparable"}
 
 
 def test_an_unverified_table_is_noted_and_nothing_of_it_judged(results):
@@ -153,7 +186,7 @@ def test_an_unverified_table_is_noted_and_nothing_of_it_judged(results):
     assert any("Table bbbbbbbbbbbb lacks" in note for note in report.notes)
 
 
-@pytest.mark.parametrize("error, verdict", [(0.0, "reproduced"), (0.5, "not comparable")])
+@pytest.mark.parametrize("error, verdict", [(0.0, "inconclusive"), (0.5, "not comparable")])
 def test_a_table_is_verified_by_its_validation_accuracies(results, error, verdict):
     (expected,), _ = bundled_table().accuracy(cell_numbers([CELLS[0]]), "cifar10", "x-valid")
     for seed in range(2):

@@ -7,6 +7,7 @@ import math
 import pandas as pd
 import pytest
 
+from harness.benchmarks.nasbench201.table import cell_numbers, open_table
 from harness.report.published import COLUMNS, STATUSES, load
 from tests.report.conftest import PUBLISHED
 
@@ -28,7 +29,7 @@ REGISTRY = {
     "gaea-darts-bilevel": {"GAEA DARTS (bilevel)"},
     "gaea-pc-darts": {"GAEA PC-DARTS"},
 }
-ROWS = 642
+ROWS = 644
 
 ROW = dict.fromkeys(COLUMNS, "") | {
     "method": "DARTS (first order)",
@@ -121,9 +122,35 @@ def test_uncertain_values_are_never_used(tmp_path):
     assert _choose(tmp_path, {"status": "uncertain"}) is None
 
 
-def test_test_accuracy_stands_in_for_a_missing_validation_accuracy(tmp_path):
-    chosen = _choose(tmp_path, {}, metric="valid_accuracy", split="x-valid")
-    assert (chosen.metric, chosen.split) == ("test_accuracy", "x-test")
+def test_a_test_accuracy_is_not_shown_for_a_missing_validation_accuracy(tmp_path):
+    assert _choose(tmp_path, {}, metric="valid_accuracy", split="x-valid") is None
+
+
+def test_zero_deviations_are_decoded_to_a_cell_with_that_accuracy(file):
+    zero = file[(file["std"] == "0.00") & (file["registry_name"] != "") & (file["status"] != "uncertain")]
+    open_rows = zero[zero["cell"] == ""]
+    assert set(open_rows["registry_name"]) == {"setn"}  # two cells with close accuracies
+    table = open_table()
+    decoded = zero[(zero["cell"] != "") & (zero["split"] == "x-valid")]
+    assert len(decoded) > 10
+    for row in decoded.to_dict("records"):
+        for cell in row["cell"].split():
+            (accuracy,), _ = table.accuracy(cell_numbers([cell]), row["task"], "x-valid")
+            assert accuracy == pytest.approx(float(row["mean"]), abs=0.005 + 1e-6)
+
+
+def test_other_rows_have_no_cell(file):
+    assert set(file.loc[file["cell"] != "", "std"]) == {"0.00"}
+
+
+@pytest.mark.parametrize("ddof, expected", [("", None), ("0", 0), ("1", 1)])
+def test_ddof_is_read(tmp_path, ddof, expected):
+    assert _choose(tmp_path, {"ddof": ddof}).ddof == expected
+
+
+def test_another_ddof_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="ddof='2' is neither 0 nor 1"):
+        _choose(tmp_path, {"ddof": "2"})
 
 
 def test_validation_accuracy_never_stands_in_for_a_test_accuracy(tmp_path):

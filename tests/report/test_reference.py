@@ -69,7 +69,7 @@ def test_one_search_has_no_deviation(results):
     results.runs_with("darts", [50.0])
     text = render(results.report(), "leaderboard.md", full=True)
     assert "| darts | 1 | 2.00 |" in text
-    assert "| darts | 1 | 50.00 | – | – |" in text
+    assert "| darts | 1 | 50.00 (\\~ 54.30 ± 0.00) | – | – |" in text
 
 
 def test_the_short_form_leaves_out_proxies_and_overrides(results):
@@ -79,7 +79,7 @@ def test_the_short_form_leaves_out_proxies_and_overrides(results):
     accuracies = {"other": 40.0, "plain": 50.0, "digits": 60.0, "changed": 70.0}
     results.look_up({(cell, "cifar10", "test"): accuracy for cell, accuracy in accuracies.items()})
     short, full = (render(results.report(), "leaderboard.md", full) for full in (False, True))
-    assert "| darts | 1 | 50.00 |" in short
+    assert "| darts | 1 | 50.00 (\\~ 54.30 ± 0.00) |" in short
     assert "60.00" not in short
     assert "70.00" not in short
     assert "60.00" in full

@@ -28,12 +28,14 @@ from harness.report.statistics import (
     interval,
     iqm,
     magnitude,
+    mean_interval,
     minimum_seeds,
     paired_test,
     probability_of_improvement,
     relevance,
     seeds_needed,
     summary,
+    unpaired_test,
 )
 
 SCORES = st.lists(st.integers(0, 5).map(float), min_size=1, max_size=6)
@@ -188,6 +190,74 @@ def test_scores_of_other_shapes_are_not_paired():
         paired_test(column(1, 2), column(1))
 
 
+@pytest.mark.parametrize(
+    "x, y, p",
+    [
+        ([5, 6, 7, 8], [1, 2, 3, 4], 2 / 70),  # one of C(8, 4) divisions, and its mirror image: below 0.05
+        ([5, 6, 7], [1, 2, 3], 2 / 20),
+        ([4, 6, 7, 8], [1, 2, 3, 5], 4 / 70),
+        ([2, 2, 2], [1, 1, 1], 2 / 20),  # with ties by enumeration
+        ([0.1 + 0.2, 1], [0.3, 1], 1.0),  # rounding errors are ties
+        ([3, 3], [3, 3], 1.0),
+    ],
+)
+def test_unpaired_test_by_hand(x, y, p):
+    found = unpaired_test(column(*x), column(*y))
+    assert found.p == pytest.approx(p)
+    assert found.exact
+
+
+def test_unpaired_test_takes_other_numbers_of_runs():
+    found = unpaired_test(column(4, 5, 6, 7, 8), column(1, 2, 3))
+    assert found.p == pytest.approx(found.smallest) == pytest.approx(2 / 56)
+
+
+def test_unpaired_test_is_exact_for_few_runs_only():
+    rng = np.random.default_rng(0)
+    assert unpaired_test(rng.normal(size=(50, 1)), rng.normal(size=(50, 1))).exact
+    assert not unpaired_test(rng.normal(size=(51, 1)), rng.normal(size=(50, 1))).exact
+    tied = rng.integers(0, 4, size=(24, 1)).astype(float)
+    assert unpaired_test(tied[:8], tied[8:16]).exact
+    assert not unpaired_test(tied[:12], tied[12:]).exact
+
+
+def test_mean_interval_is_a_t_interval_for_few_runs():
+    x, y = column(1, 2, 3, 4), column(0, 1, 5)
+    expected = stats.ttest_ind(x[:, 0], y[:, 0], equal_var=False).confidence_interval()
+    assert mean_interval(x, y) == pytest.approx(tuple(expected))
+    paired = stats.ttest_rel(x[:3, 0], y[:, 0]).confidence_interval()
+    assert mean_interval(x[:3], y, paired=True) == pytest.approx(tuple(paired))
+
+
+def test_mean_interval_of_equal_runs_has_no_width():
+    assert mean_interval(column(2, 2), column(1, 1)) == (1, 1)
+    assert mean_interval(column(2, 3), column(1, 2), paired=True) == (1, 1)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_mean_interval_is_a_bootstrap_interval_from_twenty_runs_on(paired):
+    x, y = np.random.default_rng(0).normal(size=(2, 20, 1))
+    few = mean_interval(x[:19], y[:19], paired=paired)
+    many = mean_interval(x, y, paired=paired)
+    test = stats.ttest_rel(x[:, 0], y[:, 0]) if paired else stats.ttest_ind(x[:, 0], y[:, 0], equal_var=False)
+    t = test.confidence_interval()
+    assert many.high - many.low < t.high - t.low
+    assert many == pytest.approx(tuple(t), abs=0.1)
+    assert few != many
+
+
+@pytest.mark.parametrize("n", [4, 8])
+def test_mean_interval_covers_with_few_runs(n):
+    draws = np.random.default_rng(0).normal(size=(600, 2, n, 1))
+    covered = [low <= 0 <= high for low, high in (mean_interval(x, y) for x, y in draws)]
+    assert np.mean(covered) > 0.925
+
+
+def test_one_run_has_no_mean_interval():
+    with pytest.raises(ValueError, match="two runs"):
+        mean_interval(column(1), column(1, 2))
+
+
 def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.6, 0.7]) == [1.0, 1.0]
@@ -206,30 +276,39 @@ def test_holm_rejects_step_by_step(p_values, level):
 
 
 def test_minimum_seeds_by_hand():
-    assert minimum_seeds() == 6  # 2 / 2^6 = 0.031, 2 / 2^5 = 0.063
-    assert minimum_seeds(comparisons=2) == 7
-    assert minimum_seeds(alpha=2**-4) == 5  # reached exactly
+    assert minimum_seeds(paired=True) == 6  # 2 / 2^6 = 0.031, 2 / 2^5 = 0.063
+    assert minimum_seeds(comparisons=2, paired=True) == 7
+    assert minimum_seeds(alpha=2**-4, paired=True) == 5  # reached exactly
+    assert minimum_seeds() == 4  # 2 / C(8, 4) = 0.029, 2 / C(6, 3) = 0.1
+    assert minimum_seeds(comparisons=2) == 5
 
 
-@pytest.mark.parametrize("effect, n", [(0.2, 199), (0.5, 34), (0.8, 15)])
-def test_seeds_needed_are_those_of_the_paired_t_test(effect, n):
+@pytest.mark.parametrize("effect, pairs, each", [(0.2, 199, 394), (0.5, 34, 64), (0.8, 15, 26)])
+def test_seeds_needed_are_those_of_the_t_tests(effect, pairs, each):
     """The numbers for Cohen's small, medium and large effects, as tabulated for 80 % power at 0.05."""
-    assert seeds_needed(effect, 1.0) == n
-    assert seeds_needed(-3 * effect, 3.0) == n
+    for paired, n in ((True, pairs), (False, each)):
+        assert seeds_needed(Interval(effect, effect), 1.0, paired=paired) == (n, n)
+        assert seeds_needed(Interval(-3 * effect, -3 * effect), 3.0, paired=paired) == (n, n)
+
+
+def test_seeds_needed_are_a_range_without_an_end_if_the_interval_includes_zero():
+    assert seeds_needed(Interval(0.2, 0.8), 1.0) == (26, 394)
+    assert seeds_needed(Interval(-0.8, -0.2), 1.0) == (26, 394)
+    assert seeds_needed(Interval(-0.2, 0.8), 1.0) == (26, None)
 
 
 def test_seeds_needed_reach_what_the_exact_test_needs():
-    assert seeds_needed(100.0, 1.0) == 6
-    assert seeds_needed(1.0, 0.0) == 6
-    assert seeds_needed(1e9, 1e-9) == 6
-    assert seeds_needed(100.0, 1.0, comparisons=3) == minimum_seeds(3)
-    assert seeds_needed(0.5, 1.0, comparisons=5) == seeds_needed(0.5, 1.0, alpha=0.01)
+    assert seeds_needed(Interval(100.0, 100.0), 1.0).fewest == 6
+    assert seeds_needed(Interval(1.0, 1.0), 0.0, paired=True).fewest == 6
+    assert seeds_needed(Interval(100.0, 100.0), 1.0, comparisons=3, paired=True).fewest == minimum_seeds(3, paired=True)
+    apart = Interval(0.5, 0.5)
+    assert seeds_needed(apart, 1.0, comparisons=5) == seeds_needed(apart, 1.0, alpha=0.01)
 
 
 def test_seeds_needed_for_next_to_nothing():
-    assert seeds_needed(0.01, 1.0) == 78_491  # ((1.95996 + 0.84162) / 0.01)^2 + 1.95996^2 / 2
-    assert seeds_needed(0.0, 1.0) is None
-    assert seeds_needed(1.0, float("nan")) is None
+    assert seeds_needed(Interval(0.01, 0.01), 1.0, paired=True).most == 78_491  # (2.80158 / 0.01)^2 + 1.95996^2 / 2
+    assert seeds_needed(Interval(0.0, 0.0), 1.0) is None
+    assert seeds_needed(Interval(1.0, 1.0), float("nan")) is None
 
 
 # Practical equivalence ------------------------------------------------------------------------------------------------

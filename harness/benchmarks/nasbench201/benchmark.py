@@ -40,6 +40,18 @@ class NASBench201Benchmark(Benchmark):
     dataset_order = ("cifar10", "cifar100", "imagenet16-120")
     split_order = tuple(SPLITS)
     excerpt = (("cifar10", "test"), ("cifar100", "x-test"), ("imagenet16-120", "x-test"))
+    primary = ("cifar10", "test")
+    margins: Mapping[tuple[str, str], float] = {
+        ("cifar10", "test"): 0.25,
+        ("cifar10", "x-valid"): 0.38,
+        ("cifar100", "x-test"): 0.66,
+        ("cifar100", "ori-test"): 0.41,
+        ("cifar100", "x-valid"): 0.42,
+        ("imagenet16-120", "x-test"): 0.88,
+        ("imagenet16-120", "ori-test"): 0.60,
+        ("imagenet16-120", "x-valid"): 0.58,
+    }
+    margin_source = "standard deviation between trainings of isomorphic cells"
     headlines = tuple(
         Headline(
             "NAS-Bench-201, searched on the dataset itself",

@@ -35,8 +35,8 @@ from harness.report.render.wording import NOTHING
 MARKS = ("<!-- results -->", "<!-- end of results -->")
 NOTE = (
     "Accuracy in % of the cell of the last epoch or query{evaluation}: mean ± sample standard deviation over n "
-    "searches. In brackets: the published value, where it is comparable; = reproduced, ≠ differs, by the rule under "
-    "the [leaderboard]({leaderboard}), which also has all sources; † quoted from memory."
+    "searches. In brackets: the published value, where it is comparable; = agrees, ≠ differs, ~ inconclusive, by "
+    "the rule under the [leaderboard]({leaderboard}), which also has all sources; † quoted from memory."
 )
 DIGEST = "`@`: prefix of the SHA-256 of the images."
 RETRAINED = (

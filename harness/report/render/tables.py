@@ -121,7 +121,15 @@ def reading(report: Report) -> list[str]:
     evaluated = "".join(f", on {benchmark.name} {benchmark.evaluation}" for benchmark in spaces)
     lines = [wording.ACCURACIES.format(evaluated)] if len(report.finals) else []
     lines += [wording.ERRORS] if len(report.retrained_finals) else []
-    return [*lines, wording.PUBLISHED, costs.READING, f"verdict: {RULE}"]
+    return [*lines, wording.PUBLISHED, costs.READING, f"verdict: {RULE}", *_margins(report)]
+
+
+def _margins(report: Report) -> Iterator[str]:
+    """A line per benchmark with the margins of the judged numbers."""
+    judged = report.leaderboard[report.leaderboard["margin"].notna()]
+    for space, rows in judged.groupby("space", sort=False):
+        margins = dict.fromkeys(f"{row.dataset} {row.split} {row.margin:.2f}" for row in rows_of(rows))
+        yield f"margin: {', '.join(margins)} ({BENCHMARKS[str(space)].margin_source})"
 
 
 def _headlines(report: Report) -> list[str]:

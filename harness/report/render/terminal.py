@@ -15,9 +15,9 @@ from harness.report.columns import COSTS, LEADERBOARD, TABLES
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
-from harness.report.render.tables import Entry, entry, headings
+from harness.report.render.tables import Entry, entry
 from harness.report.render.wording import NOTHING
-from harness.report.verdict import NOT_PUBLISHED
+from harness.report.verdict import AGREES, DIFFERS, NOT_PUBLISHED
 from harness.text import printable, verbatim
 
 SHOWN = 20
@@ -25,8 +25,11 @@ SHOWN = 20
 METHODS = 40
 """Maximum number of methods printed in a section of a table."""
 
+LEFT_OUT = "p_holm"
+"""Column that is left out, so that a line fits 80 characters."""
+
 _SHORTER = {NOT_PUBLISHED: NOTHING}
-_STYLES = {"reproduced": "green", "differs": "red"}
+_STYLES = {AGREES: "green", DIFFERS: "red"}
 _CAPTION = "mean ± std (n); published: same split unless named; ?: not stated; †: recalled, not verified"
 
 
@@ -66,7 +69,7 @@ def _leaderboard(report: Report, group: Group, rows: pd.DataFrame) -> Table:
     )
     (metric,) = set(rows["metric"].map(lambda name: METRICS[name].short or "accuracy"))
     table.add_column(f"{metric} in %", overflow="fold")
-    for column in columns.shown(LEADERBOARD, TABLES):
+    for column in _columns():
         table.add_column(column.heading, justify="right" if column.number else "left")
     recipes = rows["table"].where(rows["metric"] == retrained.METRIC, "")
     for (dataset, split, recipe), section in rows.groupby(["dataset", "split", recipes], sort=False):
@@ -83,9 +86,15 @@ def _leaderboard(report: Report, group: Group, rows: pd.DataFrame) -> Table:
     return table
 
 
+def _columns() -> list[columns.Column]:
+    return [column for column in columns.shown(LEADERBOARD, TABLES) if column.name != LEFT_OUT]
+
+
 def _add(table: Table, method: str, lines: Entry) -> None:
-    texts = [lines.get(heading, NOTHING) for heading in headings()]
-    table.add_row(verbatim(method), *(verbatim(_SHORTER.get(text, text), _STYLES.get(text, "")) for text in texts))
+    texts = [lines.get(column.heading, NOTHING) for column in _columns()]
+    styles = [_STYLES.get(text.partition(" (")[0], "") for text in texts]
+    shown = [verbatim(_SHORTER.get(text, text), style) for text, style in zip(texts, styles, strict=True)]
+    table.add_row(verbatim(method), *shown)
 
 
 def _rest(table: Table, methods: int) -> None:

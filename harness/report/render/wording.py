@@ -8,29 +8,18 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report.groups import PROXIES
 from harness.report.metrics import METRICS
 
 NOTHING = "–"
 NOT_STATED = "not stated"
-RELATIONS = {"reproduced": "=", "differs": "≠"}
+RELATIONS = {"agrees": "=", "differs": "≠", "inconclusive": "~"}
 """Sign between ours and a comparable published value, by verdict."""
 
-ACCURACIES = (
-    "ours: mean ± sample standard deviation (number of searches) of the accuracy in % of the discovered cells{0}; the"
-    " accuracy of a cell is the mean over the trials in the table."
-)
+ACCURACIES = "ours: mean ± sample standard deviation (number of searches) of the accuracy in %{0}."
 ERRORS = (
-    "test error of cells retrained from scratch: mean ± sample standard deviation (number of searches) of the error in"
-    " %, lower is better. The cell of every search is retrained once, with the recipe named and the seed of its search."
-    " These errors have no verdict: published errors are of one cell, chosen from several searches and trained with a"
-    " full schedule. Parameters: millions, mean over the cells."
+    "test error of cells retrained from scratch: the same in %, lower is better; never judged. Parameters: millions."
 )
-PUBLISHED = (
-    "published: mean ± standard deviation (number of searches; ?: not stated), with its dataset and split where these"
-    f" differ from ours ({'; '.join(f'{proxy}: values of {dataset}' for proxy, dataset in PROXIES.items())}); †: value"
-    " or standard deviation recalled from memory, not verified."
-)
+PUBLISHED = "published: the same (?: not stated), with dataset and split where not ours; †: recalled, not verified."
 
 
 def ours(row: Any) -> str:
@@ -70,6 +59,38 @@ def published_split(row: Any) -> str:
 def recalled(row: Any) -> str:
     """The mark of a published value that is quoted from memory, or whose standard deviation is."""
     return "†" if not pd.isna(row.published) and "recalled" in row.published_status else ""
+
+
+def verdict(row: Any) -> str:
+    """The verdict with its evidence, e.g. `inconclusive (0.54)`, `differs (0 of 8)`."""
+    if not pd.isna(row.hits):
+        return f"{row.verdict} ({row.hits} of {row.n})"
+    return row.verdict if pd.isna(row.resolution) else f"{row.verdict} ({row.resolution:.2f})"
+
+
+def p_plain(p: float) -> str:
+    """A p-value without its relation sign unless it is tiny, e.g. `0.031`, `< 0.001`."""
+    if pd.isna(p):
+        return NOTHING
+    return "< 0.001" if p < 1e-3 else f"{p:.3f}"
+
+
+def judged(row: Any) -> list[str]:
+    """What a verdict rests on, in phrases; empty if the row was not judged."""
+    if not pd.isna(row.hits):
+        interval = f"95 % interval (Clopper-Pearson) {100 * row.low:.0f} to {100 * row.high:.0f} %"
+        ended = f"{row.hits} of {row.n} searches end in the cell in which all published ones end, {interval}"
+        return [ended, f"Fisher's exact test p {p_value(row.p)}, {p_plain(row.p_holm)} corrected"]
+    if pd.isna(row.resolution):
+        return []
+    margin = "no margin of agreement is known" if pd.isna(row.margin) else f"margin of agreement ±{row.margin:.2f}"
+    return [
+        f"95 % interval of the difference {row.low:+.2f} to {row.high:+.2f}",
+        margin,
+        f"smallest difference that could have been shown {row.resolution:.2f}",
+        f"Welch's test p {p_value(row.p)}, {p_plain(row.p_holm)} corrected",
+        f"ratio of the standard deviations {row.spread_ratio:.2f}, not judged",
+    ]
 
 
 def measured(row: Any) -> str:

@@ -90,6 +90,7 @@ class Numbers:
             if value is None
             else [pools.index("lines", line) for line in self._sides(ours, value, size)],
             "reasons": pools.text("; ".join(reason for _, reason in ours.obstacles)),
+            "judged": pools.text("; ".join(wording.judged(ours))),
             "left_out": pools.text(_left_out(values.count(None), configuration["failed"], bool(retraining))),
             "origin": self._origin(ours, retraining, retrainings),  # the table or the retraining: index into `origins`
             "values": values,  # % of every search of the configuration; null if it is not counted

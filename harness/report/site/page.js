@@ -429,7 +429,8 @@ function comparison(row) {
   const difference = NUMBERS.find((column) => column.name === "difference").value(row);
   const verdict = element("p", {}, verdictBadge(row.verdict), difference === NOTHING ? "" : ` difference ${difference}`);
   const reasons = data.texts[row.reasons];
-  const why = reasons ? element("p", { class: "faint" }, `Not comparable: ${reasons}.`) : null;
+  const judged = data.texts[row.judged];
+  const why = reasons || judged ? element("p", { class: "faint" }, reasons ? `Not comparable: ${reasons}.` : `${judged}.`) : null;
   return element("div", { class: "scroll" }, verdict, why, plainTable(["", "ours", "published"], element("tbody", {}, ...lines)));
 }
 
