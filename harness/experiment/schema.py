@@ -131,7 +131,8 @@ class Retraining(Config, tag="retraining"):
 class Provenance(Struct):
     commit: Name | None = None
     dirty: bool | None = None
-    device: Name | None = None
+    device: Annotated[str, Meta(max_length=200)] | None = None
+    """Empty: the executing machine's first, which was killed before it said which that is."""
     threads: Positive | None = None
     started: Name | None = None
     seconds: Amount | None = None

@@ -267,7 +267,7 @@ def _scores(text: str) -> Scores:
     """The content of a file of scores. ValueError, KeyError or TypeError if it is damaged."""
     header, _, body = text.partition("\n")
     facts = json.loads(header.removeprefix("# "))
-    if facts.pop("content") != _text_digest(body):
+    if not isinstance(facts, dict) or facts.pop("content") != _text_digest(body):
         raise ValueError("its checksum is not that of its content")
     frame = pd.read_csv(io.StringIO(body), dtype=str, keep_default_na=False)
     if list(frame.columns) != SCORE_COLUMNS or not isinstance(facts["has_best"], bool):
