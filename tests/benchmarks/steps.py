@@ -28,15 +28,19 @@ from tests.nasbench201.textbook import TextbookSupernet
 METHOD = "gaea-darts-bilevel"
 
 
-def step(network, images, weights, precision="fp32", architecture=False, sampled=False):
-    """One forward and backward pass as the search loop makes it. `weights`: a function, called at each step."""
+def step(network, images, weights, precision="fp32", architecture=False, **how):
+    """One forward and backward pass as the search loop makes it.
+
+    weights: a function, called at each step.
+    how: what else the supernet's forward takes (`sampled`, `compiled`).
+    """
     labels = torch.arange(len(images), device=images.device) % 10
 
     def run():
         mixture = weights().to(images.device).requires_grad_(architecture)
         edges = torch.ones(len(mixture), device=images.device)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            logits = network(images, mixture, edges, sampled=sampled)
+            logits = network(images, mixture, edges, **how)
         network.zero_grad()
         loss = F.cross_entropy(logits.float(), labels)
         loss.backward(inputs=[mixture] if architecture else list(network.parameters()))

@@ -20,11 +20,11 @@ from tests.search.memory import bytes_kept
 BATCH = 64
 
 
-def kept(network, shape, batch, architecture):
+def kept(network, shape, batch, architecture, **how):
     """Bytes between forward and backward of one batch."""
     weights = torch.full(shape, 1 / shape[1], requires_grad=architecture)
     images = torch.randn(batch, 3, 32, 32)
-    return bytes_kept(lambda: network(images, weights, torch.ones(shape[0])))
+    return bytes_kept(lambda: network(images, weights, torch.ones(shape[0]), **how))
 
 
 def nasbench201():
@@ -50,14 +50,24 @@ def darts(partial):
 )
 @pytest.mark.parametrize("architecture", [False, True], ids=["weights", "architecture"])
 def test_kept_for_backward(record, what, networks, batch, limit, architecture):
-    ours, theirs = (kept(network, shape, batch, architecture) for network, shape in networks())
-    of = "architecture" if architecture else "weights"
-    how = (
-        f"counted: every storage that autograd saves, parameters included, each once; batch {batch}, "
-        f"32x32, fp32; ours {ours / 1e6:.0f} MB, textbook {theirs / 1e6:.0f} MB"
-    )
-    what = f"{what}, step of the {of}: bytes kept for backward, times the textbook's"
-    record("memory", what, ours / theirs, "x", how, **limit)
+    (ours, shape), (textbook, _) = networks()
+    theirs = kept(textbook, shape, batch, architecture)
+    for mode in ("compiled", "eager"):
+        bytes_of_ours = kept(ours, shape, batch, architecture, compiled=mode == "compiled")
+        how = (
+            f"counted: every storage that autograd saves, parameters included, each once; batch {batch}, "
+            f"32x32, fp32; ours {bytes_of_ours / 1e6:.0f} MB, textbook {theirs / 1e6:.0f} MB"
+        )
+        of = f"step of the {'architecture' if architecture else 'weights'}, {mode}"
+        limits = limit if mode == "compiled" else {}
+        record(
+            "memory",
+            f"{what}, {of}: bytes kept for backward, times the textbook's",
+            bytes_of_ours / theirs,
+            "x",
+            how,
+            **limits,
+        )
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells a process's own peak memory")

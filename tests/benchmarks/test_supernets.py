@@ -67,15 +67,18 @@ def networks(channels, cells):
     return NASBench201Supernet(SPACE, channels, cells, 10), TextbookSupernet(SPACE.operations, channels, cells)
 
 
-@pytest.mark.parametrize(
-    "precision, faster, least_faster, above_floor, least_above_floor",
-    [("fp32", 3.2, 2.3, 1.6, 1.9), ("bf16", 5.0, 3.0, 2.0, None)],
-    ids=["fp32", "bf16"],
-)
+AMX = "amx_bf16" in CPU
+GOALS = {
+    "fp32": ({"at_least": 3.2, "least": 2.3}, {"at_most": 1.4, "least": 1.65}),
+    "bf16": ({"at_least": 6.0, "least": 4.5}, {"at_most": 1.3, "least": 1.7 if AMX else 1.5}),
+}
+"""Of the compiled weight step: speed as a multiple of the textbook's; time as a multiple of the floor."""
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("architecture", [False, True], ids=["weights", "architecture"])
-def test_softmax_mixture(
-    record, rounds, threads, precision, faster, least_faster, above_floor, least_above_floor, architecture
-):
+def test_softmax_mixture(record, rounds, threads, precision, architecture):
+    """Long searches run compiled, short ones eager."""
     if precision == "bf16" and not NATIVE_BF16:
         pytest.skip("this processor does not compute in bf16")
     images = torch.randn(64, 3, 32, 32)
@@ -83,33 +86,29 @@ def test_softmax_mixture(
     turns = rounds(ROUNDS)
     time_of = medians(
         {
-            "ours": step(ours, images, uniform, precision, architecture),
+            "compiled": step(ours, images, uniform, precision, architecture, compiled=True),
+            "eager": step(ours, images, uniform, precision, architecture),
             "textbook": step(textbook, images, uniform, precision, architecture),
             "floor": floor(16, 5, images, precision),
         },
         turns,
         warmup=2,
     )
-    what = f"{precision}, gradients of the {'architecture' if architecture else 'weights'}"
-    limits = [{}, {}]
-    if not architecture:
-        limits = [
-            {"at_least": faster, "least": least_faster},
-            {"at_most": above_floor, "least": least_above_floor},
-        ]
     seconds = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in time_of.items())
     how = f"{taken(turns, threads)}; C=16, N=5, batch 64, 32x32; {seconds}"
-    record(
-        "supernet", f"{what}: speed, times the textbook's", time_of["textbook"] / time_of["ours"], "x", how, **limits[0]
-    )
-    record(
-        "supernet",
-        f"{what}: time, times that of its convolutions alone",
-        time_of["ours"] / time_of["floor"],
-        "x",
-        f"{how}; the convolutions alone: forward and backward with all gradients",
-        **limits[1],
-    )
+    for mode in ("compiled", "eager"):
+        what = f"{precision}, {mode}, gradients of the {'architecture' if architecture else 'weights'}"
+        faster, above_floor = GOALS[precision] if mode == "compiled" and not architecture else ({}, {})
+        speed = time_of["textbook"] / time_of[mode]
+        record("supernet", f"{what}: speed, times the textbook's", speed, "x", how, **faster)
+        record(
+            "supernet",
+            f"{what}: time, times that of its convolutions alone",
+            time_of[mode] / time_of["floor"],
+            "x",
+            f"{how}; the convolutions alone: forward and backward with all gradients",
+            **above_floor,
+        )
     record.assert_least()
 
 
