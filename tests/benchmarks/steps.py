@@ -22,25 +22,26 @@ from harness.data.splits import SearchData
 from harness.experiment.memory import tune_malloc
 from harness.experiment.registry import built_in
 from harness.plugins import load
+from harness.search.compiled import Compiled
 from harness.search.loop import Search
 from tests.nasbench201.textbook import TextbookSupernet
 
 METHOD = "gaea-darts-bilevel"
 
 
-def step(network, images, weights, precision="fp32", architecture=False, **how):
-    """One forward and backward pass as the search loop makes it.
-
-    weights: a function, called at each step.
-    how: what else the supernet's forward takes (`sampled`, `compiled`).
-    """
+def step(network, images, weights, precision="fp32", architecture=False, sampled=False, compiled=False):
+    """One forward and backward pass as the search loop makes it. `weights`: a function, called at each step."""
+    forward = Compiled(network, len(images)) if compiled else None
     labels = torch.arange(len(images), device=images.device) % 10
 
     def run():
         mixture = weights().to(images.device).requires_grad_(architecture)
         edges = torch.ones(len(mixture), device=images.device)
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            logits = network(images, mixture, edges, **how)
+        if forward:
+            logits = forward(images, mixture, edges, precision == "bf16")
+        else:
+            with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
+                logits = network(images, mixture, edges, sampled=sampled)
         network.zero_grad()
         loss = F.cross_entropy(logits.float(), labels)
         loss.backward(inputs=[mixture] if architecture else list(network.parameters()))

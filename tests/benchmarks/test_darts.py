@@ -11,6 +11,7 @@ from tests.benchmarks.steps import step
 from tests.benchmarks.timing import medians, taken
 from tests.darts.textbook import TextbookDARTS
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch warns of its own accesses while it traces
 SPACE = DARTS()
 CHANNELS, CELLS, BATCH = 16, 8, 32
 ROUNDS = 5

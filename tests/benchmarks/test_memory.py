@@ -12,19 +12,24 @@ import torch
 from harness.benchmarks import DARTS, NASBench201
 from harness.benchmarks.darts.supernet import DARTSSupernet
 from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
+from harness.search.compiled import Compiled
 from tests.benchmarks.timing import ROOT
 from tests.darts.textbook import TextbookDARTS
 from tests.nasbench201.textbook import TextbookSupernet
 from tests.search.memory import bytes_kept
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch warns of its own accesses while it traces
 BATCH = 64
 
 
-def kept(network, shape, batch, architecture, **how):
+def kept(network, shape, batch, architecture, compiled=False):
     """Bytes between forward and backward of one batch."""
     weights = torch.full(shape, 1 / shape[1], requires_grad=architecture)
     images = torch.randn(batch, 3, 32, 32)
-    return bytes_kept(lambda: network(images, weights, torch.ones(shape[0]), **how))
+    edges = torch.ones(shape[0])
+    if compiled:
+        return bytes_kept(lambda: Compiled(network, batch)(images, weights, edges, bf16=False))
+    return bytes_kept(lambda: network(images, weights, edges))
 
 
 def nasbench201():

@@ -19,6 +19,7 @@ from tests.benchmarks.steps import step
 from tests.benchmarks.timing import medians, taken
 from tests.nasbench201.textbook import TextbookSupernet
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch warns of its own accesses while it traces
 SPACE = NASBench201()
 ROUNDS = 7
 CPU = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
