@@ -78,7 +78,7 @@ class Enas(SampledWeights):
         for options in self.space.lengths:
             output, state = self.lstm(inputs[None], state)
             logits = self.tanh_constant * (self.logits(output[0]) / self.temperature).tanh()
-            policy = torch.distributions.Categorical(logits=logits[:, :options])
+            policy = torch.distributions.Categorical(logits=logits[:, :options], validate_args=False)
             operation = policy.sample()
             log_p, entropy = log_p + policy.log_prob(operation), entropy + policy.entropy()
             rows.append(nn.functional.one_hot(operation, self.space.shape[1]).to(logits))

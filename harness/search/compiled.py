@@ -7,7 +7,7 @@ captured for each kind of pass, forward and backward, the first time that a pass
 from __future__ import annotations
 
 import weakref
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -27,8 +27,8 @@ class TrainingPass(nn.Module):
 
 
 def autocast(device: torch.device, bf16: bool) -> AbstractContextManager[Any]:
-    """Mixed precision. No weight is used twice in a pass, so that there is nothing to cache."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=bf16, cache_enabled=False)
+    """Mixed precision, if asked for. No weight is used twice in a pass, so that there is nothing to cache."""
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False) if bf16 else nullcontext()
 
 
 class Compiled:
