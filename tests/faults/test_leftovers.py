@@ -33,6 +33,20 @@ CALLS = {
 }
 WAYS = [(call, jobs, workers) for call in ("search", "retrain") for jobs in (1, 2) for workers in (0, 1)]
 WAYS += [("torchrun", 1, 0), ("torchrun", 1, 1)]
+SIGNALS = {
+    "TERM": (signal.SIGTERM, False),  # from `timeout`
+    "TERM-to-all": (signal.SIGTERM, True),  # from a batch system
+    "INT-to-all": (signal.SIGINT, True),  # from the keyboard
+    "KILL": (signal.SIGKILL, False),  # for want of memory
+}
+
+
+def cases():
+    """KILL in every way, since nothing can react to it; the other signals so that all pairs of circumstances occur."""
+    for turn, name in enumerate(SIGNALS):
+        for call, jobs, workers in WAYS:
+            if name == "KILL" or (jobs + workers + turn) % 2:
+                yield pytest.param(call, jobs, workers, *SIGNALS[name], id=f"{call}-{jobs}-{workers}-{name}")
 
 
 @pytest.fixture(scope="module")
@@ -52,17 +66,7 @@ def living(mark):
     return found
 
 
-@pytest.mark.parametrize(
-    "number, to_all",
-    [
-        (signal.SIGTERM, False),  # from `timeout`
-        (signal.SIGTERM, True),  # from a batch system
-        (signal.SIGINT, True),  # from the keyboard
-        (signal.SIGKILL, False),  # for want of memory
-    ],
-    ids=["TERM", "TERM-to-all", "INT-to-all", "KILL"],
-)
-@pytest.mark.parametrize("call, jobs, workers", WAYS, ids=lambda value: str(value))
+@pytest.mark.parametrize("call, jobs, workers, number, to_all", cases())
 def test_nothing_outlives_a_call(data, tmp_path, call, jobs, workers, number, to_all):
     mark = uuid.uuid4().hex
     words = [*CALLS[call], "--data", str(data), "--results", str(tmp_path)]

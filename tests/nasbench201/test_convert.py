@@ -130,6 +130,10 @@ def text(rows: Rows) -> None:
     rows[5][1] = "high"
 
 
+def python_literal(rows: Rows) -> None:
+    rows[5][1] = "1_0"
+
+
 def too_high(rows: Rows) -> None:
     rows[5][1] = "100.5"
 
@@ -177,6 +181,7 @@ ERRORS: list[tuple[Callable[[Rows], None], str]] = [
     (bad_cell, "not a NAS-Bench-201 cell: '|none~0|'"),
     (empty_cell, "not a NAS-Bench-201 cell: ''"),
     (text, "column cifar10_test_200: could not convert string to float: 'high'"),
+    (python_literal, "column cifar10_test_200: could not convert string to float: '1_0'"),
     (too_high, "cifar10 test at 200 epochs: 100.5 is not between 0 and 100"),
     (infinite, "cifar10 test at 200 epochs: inf is not between 0 and 100"),
     (negative, "cifar10 test at 200 epochs: -1.0 is not between 0 and 100"),
@@ -239,6 +244,16 @@ def test_wrong_paths(rows: Rows, tmp_path: Path, capsys: pytest.CaptureFixture[s
     (tmp_path / "folder.npz").mkdir()
     assert_fails([source, str(tmp_path / "folder.npz")], "cannot write", capsys)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "folder.npz"]
+
+
+def test_names_are_text_in_what_is_printed(rows: Rows, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    escape = "\x1b]0;a title\x07"
+    assert_fails([str(tmp_path / f"{escape}.csv"), str(tmp_path / "out.npz")], " ]0;a title .csv", capsys)
+    rows[0][0:0], rows[1:] = [escape], [["", *row] for row in rows[1:]]
+    out = tmp_path / f"{escape}.npz"
+    assert main([str(write(tmp_path / "a.csv", rows)), str(out)]) == 0
+    assert out.exists()
+    assert "\x1b" not in capsys.readouterr().out
 
 
 def test_the_command_line() -> None:

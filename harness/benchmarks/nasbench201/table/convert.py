@@ -49,6 +49,7 @@ from harness.benchmarks.nasbench201.table.cells import cell_numbers, cell_string
 from harness.benchmarks.nasbench201.table.metrics import MEASURES, Accuracies, Cost, Floats, Ints, Metric, TableError
 from harness.benchmarks.nasbench201.table.official import is_nats, read_nats
 from harness.benchmarks.nasbench201.table.table import Table
+from harness.text import printable
 
 PREFIXES = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16": "imagenet16-120"}
 TRIALS = ("valid_200_t0", "valid_200_t1", "valid_200_t2")
@@ -187,9 +188,16 @@ def _numbers(archs: Sequence[str]) -> Ints:
 
 def _floats(name: str, texts: Sequence[str]) -> Floats:
     try:
-        return np.array([float(text or "nan") for text in texts])
+        return np.array([_float(text) for text in texts])
     except ValueError as error:
         raise TableError(f"column {name}: {error}") from error
+
+
+def _float(text: str) -> float:
+    """Of a field; NaN if it is empty. Python also takes 1_0 for a number, which no other reader of CSV files does."""
+    if "_" in text:
+        raise ValueError(f"could not convert string to float: {text!r}")
+    return float(text or "nan")
 
 
 def _accuracies(columns: Columns) -> dict[Metric, Accuracies]:
@@ -237,11 +245,11 @@ def _summary(table: Table, path: Path, ignored: list[str]) -> str:
         datasets = [cost.dataset for cost in table.costs if cost.measure == measure]
         lines.append(f"{measure}: {', '.join(datasets) or 'none'}")
     lines.append(f"ignored columns: {', '.join(ignored) or 'none'}")
-    return "\n".join(lines) + "\n"
+    return "".join(f"{printable(line)}\n" for line in lines)
 
 
 def _fail(message: str) -> int:
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {printable(message)}\n")
     return 2
 
 
