@@ -41,6 +41,19 @@ def few():
     return product([f"method-{number}" for number in range(10)], [0.1], range(1000))
 
 
+def very_many():
+    return product([f"method-{number}" for number in range(10)], [0.1], range(10_000))
+
+
+def test_report_of_100_000_runs(record, tmp_path):
+    folder = write_runs(tmp_path, list(very_many()))
+    ended = run_all("--report-only", "--figures", "none", "--results", str(folder))
+    how = "one attempt; `run_all.py --report-only --figures none` in a process of its own, start included"
+    what = "ten methods with 10,000 seeds each, without figures"
+    record("report", f"{what}: time", ended.seconds, "s", how, at_most=60)
+    record("report", f"{what}: peak resident memory", ended.peak_bytes / 1e6, "MB", how, at_most=2000)
+
+
 KINDS = {"ten methods with 1,000 seeds": few, "1,260 configurations of ten methods": _runs}
 
 

@@ -82,6 +82,25 @@ print(json.dumps([run_all.main([*WORDS, *words, "--results", folder]) for words 
     assert errors.count("Read-only file system") == len(errors.strip().splitlines()) == 2
 
 
+@needs_mounts
+def test_a_home_that_is_read_only_is_no_obstacle(tmp_path):
+    """As on the nodes of many clusters; caches of fonts and of compiled programs lie there by default."""
+    code = """
+home = folder + "/home"
+os.makedirs(home)
+subprocess.run(["mount", "--bind", home, home], check=True)
+subprocess.run(["mount", "-o", "remount,ro,bind", home], check=True)
+environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MPL"))}
+words = [*WORDS, "--results", folder + "/results", "--figures", "png"]
+done = subprocess.run([sys.executable, "run_all.py", *words], env={**environment, "HOME": home}, capture_output=True)
+print(json.dumps([done.returncode, done.stderr.decode()]))
+"""
+    (status, errors), _ = in_namespace(code, tmp_path)
+    assert status == 0, errors
+    assert "Traceback" not in errors
+    assert list((tmp_path / "results" / "figures").glob("*.png"))
+
+
 def test_a_file_may_not_grow(tmp_path):
     """RLIMIT_FSIZE is how quotas and batch systems say no."""
     code = (
@@ -247,14 +266,15 @@ def test_progress_goes_before_the_checkpoint(begun, tmp_path, monkeypatch):
     assert removed == [".json", ".pt"]
 
 
-def test_a_clock_that_goes_backwards_is_nothing_to_a_search(finished, tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", [-1000, 100_000], ids=["backwards", "in leaps"])
+def test_a_clock_that_goes_wrong_is_nothing_to_a_search(finished, tmp_path, monkeypatch, step):
     now = [2e9]
 
-    def earlier():
-        now[0] -= 1000
+    def wrong():
+        now[0] += step
         return now[0]
 
-    monkeypatch.setattr(time, "time", earlier)
+    monkeypatch.setattr(time, "time", wrong)
     assert run(tmp_path, methods="darts", epochs=3) == 0
     assert contents(tmp_path) == contents(finished)
     assert run_all.main(["--report-only", "--results", str(tmp_path)]) == 0
