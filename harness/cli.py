@@ -23,6 +23,7 @@ COMMANDS = {
     "retrain": "train architectures from scratch",
     "data": "fetch image datasets",
     "migrate": "convert a results folder of an earlier format",
+    "pack": "put the records of black-box searches into a few compressed files",
 }
 """By name: modules of `harness.commands`."""
 

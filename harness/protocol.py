@@ -137,6 +137,19 @@ class Simulation:
         _check_limits(self)
 
 
+@dataclass(frozen=True)
+class TrialSimulation(Simulation):
+    """The same where architectures were trained several times."""
+
+    mean_of_trials: bool
+    """Whether a query returns the mean accuracy of the trials instead of that of a random one."""
+
+
+def as_simulation(values: Mapping[str, Any]) -> Simulation:
+    """A simulation of the class that has these fields."""
+    return TrialSimulation(**values) if "mean_of_trials" in values else Simulation(**values)
+
+
 def _check_limits(instance: Protocol | Simulation) -> None:
     for name, annotation in get_type_hints(type(instance), include_extras=True).items():
         for limits in getattr(annotation, "__metadata__", ()):

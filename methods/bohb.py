@@ -4,7 +4,8 @@ Falkner, Klein, Hutter, "BOHB: Robust and Efficient Hyperparameter Optimization 
 2, as the NAS-Bench-201 baseline runs it (D-X-Y/AutoDL-Projects, BOHB, with the package hpbandster): every evaluation
 trains for 12 epochs regardless of the Hyperband rung, so a rung only determines which cells are evaluated again.
 
-Defaults: rungs from 3 to 108 with eta 3, 4 samples, random fraction 0, bandwidth factor 3, minimum bandwidth 0.3.
+Defaults: rungs from 12 to 200 epochs with eta 3, as the code had them when the paper appeared (3 to 108 came later), 4
+samples, random fraction 0, bandwidth factor 3, minimum bandwidth 0.3.
 As in hpbandster, the best 15 % of a rung's cells are the good ones, at least one more than the space has edges;
 bandwidths follow the rule of thumb 1.06 s n^(-1/(4+E)) with s the standard deviation of the operation indices; the
 kernel is Aitchison and Aitken's. The bandwidth factor applies only to continuous parameters, of which there are none.
@@ -25,12 +26,13 @@ GOOD_SHARE = 0.15
 class Bohb(BlackBox):
     paper = "Falkner et al., BOHB, ICML 2018"
     family = "black-box"
+    version = 2
 
     def __init__(
         self,
         space: SearchSpace,
-        min_budget: float = 3,
-        max_budget: float = 108,
+        min_budget: float = 12,
+        max_budget: float = 200,
         eta: int = 3,
         samples: int = 4,
         random_fraction: float = 0.0,

@@ -3,7 +3,7 @@
 Real, Aggarwal, Huang, Le, "Regularized Evolution for Image Classifier Architecture Search" (AAAI 2019), Algorithm 1.
 
 Defaults: population 10 and sample 3 (drawn with replacement), the values of the NAS-Bench-201 baseline
-(D-X-Y/AutoDL-Projects, R_EA).
+(D-X-Y/AutoDL-Projects, R_EA). A mutation is the search space's: on NAS-Bench-201 that of the baseline.
 """
 
 from collections import deque
@@ -20,6 +20,7 @@ from harness.benchmarks import Arch, SearchSpace
 class RegularizedEvolution(BlackBox):
     paper = "Real et al., Regularized Evolution for Image Classifier Architecture Search, AAAI 2019"
     family = "black-box"
+    version = 2
 
     def __init__(self, space: SearchSpace, population: int = 10, sample: int = 3) -> None:
         super().__init__(space)

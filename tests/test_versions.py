@@ -85,12 +85,17 @@ def protocols():
     for benchmark in BENCHMARKS.values():
         cases = product(PROFILES, benchmark.datasets, ["", *registry.built_in()])
         budgets += [benchmark.default_protocol(*case) for case in cases]
-    found = {budget.name: (budget.version, budget.protocol) for budget in budgets}
+    found = {named(budget): (budget.version, budget.protocol) for budget in budgets}
     found |= {f"darts/retraining/{dataset}": (1, recipe) for dataset, recipe in RECIPES.items()}
     return {
         name: {"version": version, "sha256": digest(split_numerics(asdict(values))[0])}
         for name, (version, values) in found.items()
     }
+
+
+def named(budget):
+    """Controls that query nothing have the first version of the protocol of queries."""
+    return budget.name if budget.version == 1 else f"{budget.name} v{budget.version}"
 
 
 def defaults():

@@ -173,8 +173,9 @@ class Oracle:
     """Its identity: `table` of a config (`harness.experiment.config`)."""
     dataset: Mapping[str, Any]
     """What its architectures were trained on: `dataset` of a config."""
-    query: Callable[[Arch], Signal]
-    """ValueError if it does not know the architecture."""
+    query: Callable[[Arch, np.random.Generator | None], Signal]
+    """Draws the accuracy of one trial, or without a generator returns the mean of all. ValueError if it does not know
+    the architecture."""
 
 
 class Noise(NamedTuple):

@@ -74,7 +74,7 @@ class ExternalBenchmark(Benchmark):
         return protocols.of_method("controlled" if profile == "paper" else profile, method)
 
     def default_simulation(self, profile: str) -> Budget:
-        return protocols.of_queries(profile)
+        return protocols.of_function(profile)
 
     def oracle(self, table: Path | None) -> Oracle | None:
         query = getattr(self.full_space, "query", None)
@@ -83,7 +83,7 @@ class ExternalBenchmark(Benchmark):
         config = {"name": self.name, "sha256": self.sha256, "epochs": 0, "substitute": False, "verified": False}
         dataset = {"name": self.name, "origin": "external", "sha256": self.sha256}
 
-        def checked(arch: Arch) -> Signal:
+        def checked(arch: Arch, rng: np.random.Generator | None) -> Signal:  # noqa: ARG001 - it draws itself
             accuracy, seconds = query(arch)
             return Signal(float(accuracy), float(seconds))
 

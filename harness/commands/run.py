@@ -170,7 +170,7 @@ def _try_query(searches: Sequence[SearchJob], options: argparse.Namespace) -> No
     benchmark = registry.benchmark_of(options.space)
     if any(job.config.get("table") for job in searches) and (oracle := benchmark.oracle(options.table)):
         try:
-            oracle.query(benchmark.full_space.random(np.random.default_rng(0)))
+            oracle.query(benchmark.full_space.random(rng := np.random.default_rng(0)), rng)
         except ValueError:
             raise
         except Exception as error:  # whatever the user's code raises

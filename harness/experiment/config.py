@@ -13,7 +13,7 @@ A config is JSON:
     protocol    {id, version, values}: how it is searched or retrained (then it is a recipe)
     numerics    {precision}: how numbers are computed, which does not define the experiment
     dataset     {name, origin, sha256, part, split}: what is searched or retrained on
-    table       {name, sha256, epochs, substitute, verified}: what a black box queries; null if nothing
+    table       {name, sha256, epochs, trials, substitute, verified}: what a black box queries; null if nothing
     architecture, processes     of a retraining
     seed
     overrides   {settings, protocol, numerics: {name: value}}: what the user set to another value than the default
@@ -21,7 +21,8 @@ A config is JSON:
 `origin` is "built-in" or "external" of a benchmark, a method or a protocol, `harness.data.origin.Origin` of a dataset.
 `sha256` is the digest of an external source file, of the images, or of a table. A table's `name` is null if we do not
 know it; `epochs` of training were behind the accuracies queried, a `substitute` if the benchmark's simulation takes
-another number; `verified`: its validation accuracies are the benchmark's.
+another number; they were means of so many `trials` (0: unknown), 1 where a query returns one trial; `verified`: its
+validation accuracies are the benchmark's.
 """
 
 from __future__ import annotations
@@ -125,6 +126,7 @@ def deviations(record: Mapping[str, Any]) -> tuple[str, ...]:
         (f"{config['profile']} profile", config["profile"] != "paper"),
         ("may have seen test images", bool((dataset.get("split") or {}).get("may_have_seen_test"))),
         ("substitute for the queried accuracy", _substitute(config) is not None),
+        ("queries of means over trials", _trials(config) != 1),
         ("unverified table", bool(table) and table["verified"] is not True),
         ("modified code", bool(record["provenance"].get("dirty"))),
     ]
@@ -182,6 +184,8 @@ def _inputs(config: Mapping[str, Any]) -> list[str]:
         found.append("own halves")
     if (epochs := _substitute(config)) is not None:
         found.append(f"queries after {epochs} epochs")
+    if (trials := _trials(config)) != 1:
+        found.append(f"mean of {trials or 'unknown'} trials")
     if table and table["name"] is None:
         found.append(f"table={table['sha256'][:SHOWN_DIGITS]}")
     versions = [("protocol", config["protocol"]["version"]), ("supernet", config["benchmark"]["version"])]
@@ -196,6 +200,11 @@ def _substitute(config: Mapping[str, Any]) -> int | None:
     """Epochs after which a queried accuracy was taken, if the benchmark's own simulation takes another one."""
     table = config.get("table")
     return int(table["epochs"]) if table and table["substitute"] else None
+
+
+def _trials(config: Mapping[str, Any]) -> int:
+    """Trainings of which a queried accuracy was the mean, because the table has nothing else; 0: unknown."""
+    return int((config.get("table") or {}).get("trials", 1))
 
 
 def shown(value: Any) -> str:

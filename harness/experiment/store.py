@@ -2,6 +2,7 @@
 
     runs/<key>.json         one record per run: config, result and provenance
     runs/<key>.npz          its arrays per epoch (one-shot runs); the record holds their SHA-256
+    packed/<row>.jsonl.gz   records of many black-box searches, one a line (`Store.pack`)
     scores/<benchmark>-<sha256>.csv   what the table or function with that SHA-256 says of architectures
     checkpoints/<key>.pt    state of a run that has not finished, and <key>.json, its progress
     claims/<key>            which process is doing a run (harness.experiment.claims)
@@ -11,6 +12,7 @@ Records, arrays, scores and checkpoints carry checksums.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -18,19 +20,23 @@ import re
 import tempfile
 import textwrap
 import zipfile
+import zlib
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from harness.benchmarks.base import SCORE_COLUMNS
 from harness.experiment import schema
-from harness.experiment.config import run_key
+from harness.experiment.config import row_key, run_key
 from harness.files import UNFINISHED, EarlierFormatError, is_abandoned, read_array, sync_folder, write_atomically
 
 Record = dict[str, Any]
@@ -55,7 +61,7 @@ class Scores:
     @property
     def file_name(self) -> str:
         """Names that differ in other characters only have different digests."""
-        plain = re.sub(r"[^A-Za-z0-9.]+", "-", self.benchmark)
+        plain = _plain(self.benchmark)
         if plain != self.benchmark:
             plain = f"{plain[:60]}-{_text_digest(self.benchmark)[:8]}"
         return f"{plain}-{self.sha256}.csv"
@@ -91,7 +97,7 @@ class Store:
 
     def remove_abandoned(self) -> None:
         """Remove partial files left by killed processes."""
-        for name in (*self.FOLDERS, "tables", "figures", "."):
+        for name in (*self.FOLDERS, "packed", "tables", "figures", "."):
             for path in (self.folder / name).glob(f".*{UNFINISHED}"):
                 if is_abandoned(path):
                     path.unlink(missing_ok=True)
@@ -121,8 +127,9 @@ class Store:
             content = path.read_bytes()
             return self._checked(key, content)
         except (*DAMAGE, RecursionError) as error:
-            if not path.exists():  # never written, or quarantined by another process
-                return None
+            if not path.exists():  # packed, never written, or quarantined by another process
+                line = self._packed().get(key)
+                return None if line is None else self._of_line(key, line)
             if path.is_file() and path.read_bytes() != content:  # replaced in the meantime
                 return self.read(key)
             self.quarantine(path, self._arrays_path(key), why=error)
@@ -145,8 +152,60 @@ class Store:
 
     def records(self) -> list[Record]:
         """All readable records, sorted by key."""
-        keys = sorted(path.stem for path in (self.folder / "runs").glob("*.json"))
-        return [record for key in keys if (record := self.read(key)) is not None]
+        single = {path.stem for path in (self.folder / "runs").glob("*.json")}
+        packed = self._packed()
+        read = [
+            self.read(key) if key in single else self._of_line(key, packed[key])
+            for key in sorted(single | packed.keys())
+        ]
+        return [record for record in read if record is not None]
+
+    def pack(self) -> int:
+        """Move the records of finished black-box searches into one file per row; returns how many were moved.
+
+        Thousands of small files take several times the space. A later call adds to the files. Every line is a record
+        with its checksum, read like one in a file of its own.
+        """
+        single = {path.stem for path in (self.folder / "runs").glob("*.json")}
+        rows: dict[str, list[Record]] = defaultdict(list)
+        for record in self.records():
+            if record["config"]["kind"] == "black-box" and record["status"] == "done":
+                rows[f"{_plain(record['config']['method']['name'])}-{row_key(record)[:8]}"].append(record)
+        (self.folder / "packed").mkdir(exist_ok=True)
+        moved = 0
+        for name, records in rows.items():
+            new = [record["key"] for record in records if record["key"] in single]
+            if not new:
+                continue
+            lines = sorted(records, key=lambda record: (record["config"]["seed"], record["key"]))
+            text = "".join(_line(record) for record in lines)
+            write_atomically(self.folder / "packed" / f"{name}{PACKED}", gzip.compress(text.encode(), mtime=0))
+            sync_folder(self.folder / "packed")
+            for key in new:
+                self._record_path(key).unlink(missing_ok=True)
+            moved += len(new)
+        return moved
+
+    def _packed(self) -> dict[str, bytes]:
+        """The lines of packed records by key."""
+        lines: dict[str, bytes] = {}
+        for path in sorted((self.folder / "packed").glob(f"*{PACKED}")):
+            try:
+                state = path.stat()
+                lines |= _unpacked(path, state.st_mtime_ns, state.st_size)
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                self.quarantine(path, why=error)
+        return lines
+
+    def _of_line(self, key: str, line: bytes) -> Record | None:
+        try:
+            return self._checked(key, line)
+        except (*DAMAGE, RecursionError) as error:
+            reason = textwrap.shorten(str(error), 300, placeholder="...")
+            self.warnings.append(f"corrupt record {key} in {self.folder / 'packed'} ignored: {reason}")
+            return None
 
     def arrays(self, key: str) -> Arrays:
         """The arrays of a run whose record `read` has verified. ValueError if the file cannot be read as arrays."""
@@ -297,6 +356,37 @@ def _arrays(content: bytes) -> Arrays:
         if sum(member.file_size for member in members) > MAX_ARRAYS_BYTES:
             raise ValueError(f"more than {MAX_ARRAYS_BYTES // 10**6} MB")
         return {member.filename.removesuffix(".npy"): read_array(archive.read(member)).copy() for member in members}
+
+
+PACKED = ".jsonl.gz"
+
+
+class _Keyed(msgspec.Struct):
+    key: str
+
+
+@lru_cache(maxsize=100)
+def _unpacked(path: Path, changed: int, size: int) -> dict[str, bytes]:  # noqa: ARG001 - of this state of the file
+    """The lines of a file of packed records by key. ValueError if it is damaged."""
+    try:
+        with gzip.open(path) as file:
+            content = file.read(MAX_ARRAYS_BYTES + 1)
+        if len(content) > MAX_ARRAYS_BYTES:
+            raise ValueError(f"more than {MAX_ARRAYS_BYTES // 10**6} MB")
+        return {msgspec.json.decode(line, type=_Keyed).key: line for line in content.splitlines()}
+    except (EOFError, zlib.error, gzip.BadGzipFile, msgspec.MsgspecError) as error:
+        raise ValueError(f"not packed records: {error}") from error
+
+
+def _line(record: Record) -> str:
+    """A record and its checksum in one line."""
+    whole = {**record, "sha256": _digest(record)}
+    return json.dumps(whole, sort_keys=True, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def _plain(name: str) -> str:
+    """As part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", name)
 
 
 def _digest(record: Record) -> str:

@@ -1,4 +1,4 @@
-"""Simulated black-box search: every query costs the training time of the architecture.
+"""Simulated black-box search: every query costs the time in which the architecture was trained and evaluated.
 
 A search ends when its budget is spent. Repeated queries of an architecture cost again; the query that would exceed the
 budget does not count (Dong and Yang, "NAS-Bench-201", ICLR 2020, Section 5).
@@ -39,7 +39,7 @@ class Simulated:
     """Simulated time spent, at most the budget."""
 
 
-def nothing(arch: Arch) -> Signal:
+def nothing(arch: Arch, rng: np.random.Generator | None = None) -> Signal:  # noqa: ARG001 - a query has it
     """The query of a benchmark that has nothing to query."""
     raise ValueError(f"the method queried {str(arch)[:200]}, but the benchmark has nothing to query")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -33,8 +34,8 @@ def bare(cells):
 
 
 def test_a_query(record, rounds):
-    answers = queries(open_table())
     rng = np.random.default_rng(0)
+    answers = partial(queries(open_table()), rng=rng)
     cells = [SPACE.random(rng) for _ in range(QUERIES)]
     turns = rounds(15)
     time_of = medians(

@@ -26,7 +26,9 @@ COMMANDS = [
     f"--methods gd-simplex --set gd-simplex.lr=0.025 --seeds 4 {SMALL}",
     f"--methods gaea-darts-bilevel,darts --seeds 3 --set protocol.precision=bf16 {SMALL}",
     f"--space darts --methods {NINE} --seeds 8",
-    "--methods black-box --seeds 500",
+    "--methods black-box --seeds 2000",
+    "--methods reinforce --set reinforce.lr=0.1 --seeds 2000",
+    "--methods reinforce --set reinforce.lr=0.5 --seeds 2000",
 ]
 """Those of results/README.md."""
 

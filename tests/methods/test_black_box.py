@@ -95,14 +95,24 @@ def test_local_search_climbs_to_the_top_and_starts_anew():
     assert any(sum(a != b for a, b in zip(cell, top, strict=True)) > 2 for cell in after), "a new start"
 
 
-def test_hyperband_brackets_are_those_of_budgets_3_to_108():
-    brackets = Bohb(SPACE).brackets()
-    found = [next(brackets) for _ in range(5)]
-    assert found == [(0, [27, 9, 3, 1]), (1, [9, 3, 1]), (2, [6, 2]), (3, [4]), (0, [27, 9, 3, 1])]
+@pytest.mark.parametrize(
+    "budgets, expected",
+    [
+        ((12, 200), [(0, [9, 3, 1]), (1, [3, 1]), (2, [3])]),  # 200, 66.7 and 22.2 epochs
+        ((3, 108), [(0, [27, 9, 3, 1]), (1, [9, 3, 1]), (2, [6, 2]), (3, [4])]),
+    ],
+)
+def test_hyperband_brackets_are_those_of_the_budgets(budgets, expected):
+    brackets = Bohb(SPACE, *budgets).brackets()
+    assert [next(brackets) for _ in range(2 * len(expected))] == 2 * expected
+
+
+def test_the_default_brackets_are_those_of_12_to_200_epochs():
+    assert Bohb(SPACE).rungs == Bohb(SPACE, 12, 200).rungs == 3
 
 
 def test_bohb_promotes_the_best_of_a_rung():
-    cells = asked(Bohb(SPACE), convolutions, 40)
+    cells = asked(Bohb(SPACE, 3, 108), convolutions, 40)
     best = sorted(cells[:27], key=convolutions, reverse=True)
     assert Counter(map(convolutions, cells[27:36])) == Counter(map(convolutions, best[:9]))
     assert set(cells[27:36]) <= set(cells[:27])

@@ -106,6 +106,7 @@ def test_every_value_is_that_of_the_package(table: Table, folder: Path, index: i
         if dataset != "cifar10":
             whole = table.accuracy(cell, dataset, "ori-test", epochs)[0]
             assert whole == pytest.approx(info["valtest-accuracy"], abs=1e-6)
+        assert table.evaluation_seconds(cell, dataset) == pytest.approx(halves["valid-per-time"])
         seconds = table.train_seconds(cell, dataset, epochs)
         assert seconds == pytest.approx(halves["train-all-time"])
         costs = api.get_cost_info(index, name, hp="200")

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -58,6 +59,22 @@ def test_mutate_changes_one_edge_and_random_reaches_every_operation():
         cell = SPACE.random(rng)
         assert sum(a != b for a, b in zip(cell, SPACE.mutate(cell, rng), strict=True)) == 1
     assert {SPACE.random(rng)[0] for _ in range(100)} == set(OPERATIONS)
+
+
+def test_a_mutation_draws_a_node_then_one_of_its_edges_then_another_operation():
+    rng = np.random.default_rng(0)
+    cell = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3", "none")
+    draws = 18_000
+    counts = Counter(SPACE.mutate(cell, rng) for _ in range(draws))
+    assert set(counts) == set(SPACE.neighbours(cell))
+    share = {target: 1 / 3 / times for target, times in Counter(SPACE.edge_target).items()}  # 1/3, 1/6, 1/9 of an edge
+    expected = {
+        child: draws / 4 * share[SPACE.edge_target[[a != b for a, b in zip(cell, child, strict=True)].index(True)]]
+        for child in counts
+    }
+    assert sum(expected.values()) == pytest.approx(draws)
+    chi_squared = sum((counts[child] - expected[child]) ** 2 / expected[child] for child in counts)
+    assert chi_squared < 49.7  # 23 degrees of freedom, p = 0.001
 
 
 def test_there_are_15625_cells_in_6466_classes():

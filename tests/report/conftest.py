@@ -126,6 +126,7 @@ class Results:
         space="nasbench201",
         table="a" * 64,
         verified=True,
+        trials=1,
     ):
         """A search on the table: `improvements` are (seconds, cell); `choice` is its cell, if not the last of them."""
         config = {
@@ -140,7 +141,14 @@ class Results:
             "numerics": {},
             "dataset": {"name": dataset, "origin": "official"},
             "table": table
-            and {"name": "a table", "sha256": table, "epochs": 12, "substitute": False, "verified": verified},
+            and {
+                "name": "a table",
+                "sha256": table,
+                "epochs": 12,
+                "trials": trials,
+                "substitute": False,
+                "verified": verified,
+            },
             "seed": seed,
             "overrides": {"settings": {}, "protocol": {}, "numerics": {}},
         }

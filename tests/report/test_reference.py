@@ -21,7 +21,7 @@ BLOCK = 4096
 def again(tmp_path_factory):
     """The report of the committed records and look-ups, written elsewhere."""
     folder = tmp_path_factory.mktemp("reference")
-    for part in ("runs", "scores"):
+    for part in ("runs", "packed", "scores"):
         shutil.copytree(REFERENCE / part, folder / part)
     store = Store(folder)
     write(store, list(built_in()), RESULTS / "published.csv", formats=())
@@ -35,8 +35,9 @@ def test_tables_regenerate_unchanged(again, name):
 
 
 def test_no_table_is_missing(again):
-    written = {path.name for path in (again / "tables").iterdir()}
-    assert written == {path.name for path in (REFERENCE / "tables").iterdir()}
+    written, committed = ({path.name for path in (at / "tables").iterdir()} for at in (again, REFERENCE))
+    assert written - committed <= {"runs.csv"}  # large, and therefore not committed
+    assert committed <= written
 
 
 def test_records_come_from_known_code(again):

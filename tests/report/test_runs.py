@@ -161,3 +161,11 @@ def test_settings_whose_texts_could_be_taken_for_each_other_are_told_apart(resul
     for settings in ({"x": "a, y=b", "y": "c"}, {"x": "a", "y": "b, y=c"}):
         results.run(settings=settings, changed=settings)
     assert len(set(_methods(results))) == 2
+
+
+def test_queries_of_means_over_trials_name_the_row_and_are_not_compared(results):
+    for seed, trials in enumerate((1, 2, 0)):
+        results.black_box("bohb", [(10.0, "cell")], seconds=30.0, seed=seed, trials=trials)
+    runs = tabulate(results.store.records()).sort_values("seed")
+    assert list(runs["method"]) == ["bohb", "bohb [mean of 2 trials]", "bohb [mean of unknown trials]"]
+    assert list(runs["deviations"]) == [(), *[("queries of means over trials",)] * 2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.protocol import Budget, Protocol, Simulation
+from harness.protocol import Budget, Protocol, Simulation, TrialSimulation
 
 CONTROLLED = Protocol(
     # DARTS-V1 of the NAS-Bench-201 paper (D-X-Y/AutoDL-Projects), but for the zero operation, which GAEA's released
@@ -130,9 +130,11 @@ PAPER = {
     "snas": DRNAS,  # `--method snas` of that code, which we take for the source of the row in its README
 }
 
-QUERIES = Simulation(
+QUERIES = TrialSimulation(
     # Section 5 of the NAS-Bench-201 paper. Black boxes search under it in every profile: on the table it costs nothing.
     budget_seconds=12_000.0,
+    # The scripts of D-X-Y/AutoDL-Projects query with is_random=True.
+    mean_of_trials=False,
 )
 
 
@@ -146,5 +148,10 @@ def of_method(profile: str, method: str) -> Budget:
 
 
 def of_queries(profile: str) -> Budget:
-    """Of a black box."""
-    return Budget(profile, "nasbench201/queries", QUERIES)
+    """Of a black box. Version 1: a query cost the training alone and returned the mean of the trials."""
+    return Budget(profile, "nasbench201/queries", QUERIES, version=2)
+
+
+def of_function(profile: str) -> Budget:
+    """Of a black box that queries a user's own function."""
+    return Budget(profile, "nasbench201/queries", Simulation(QUERIES.budget_seconds))

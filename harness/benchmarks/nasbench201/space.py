@@ -41,7 +41,11 @@ class NASBench201(SearchSpace):
         return tuple(self.operations[k] for k in rng.integers(len(self.operations), size=len(self.edges)))
 
     def mutate(self, arch: Arch, rng: np.random.Generator) -> Arch:
-        edge = int(rng.integers(len(self.edges)))
+        """Another operation on one edge: a random node first, then one of its incoming edges, as in the evolution of
+        D-X-Y/AutoDL-Projects (R_EA). The edge into node 1 changes in a third of the cases, each into node 3 in a ninth.
+        """
+        node = rng.choice(sorted(set(self.edge_target)))
+        edge = int(rng.choice([edge for edge, target in enumerate(self.edge_target) if target == node]))
         others = [name for name in self.operations if name != arch[edge]]
         return (*arch[:edge], others[rng.integers(len(others))], *arch[edge + 1 :])
 

@@ -21,7 +21,7 @@ from harness.experiment.devices import cannot_compile
 from harness.experiment.jobs.base import Job, Machine, check_images
 from harness.experiment.store import Arrays
 from harness.plugins import Entry
-from harness.protocol import FolderProtocol, Protocol, Simulation, as_protocol
+from harness.protocol import FolderProtocol, Protocol, TrialSimulation, as_protocol, as_simulation
 from harness.search.estimate import epoch_seconds
 from harness.search.loop import Epoch, Search, stacked, stream
 from harness.search.queries import nothing, simulate
@@ -186,6 +186,7 @@ class OneShotWork:
 
 # Queries -------------------------------------------------------------------------------------------------------------
 
+Query = Callable[[Arch, np.random.Generator | None], Signal]
 QUERYING_SECONDS = 0.02
 """Of a search by queries of a table."""
 
@@ -198,13 +199,14 @@ class QueryJob(SearchJob):
 
     def begin(self, machine: Machine) -> QueryWork:
         queried = self.config["table"]
-        query = _query(self.benchmark_word, machine.table, queried["sha256"]) if queried else nothing
-        budget = Simulation(**self.config["protocol"]["values"]).budget_seconds
-        return QueryWork(self.new_method(), self.config["seed"], query, budget)
+        query: Query = _query(self.benchmark_word, machine.table, queried["sha256"]) if queried else nothing
+        simulation = as_simulation(self.config["protocol"]["values"])
+        averages = isinstance(simulation, TrialSimulation) and simulation.mean_of_trials
+        return QueryWork(self.new_method(), self.config["seed"], query, simulation.budget_seconds, averages)
 
 
 @lru_cache(maxsize=1)
-def _query(benchmark_word: str, table: Path | None, sha256: str) -> Callable[[Arch], Signal]:
+def _query(benchmark_word: str, table: Path | None, sha256: str) -> Query:
     oracle = registry.benchmark_of(benchmark_word).oracle(table)
     if oracle is None or oracle.config["sha256"] != sha256:
         raise ValueError("the table is not the one that the run was planned with")
@@ -215,8 +217,9 @@ def _query(benchmark_word: str, table: Path | None, sha256: str) -> Callable[[Ar
 class QueryWork:
     method: BlackBox
     seed: int
-    query: Callable[[Arch], Signal]
+    query: Query
     budget_seconds: float
+    mean_of_trials: bool
     next_epoch = 0
 
     def epochs(self) -> Iterator[Arrays]:
@@ -226,7 +229,8 @@ class QueryWork:
     def outcome(self, arrays: Arrays) -> dict[str, Any]:
         """The architecture that was chosen, and the improvements on the way."""
         rng = np.random.default_rng(stream(self.seed, "method"))
-        searched = simulate(self.method.search(rng), self.query, self.budget_seconds)
+        trials = None if self.mean_of_trials else np.random.default_rng(stream(self.seed, "queries"))
+        searched = simulate(self.method.search(rng), lambda arch: self.query(arch, trials), self.budget_seconds)
         to_string = self.method.space.to_string
         return {
             "cells": {"last": to_string(searched.cell), "best_valid": None, "best_valid_epoch": None},

@@ -5,7 +5,8 @@
     python -m $E --full results/reference results/published.csv docs/results.md
 
 Writes Markdown tables between the two marks of a file: by default one small table per search dataset and profile
-`paper` or `controlled` on NAS-Bench-201 (`quick` if there is no other), without rows that have their own overrides;
+`paper` or `controlled` on NAS-Bench-201 (`quick` if there is no other), without rows that have overrides or images of
+their own;
 with `--full` every group and row, and test errors of cells retrained from scratch. Published values are shown only
 where they are comparable.
 """
@@ -81,7 +82,7 @@ def _accuracies(report: Report, group: Group, rows: pd.DataFrame, full: bool) ->
     title = f"**{escape(group.labelled_title)}**" + (f", all with {escape(shared)}" if shared else "")
     named = rows.assign(method=rows["method"].map(short))
     if not full:
-        named = named[~named["method"].str.contains("[", regex=False)]
+        named = named[~named["method"].str.contains("=", regex=False)]
     numbers = {column: ", ".join(column) for column in BENCHMARKS[group.space].excerpt}
     return "\n".join([title, "", *_table(named, numbers)])
 

@@ -4,7 +4,7 @@ format                              name and version of the format
 source                              origin of the numbers, one line
 accuracy/<dataset>/<split>/<epochs> (15625, T) accuracies in percent, one column per trial, NaN if missing
 trials/<dataset>/<split>/<epochs>   (15625,) optional: the single column above is the mean over this number of trials
-<measure>/<dataset>                 (15625,) training seconds, latency, parameters, multiply-adds; NaN if missing
+<measure>/<dataset>                 (15625,) training and evaluation seconds, latency, parameters, multiply-adds; or NaN
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ SPLITS = {
     "cifar100": {"x-valid": "one half of the test images", "x-test": "the other half", "ori-test": "both halves"},
     "imagenet16-120": {"x-valid": "one half of the test images", "x-test": "the other half", "ori-test": "both halves"},
 }
-MEASURES = ("train_seconds", "latency_seconds", "params", "flops_millions")
+MEASURES = ("train_seconds", "evaluation_seconds", "latency_seconds", "params", "flops_millions")
 
 
 class TableError(ValueError):

@@ -9,9 +9,10 @@ their checksum. A table gets:
 - CIFAR-10: x-valid from `cifar10-valid` (trained on half of the training images), test from `cifar10` (trained on all
   of them), where the package calls it ori-test. The test accuracy of `cifar10-valid` is neither of them;
 - CIFAR-100 and ImageNet16-120: x-valid and x-test, whose mean is ori-test;
-- training seconds of 200 epochs, latency and multiply-adds of the networks evaluated on x-valid; on CIFAR-10 these are
-  the seconds for half of the training images. Some trials record the size of another network: the multiply-adds are
-  those of a trial with the right number of parameters, which is computed from the cell.
+- training seconds of 200 epochs, seconds of an evaluation, latency and multiply-adds of the networks evaluated on
+  x-valid; on CIFAR-10 the training seconds are those for half of the training images. Some trials record the size of
+  another network: the multiply-adds are those of a trial with the right number of parameters, which is computed from
+  the cell.
 """
 
 from __future__ import annotations
@@ -139,6 +140,7 @@ def _costs(results: Results, dataset: str, params: float) -> Iterator[tuple[Cost
     trials = _trials(results, 200, trained_on)
     for trial in trials[:1]:
         yield Cost("train_seconds", dataset), trial.get_times()["T-train@total"]
+        yield Cost("evaluation_seconds", dataset), trial.get_times()["T-x-valid@epoch"]
         if trial.get_latency() > 0:  # -1 where it was not measured
             yield Cost("latency_seconds", dataset), trial.get_latency()
     for trial in [trial for trial in trials if round(trial.params * 1e6) == params][:1]:

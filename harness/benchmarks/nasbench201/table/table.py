@@ -87,6 +87,10 @@ class Table:
         """
         return self._cost(Cost("train_seconds", dataset), cells) * (epochs / 200)
 
+    def evaluation_seconds(self, cells: ArrayLike, dataset: str) -> Floats:
+        """Seconds of one evaluation on x-valid, as recorded by the benchmark."""
+        return self._cost(Cost("evaluation_seconds", dataset), cells)
+
     def latency_seconds(self, cells: ArrayLike, dataset: str) -> Floats:
         """Seconds per batch of 256 images."""
         return self._cost(Cost("latency_seconds", dataset), cells)

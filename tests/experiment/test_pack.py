@@ -1,0 +1,88 @@
+"""Packed records are read like those in files of their own."""
+
+import gzip
+
+import pytest
+
+from harness.cli import main
+from harness.experiment.config import run_key
+from harness.experiment.store import Store
+
+SEARCH = {
+    "schema": 2,
+    "kind": "black-box",
+    "benchmark": {"name": "nasbench201", "version": 1, "origin": "built-in"},
+    "profile": "paper",
+    "settings": {},
+    "optimizer": None,
+    "protocol": {"id": "nasbench201/queries", "version": 2, "values": {"budget_seconds": 12000.0}},
+    "numerics": {},
+    "dataset": {"name": "cifar10", "origin": "official"},
+    "table": None,
+    "overrides": {"settings": {}, "protocol": {}, "numerics": {}},
+}
+
+
+def record(method, seed, status="done"):
+    config = {**SEARCH, "method": {"name": method, "version": 1, "origin": "built-in"}, "seed": seed}
+    outcome = {"cells": {"last": f"cell {seed}"}, "queries": 1, "search_seconds": 1.0, "improvements": []}
+    whole = {"schema": 2, "key": run_key(config), "config": config, "provenance": {}, "family": "x", "paper": ""}
+    return {**whole, "status": status, "failure": None, **(outcome if status == "done" else {})}
+
+
+@pytest.fixture
+def store(tmp_path):
+    found = Store(tmp_path)
+    found.prepare()
+    for seed in range(3):
+        for method in ("bohb", "reinforce"):
+            found.write(record(method, seed))
+    return found
+
+
+def packed(store):
+    return sorted(path.name.split("-")[0] for path in (store.folder / "packed").iterdir())
+
+
+def test_a_packed_folder_reads_the_same(store, capsys):
+    before = store.records()
+    assert main(["pack", str(store.folder)]) == 0
+    assert capsys.readouterr().out == "packed: 6 records\n"
+    assert packed(store) == ["bohb", "reinforce"]
+    assert not list((store.folder / "runs").iterdir())
+    again = Store(store.folder)
+    assert again.records() == before
+    assert [again.read(record["key"]) for record in before] == before
+    assert again.read("0" * 64) is None
+    assert again.warnings == []
+
+
+def test_later_records_are_added_and_failed_ones_stay(store):
+    store.pack()
+    files = {path: path.read_bytes() for path in (store.folder / "packed").iterdir()}
+    assert store.pack() == 0
+    assert {path: path.read_bytes() for path in (store.folder / "packed").iterdir()} == files
+    store.write(record("bohb", 3))
+    store.write(record("bohb", 4, status="failed"))
+    assert store.pack() == 1
+    assert [path.stem for path in (store.folder / "runs").iterdir()] == [record("bohb", 4)["key"]]
+    assert len(Store(store.folder).records()) == 8
+    assert packed(store) == ["bohb", "reinforce"]
+
+
+def test_a_corrupt_line_is_left_out_and_a_corrupt_file_quarantined(store):
+    store.pack()
+    bohb, reinforce = sorted((store.folder / "packed").iterdir())
+    bohb.write_bytes(gzip.compress(gzip.decompress(bohb.read_bytes()).replace(b"cell 1", b"cell 7")))
+    reinforce.write_bytes(reinforce.read_bytes()[:-20])
+    again = Store(store.folder)
+    assert {found["config"]["seed"] for found in again.records()} == {0, 2}
+    assert again.read(record("bohb", 1)["key"]) is None
+    assert (store.folder / "damaged" / reinforce.name).exists()
+    assert any("its checksum does not match" in line for line in again.warnings)
+    assert any(f"corrupt file {reinforce.name} quarantined" in line for line in again.warnings)
+
+
+def test_a_folder_without_results_is_refused(tmp_path, capsys):
+    assert main(["pack", str(tmp_path / "nowhere")]) == 2
+    assert capsys.readouterr().err == f"pack: {tmp_path / 'nowhere'} is not a results folder\n"
