@@ -98,7 +98,8 @@ class Problem(Protocol):
 
         Args:
             weights: (R, K) mixture of the operations, the same in all cells of a type; or (L, R, K), one for each of
-                the L cells of the supernet, of which each reads its rows of `cells`.
+                the L cells of the supernet, of which each reads its rows of `cells`. K + 1 columns where the supernet
+                has auxiliary skip connections.
             edge_weights: (R,) factor of every edge; None: 1.
             training: whether batch norms take the batch's statistics and update the running ones.
             sampled: rows of `weights` are one-hot (or have `space.keep` ones), or zero where an edge is left out. Only
@@ -194,7 +195,9 @@ class OneShot(nn.Module, ABC):
     version: ClassVar[int] = 1
     """Raised whenever results change."""
     supernet: ClassVar[dict[str, Any]] = {}
-    """Options of the supernet. `partial_channels=n`: operations act on 1/n of the channels, the others bypass them."""
+    """Options of the supernet. `partial_channels=n`: operations act on 1/n of the channels, the others bypass them.
+    `auxiliary_skip=True`: every edge has a skip connection besides the candidates, with weights of its own where it
+    changes the resolution; mixtures then have one more column, its factors."""
     bilevel: bool = True
     """Architecture steps use held-out data; False: single level (ERM), both steps use all training data."""
     warmup: float = 0.0
@@ -220,7 +223,7 @@ class OneShot(nn.Module, ABC):
         """(R, K), rows on the simplex: what is logged and derived from."""
 
     def forward(self) -> Tensor:
-        """(R, K) what the supernet mixes operations with in the architecture step."""
+        """(R, K) what the supernet mixes operations with in the architecture step, (R, K + 1) with `auxiliary_skip`."""
         return self.distribution()
 
     def weights_for_training(self) -> Tensor:

@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "search with several methods and seeds, evaluate, report (run_all.py)",
     "report": "write tables, figures and the page of stored runs",
     "compare": "compare one method with others: difference, interval, test",
+    "scores": "training-free scores of architectures, next to their accuracies",
     "check": "check a method against the contract",
     "retrain": "train architectures from scratch",
     "data": "fetch image datasets",

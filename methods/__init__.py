@@ -5,13 +5,13 @@ FAMILIES = {
     "gaea-all": ("gaea-darts-erm", "gaea-darts-bilevel", "gaea-pc-darts", "gaea-gdas"),
     "robust": (
         *("sdarts-rs", "sdarts-adv", "darts-pt", "darts-pt-fixed", "beta-darts", "darts-es"),
-        *("lambda-darts", "oles"),
+        *("lambda-darts", "oles", "darts-minus"),
     ),
     "stochastic": ("drnas", "snas", "gdas", "gaea-gdas"),
     "black-box": ("random-search", "regularized-evolution", "reinforce", "bohb", "local-search"),
     "weight-sharing": (
         *("random-search-ws", "darts", "darts-2nd", "pc-darts", "gdas", "setn", "enas"),
-        *("drnas", "snas", "shapley-nas", "idarts", "robust"),
+        *("drnas", "snas", "shapley-nas", "idarts", "fairdarts", "robust"),
         "gaea-all",
     ),
     "controls": ("gd-simplex", "darts-erm", "random-cell"),

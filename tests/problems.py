@@ -7,7 +7,8 @@ import torch
 
 from harness import plugins
 from harness.api import BlackBox
-from harness.benchmarks import BENCHMARKS
+from harness.benchmarks import BENCHMARKS, DARTS
+from harness.benchmarks.darts.benchmark import DARTSBenchmark
 from harness.data.streams import Streams
 from harness.experiment import registry
 from harness.search.problem import Parts, SupernetProblem
@@ -80,3 +81,16 @@ def problem_of(method, supernet=None, train=None, held_out=None, dtype=torch.flo
     problem.iterating = problem.pairs()  # kept, or the iteration would end
     next(problem.iterating)
     return problem
+
+
+class FewOperations(DARTSBenchmark):
+    """The DARTS space with three of its operations."""
+
+    full_space = DARTS(("none", "skip_connect", "dil_conv_3x3"))
+
+
+def small(name, space):
+    """Benchmark and number of images on which a method is searched within seconds: smaller on the largest space for
+    methods that try every option of every edge."""
+    tries_all = name in ("darts-pt", "darts-pt-fixed", "shapley-nas")
+    return (FewOperations(), 20) if space == "darts" and tries_all else (BENCHMARKS[space], 40)

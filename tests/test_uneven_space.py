@@ -23,6 +23,7 @@ REASONS = {
     "enas": "no cell",
     "pc-darts": "not edges",
     "gaea-pc-darts": "not edges",
+    "darts-minus": "not edges",
 }
 """Why these methods do not run; all others do."""
 

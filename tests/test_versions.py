@@ -25,7 +25,7 @@ from harness.experiment.overrides import default_settings
 from harness.experiment.registry import built_in
 from harness.protocol import PROFILES, split_numerics
 from harness.search.loop import Search
-from tests.problems import budget, build_supernet
+from tests.problems import budget, build_supernet, small
 
 FILE = Path(__file__).with_name("versions.json")
 TOLERANCE = 1e-9
@@ -46,15 +46,16 @@ def searched():
 def numbers(name, space):
     """Losses, accuracies, and projections of theta and w on fixed directions, after each of two epochs in float64."""
     cls = plugins.load(built_in()[name])
-    size = {"epochs": 2, "channels": 4, "batch_size": 20}
+    benchmark, images = small(name, space)
+    size = {"epochs": 2, "channels": 4, "batch_size": images // 2}
     protocol = replace(budget("quick", space, "digits", name, size).protocol, zero_operation=True)
-    data = conformance.few(search_data(load("digits", Path()), cls.bilevel), 40)
+    data = conformance.few(search_data(load("digits", Path()), cls.bilevel), images)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Batches, "_normalised", in_float64)
         torch.set_default_dtype(torch.float64)
         try:
             torch.manual_seed(1)
-            method = cls(BENCHMARKS[space].full_space, **FEW.get(name, {}))
+            method = cls(benchmark.full_space, **FEW.get(name, {}))
             torch.manual_seed(2)
             supernet = build_supernet(method.space, protocol, data.classes, method.supernet)
             search = Search(method, supernet, data, protocol, seed=0, device=torch.device("cpu"))

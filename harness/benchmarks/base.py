@@ -139,6 +139,10 @@ class SearchSpace(ABC):
     def discretize(self, strength: Matrix) -> Arch:
         """The architecture that an (R, K) matrix of strengths stands for, by the space's own rule."""
 
+    def discretize_sparsely(self, strength: Matrix, threshold: float) -> Arch:
+        """The same without options that are weaker than a threshold, in spaces that have such architectures."""
+        return self.discretize(strength)
+
     @abstractmethod
     def one_hot(self, arch: Arch) -> NDArray[np.float64]:
         """(R, K) weights under which the supernet is this architecture: ones where an option remains."""
@@ -238,6 +242,8 @@ class Benchmark(ABC):
     """Of the source file and the class of a user's own; None: built in."""
     class_name: str | None = None
     """Of a user's own."""
+    supernet_options: tuple[str, ...] = ("partial_channels",)
+    """Names of the options of the supernet that a method can declare."""
     compiles: bool = False
     """Whether the supernet takes `compiled=True`."""
     datasets: tuple[str, ...] = ()
@@ -307,6 +313,13 @@ class Benchmark(ABC):
         large: on class folders, with images of the recipe's size.
         """
         raise ValueError(f"architectures of {self.name} are not retrained")
+
+    def untrained(self, arch: Arch, classes: int, affine: bool) -> nn.Module:
+        """The network of one architecture, of which training-free scores are taken.
+
+        affine: whether the batch norms of the cells have affine parameters.
+        """
+        raise ValueError(f"architectures of {self.name} have no network for training-free scores")
 
     def unsuited_recipe(self, dataset: str, recipe: Recipe) -> str | None:
         """Why architectures cannot be retrained on a dataset by this recipe; None if they can."""

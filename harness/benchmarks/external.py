@@ -1,7 +1,7 @@
 """A user's own search space as a benchmark.
 
 The class derives from `SearchSpace` and defines `supernet(channels, cells, classes, track_statistics,
-partial_channels)`. It may define
+partial_channels)`, which may take `auxiliary_skip=False` as well. It may define
 
     evaluate(arch) -> {(dataset, split): accuracy in %}     else its architectures are retrained from scratch
     best() -> [arch, ...]                                   the best by every dataset and split; else there is no regret
@@ -12,6 +12,7 @@ A split whose name contains "valid" is one of validation, any other one of tests
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from harness.evaluate.network import Network
 
+AUXILIARY_SKIP = "auxiliary_skip"
 RETRAINED_ON = ("digits", "cifar10", "cifar100")
 
 
@@ -57,6 +59,8 @@ class ExternalBenchmark(Benchmark):
             _try_out(self.full_space)
         except Exception as error:  # whatever the user's code raises
             raise ValueError(f"{space.__name__} raised {type(error).__name__}: {error}") from error
+        takes_auxiliary = AUXILIARY_SKIP in inspect.signature(getattr(space, "supernet")).parameters  # noqa: B009
+        self.supernet_options = ("partial_channels", *([AUXILIARY_SKIP] if takes_auxiliary else []))
 
     def supernet(self, space: SearchSpace, protocol: Protocol, classes: int, options: Mapping[str, Any]) -> nn.Module:
         return self._supernet(space, protocol.channels, protocol.cells, classes, protocol.track_statistics, **options)
@@ -65,9 +69,10 @@ class ExternalBenchmark(Benchmark):
         self, space: SearchSpace, channels: int, cells: int, classes: int, track_statistics: bool, **options: Any
     ) -> nn.Module:
         make: Any = getattr(space, "supernet")  # noqa: B009 - which SearchSpace does not have
-        supernet: nn.Module = make(channels, cells, classes, track_statistics, options.pop("partial_channels", 1))
-        if options:
-            raise ValueError(f"the supernet of {self.name} has no option {', '.join(options)}")
+        partial_channels = options.pop("partial_channels", 1)
+        if missing := [name for name in options if name not in self.supernet_options]:
+            raise ValueError(f"the supernet of {self.name} has no option {', '.join(missing)}")
+        supernet: nn.Module = make(channels, cells, classes, track_statistics, partial_channels, **options)
         return supernet
 
     def default_protocol(self, profile: str, dataset: str, method: str) -> Budget:

@@ -141,6 +141,7 @@ class Untrained:
 
 def _one_shot_problems(method: OneShot) -> list[str]:
     name, space = type(method).__name__, method.space
+    mixed = (space.shape[0], space.shape[1] + bool(method.supernet.get("auxiliary_skip")))
     learns = type(method).architecture_step is OneShot.architecture_step
     if learns and not any(True for _ in method.parameters()):
         return [f"{name} has no parameters to learn; override architecture_step if that is meant"]
@@ -150,9 +151,9 @@ def _one_shot_problems(method: OneShot) -> list[str]:
                 f"{name}.{what} must have shape {shape}, it has {tuple(value.shape)}"
                 for what, value, shape in (
                     ("distribution()", method.distribution(), space.shape),
-                    ("weights_for_training()", method.weights_for_training(), space.shape),
+                    ("weights_for_training()", method.weights_for_training(), mixed),
                     ("edge_weights()", method.edge_weights(), space.shape[:1]),
-                    ("evaluation_weights()", method.evaluation_weights(), space.shape),
+                    ("evaluation_weights()", method.evaluation_weights(), mixed),
                 )
                 if value is not None and tuple(value.shape) != shape
             ]

@@ -68,8 +68,12 @@ def why_not(cls: type[Any], benchmark: Benchmark) -> str | None:
     """Why a method does not run on a benchmark; None if it does. What is no method is left to `conformance`."""
     if getattr(cls, "queries", False) and benchmark.oracle(None) is None:
         return "there are no accuracies to query"
+    options = getattr(cls, "supernet", {})
     reason: Callable[[Any], str | None] | None = getattr(cls, "unsupported", None)
-    return reason(benchmark.full_space) if reason else None
+    if found := reason(benchmark.full_space) if reason else None:
+        return found
+    missing = [name for name in options if name not in benchmark.supernet_options]
+    return f"its supernet has no option {', '.join(missing)}" if missing else None
 
 
 def kind(cls: type[Any]) -> str:

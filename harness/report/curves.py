@@ -35,6 +35,8 @@ class Curves:
     """(n, T) measured seconds from the start of the search to the end of the epoch."""
     accuracy: Floats
     """(n, T, datasets) accuracy of the current cell in %, for each of `columns`; NaN where not looked up."""
+    passes: Floats
+    """(n,) images that passed through the supernet in the search, forward and backward; NaN where not recorded."""
 
     @property
     def operations(self) -> int:
@@ -71,7 +73,7 @@ def covered(curves: Sequence[Curves]) -> list[Curves]:
     for method in curves:
         complete = ~np.isnan(method.accuracy).any(axis=(1, 2))
         if complete.any():
-            arrays = ("theta", "entropy", "supernet", "seconds", "accuracy")
+            arrays = ("theta", "entropy", "supernet", "seconds", "accuracy", "passes")
             kept.append(replace(method, **{array: getattr(method, array)[complete] for array in arrays}))
     return kept
 
@@ -87,6 +89,13 @@ def _shapes(arrays: Arrays) -> tuple[tuple[int, ...], ...] | None:
             return None
     shapes = tuple(arrays[name].shape for name in LOGGED)
     return shapes if len({shape[0] for shape in shapes}) == 1 and all(map(all, shapes)) else None
+
+
+def _passes(log: Arrays) -> float:
+    """Of one run; NaN for records of before they were counted."""
+    counts = [log.get(name) for name in ("forward_images", "backward_images")]
+    numbers = [count.sum() for count in counts if count is not None and count.dtype.kind in "iu"]
+    return float(sum(numbers)) if len(numbers) == len(counts) else np.nan
 
 
 def _logs(store: Store, runs: pd.DataFrame) -> dict[str, Arrays]:
@@ -120,4 +129,5 @@ def _curves(store: Store, runs: pd.DataFrame, values: pd.DataFrame) -> Curves | 
         supernet=supernet,
         seconds=seconds.cumsum(axis=1),
         accuracy=accuracy.reshape(*cells.shape, values.shape[1]),
+        passes=np.array([_passes(log) for log in logs.values()]),
     )

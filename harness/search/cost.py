@@ -21,7 +21,8 @@ class MultiplyAdds(NamedTuple):
     shared: int
     """Of what runs in any case: stem, preprocessing, classifier."""
     operations: Tensor
-    """(R, K) of each candidate operation of each row of theta, in all cells that read the row."""
+    """(R, K) of each candidate operation of each row of theta, in all cells that read the row; further columns are of
+    operations that run in mixtures only."""
 
 
 class Countable(Protocol):
@@ -86,5 +87,5 @@ class _Passes:
         table = cost.operations.double()
         total = (self.mixed + self.sampled) * cost.shared + self.mixed * table.sum().item()
         if isinstance(self.chosen, Tensor):  # rounded: a straight-through sample is one-hot but for its last bits
-            total += (self.chosen.double().cpu().round() * table).sum().item()
+            total += (self.chosen.double().cpu().round() * table[:, : self.chosen.shape[1]]).sum().item()
         return total

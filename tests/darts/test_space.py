@@ -157,7 +157,6 @@ def test_a_genotype_may_name_its_fields_in_any_order():
         CELL.replace("'max_pool_3x3', 1", "'max_pool_3x3', -1"),
         CELL.replace("'max_pool_3x3', 1", "'max_pool_3x3', True"),
         CELL.replace("'max_pool_3x3', 1", "'max_pool_3x3', 1.0"),
-        CELL.replace("'max_pool_3x3', 1", "'none', 1"),
         CELL.replace("'max_pool_3x3', 1", "['a'], 1"),
         CELL.replace("'max_pool_3x3', 1", "'max_pool_7x7', 1"),
         CELL.replace(", ('max_pool_3x3', 1)]", "]"),

@@ -34,13 +34,21 @@ def _texts(figure):
     return [" ".join(text.replace("\xa0", " ").split()) for text in texts]
 
 
-def _curves(method="darts", accuracy=((50.0, 60.0), (70.0, 80.0)), operations=4, name=None, supernet=None):
+def _curves(
+    method="darts",
+    accuracy=((50.0, 60.0), (70.0, 80.0)),
+    operations=4,
+    name=None,
+    supernet=None,
+    passes=(1000.0, 3000.0),
+):
     accuracy = np.array(accuracy, dtype=float)
     entropy = np.linspace(1.3, 0.4, accuracy.size).reshape(*accuracy.shape, 1)
     theta = np.full((*accuracy.shape, 6, operations), 1 / operations)
     supernet = np.full(accuracy.shape, np.nan) if supernet is None else np.array(supernet, dtype=float)
     seconds = np.ones(accuracy.shape).cumsum(axis=1)
-    return Curves(method, method if name is None else name, theta, entropy, supernet, seconds, accuracy[:, :, None])
+    name = method if name is None else name
+    return Curves(method, name, theta, entropy, supernet, seconds, accuracy[:, :, None], np.array(passes))
 
 
 def _accuracies(curves):
@@ -358,6 +366,21 @@ def test_cost_is_mean_accuracy_at_mean_duration():
     across, up = (bars.get_segments()[0] for bars in axes.collections)
     assert across[:, 0] == pytest.approx([10.0, 30.0])
     assert up[:, 1] == pytest.approx([60.0, 90.0])
+
+
+def test_passes_are_mean_accuracy_at_the_mean_number_of_images():
+    looks = _looks("darts", "dearer", "cheaper")
+    others = [_curves("dearer", passes=(4000.0, 4000.0)), _curves("cheaper", accuracy=((1.0, 2.0),), passes=(100.0,))]
+    (axes,) = search_time.passes([_curves(), *others], CIFAR10, "title", looks).axes
+    point = _line(axes, looks["darts"])
+    assert (point.get_xdata()[0], point.get_ydata()[0]) == (2.0, 70.0)
+    (front,) = [line for line in axes.lines if line.get_drawstyle() == "steps-post"]
+    assert front.get_xdata().tolist() == [0.1, 2.0, 6.0]
+    assert front.get_ydata().tolist() == [2.0, 70.0, 70.0]
+
+
+def test_the_front_is_of_methods_that_none_beats_in_both():
+    assert search_time.cheapest([3.0, 1.0, 2.0, 2.0, 4.0], [90.0, 80.0, 85.0, 86.0, 90.0]) == [1, 3, 0]
 
 
 def test_points_of_one_duration_stand_beside_each_other():

@@ -28,8 +28,21 @@ REGISTRY = {
     "gaea-darts-erm": {"GAEA DARTS (ERM)"},
     "gaea-darts-bilevel": {"GAEA DARTS (bilevel)"},
     "gaea-pc-darts": {"GAEA PC-DARTS"},
+    "sdarts-rs": {"SDARTS-RS"},
+    "sdarts-adv": {"SDARTS-ADV"},
+    "darts-pt": {"DARTS-PT"},
+    "darts-pt-fixed": {"DARTS-PT (fixed alpha)"},
+    "beta-darts": {"Beta-DARTS"},
+    "lambda-darts": {"Lambda-DARTS"},
+    "oles": {"OLES"},
+    "darts-minus": {"DARTS-"},
+    "drnas": {"DrNAS"},
+    "snas": {"SNAS"},
+    "shapley-nas": {"Shapley-NAS"},
+    "idarts": {"iDARTS"},
+    "fairdarts": {"FairDARTS"},
 }
-ROWS = 644
+ROWS = 807
 
 ROW = dict.fromkeys(COLUMNS, "") | {
     "method": "DARTS (first order)",

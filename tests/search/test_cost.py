@@ -1,16 +1,19 @@
 """Multiply-adds: by hand, and against a count of the textbook supernets' own convolutions."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from harness.benchmarks import DARTS, NASBench201
+from harness.benchmarks import BENCHMARKS, DARTS, NASBench201
 from harness.benchmarks.darts.supernet import DARTSSupernet
 from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
 from harness.search.cost import KINDS, Counter
 from tests.darts.textbook import TextbookDARTS
 from tests.nasbench201.textbook import TextbookSupernet
+from tests.problems import build_supernet
 
 NB201, DARTS_SPACE = NASBench201(), DARTS()
 
@@ -78,6 +81,29 @@ def test_a_case_by_hand():
     stem, classifier = 27 * 2 * 16, 8 * 10
     blocks = sum((9 * i * o + 9 * o * o + i * o) * pixels[o] for i, o in ((2, 4), (4, 8)))
     assert shared == stem + blocks + classifier
+
+
+@pytest.mark.parametrize(
+    "space, profile, epochs",
+    [
+        *(("nasbench201", "quick", 67), ("nasbench201", "controlled", 303)),
+        *(("darts", "quick", 125), ("darts", "controlled", 575)),
+    ],
+)
+def test_random_search_spends_the_budget_of_darts_in_the_epochs_of_the_documents(space, profile, epochs):
+    """DARTS: two forward passes, and backward passes with and without gradients of w, of the mixture; random search:
+    one forward and one backward pass with gradients of w, of a random cell."""
+    benchmark = BENCHMARKS[space]
+    protocol = benchmark.default_protocol(profile, "", "darts").protocol
+    searched = benchmark.space(protocol.zero_operation)
+    side = {"quick": 8, "controlled": 32}[profile]
+    shared, operations = build_supernet(searched, protocol, 10).multiply_adds(side, side)
+    cells = torch.stack([one_hot(searched, seed) for seed in range(2000)]).mean(dim=0)
+    darts = (2 + 2 + 1) * (shared + operations.sum())
+    random_search = (1 + 2) * (shared + (operations * cells).sum())
+    assert protocol.epochs * darts / random_search == pytest.approx(epochs, rel=0.01)
+    written = (Path(__file__).parents[2] / "docs" / "reproducing.md").read_text()
+    assert f"{epochs} instead of {protocol.epochs}" in written
 
 
 class Fixed(nn.Module):

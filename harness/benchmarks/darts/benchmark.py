@@ -24,6 +24,7 @@ RETRAIN = f"torchrun --nproc-per-node 8 -m harness retrain --cell {IMAGENET_CELL
 class DARTSBenchmark(Benchmark):
     name = DARTS.name
     full_space = DARTS()
+    supernet_options = ("partial_channels", "auxiliary_skip")
     compiles = True
     datasets = ("digits", "cifar10", "cifar100", "imagenet16-120", "imagenet")
     families: Mapping[str, tuple[str, ...]] = {"gaea": ("gaea-pc-darts",)}

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.benchmarks import Arch
+from harness.benchmarks.base import ZERO
 from harness.benchmarks.darts.operations import (
     Convolution,
     FactorizedReduction,
@@ -59,10 +60,9 @@ class DARTSNetwork(Network):
         for number in range(cells):
             reduces = number in (cells // 3, 2 * cells // 3)
             channels *= 2 if reduces else 1
-            self.cells.append(
-                DiscreteCell(reduction if reduces else normal, (before_last, last), channels, reduced, reduces)
-            )
-            before_last, last, reduced = last, NODES * channels, reduces
+            cell = DiscreteCell(reduction if reduces else normal, (before_last, last), channels, reduced, reduces)
+            self.cells.append(cell)
+            before_last, last, reduced = last, len(cell.joined) * channels, reduces
             if number == 2 * cells // 3:
                 auxiliary_inputs = last
         self.auxiliary_after = 2 * cells // 3
@@ -87,7 +87,8 @@ class DARTSNetwork(Network):
 
 
 class DiscreteCell(nn.Module):
-    """A cell with two inputs per node and one operation on each.
+    """A cell with two inputs per node and one operation on each. A node whose operations are both the zero operation is
+    not part of the cell's output, as in the code of FairDARTS (Chu et al., ECCV 2020).
 
     pairs: (operation, input state), two per node; inputs: channels of the last cell but one and of the last cell;
     reduced: whether the last cell has half the resolution of the one before; reduces: whether this one halves it.
@@ -102,20 +103,26 @@ class DiscreteCell(nn.Module):
             [preprocess(inputs[0], channels, affine=True), Projection(inputs[1], channels, affine=True)]
         )
         self.sources = [source for _, source in pairs]
+        present = [edge for edge, (operation, _) in enumerate(pairs) if operation != ZERO]
+        self.edges_into = [[edge for edge in present if edge // 2 == node] for node in range(NODES)]
+        self.joined = [node for node in range(NODES) if self.edges_into[node]] or list(range(NODES))
+        self.stride = 2 if reduces else 1
         self.operations = nn.ModuleList(
             Candidate(operation, channels, 2 if reduces and source < 2 else 1) for operation, source in pairs
         )
 
     def forward(self, before_last: Tensor, last: Tensor, drop_path: float) -> Tensor:
         states = [self.preprocess[0](F.relu(before_last)), self.preprocess[1](F.relu(last))]
-        for node in range(NODES):
+        for edges in self.edges_into:
             terms = []
-            for edge in (2 * node, 2 * node + 1):
+            for edge in edges:
                 operation = cast(Candidate, self.operations[edge])
                 term = operation(states[self.sources[edge]])
                 terms.append(term if operation.is_identity else apply_drop_path(term, drop_path))
-            states.append(terms[0] + terms[1])
-        return torch.cat(states[2:], dim=1)
+            if not terms:
+                terms = [torch.zeros_like(states[0][:, :, :: self.stride, :: self.stride])]
+            states.append(sum(terms[1:], start=terms[0]))
+        return torch.cat([states[2 + node] for node in self.joined], dim=1)
 
 
 class Candidate(nn.Module):

@@ -100,6 +100,9 @@ PAPER = {
     # smaller space has batches of 96.
     "lambda-darts": replace(CONTROLLED, zero_operation=False),
     "oles": CONTROLLED,  # PasaLab/oles, train_search.py
+    "darts-minus": CONTROLLED,  # Meituan-AutoML/DARTS-, src/search/args.py: DARTS's, with all eight operations
+    # xiaomi-automl/FairDARTS, fairdarts/train_search.py.
+    "fairdarts": replace(CONTROLLED, zero_operation=False, batch_size=128, learning_rate=0.005),
     # Euphoria16/Shapley-NAS, train_search.py: PC-DARTS's, without the zero operation.
     "shapley-nas": replace(PC_DARTS, zero_operation=False),
 }

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.benchmarks.base import Arch, Graph, Matrix, SearchSpace
+from harness.benchmarks.base import ZERO, Arch, Graph, Matrix, SearchSpace
 
 OPERATIONS = (
     "none",
@@ -42,7 +42,8 @@ class DARTS(SearchSpace):
     """A cell is a pair (normal, reduce); each is a tuple of eight (operation, input state) pairs, two per node.
 
     The order of a node's two pairs means nothing for the network. `discretize` and the field's genotypes put the
-    stronger edge first; `random` draws them in the order of their inputs.
+    stronger edge first; `random` draws them in the order of their inputs. A node with fewer inputs has the zero
+    operation in its pairs, whether or not it is a candidate; only `discretize_sparsely` makes such cells.
     """
 
     operations: tuple[str, ...] = OPERATIONS
@@ -69,7 +70,7 @@ class DARTS(SearchSpace):
     @property
     def choices(self) -> tuple[str, ...]:
         """The operations that a cell can be made of: all but the zero operation."""
-        return tuple(name for name in self.operations if name != "none")
+        return tuple(name for name in self.operations if name != ZERO)
 
     def random(self, rng: np.random.Generator) -> Arch:
         """Each node draws two distinct inputs, in rising order, and a non-zero operation for each."""
@@ -103,19 +104,34 @@ class DARTS(SearchSpace):
         Liu et al., Section 2.4. The stronger input comes first; on ties the lower input and the first operation win,
         as in the official code.
         """
+        return self._strongest(strength, -np.inf)
+
+    def discretize_sparsely(self, strength: Matrix, threshold: float) -> Arch:
+        """Of the two inputs, those with an operation that reaches the threshold.
+
+        Chu, Zhou, Zhang, Li, "Fair DARTS" (ECCV 2020), as in the authors' code. A cell of which nothing would remain
+        is that of `discretize`, which is our own choice.
+        """
+        return self._strongest(strength, threshold)
+
+    def _strongest(self, strength: Matrix, threshold: float) -> Arch:
         matrix = np.array(strength.tolist())
         if matrix.shape != self.shape:
             raise ValueError(f"expected strengths of shape {self.shape}, got {matrix.shape}")
         scores = matrix[:, [self.operations.index(name) for name in self.choices]]
-        return tuple(self._strongest(scores[edges]) for edges in self.groups.values())
+        return tuple(
+            self._pairs(scores[edges], threshold if (scores[edges] >= threshold).any() else -np.inf)
+            for edges in self.groups.values()
+        )
 
-    def _strongest(self, scores: NDArray[np.float64]) -> tuple[tuple[str, int], ...]:
+    def _pairs(self, scores: NDArray[np.float64], threshold: float) -> tuple[tuple[str, int], ...]:
         """The eight pairs of one cell from the (14, non-zero operations) scores of its edges."""
         pairs = []
         for state in STATES:
             into = scores[[target == state for target, _ in CELL_EDGES]]
             kept = np.argsort(-into.max(axis=1), kind="stable")[:2]
-            pairs += [(self.choices[into[source].argmax()], int(source)) for source in kept]
+            weak = into.max(axis=1) < threshold
+            pairs += [(ZERO if weak[source] else self.choices[into[source].argmax()], int(source)) for source in kept]
         return tuple(pairs)
 
     def one_hot(self, arch: Arch) -> NDArray[np.float64]:
@@ -125,7 +141,8 @@ class DARTS(SearchSpace):
         weights = np.zeros(self.shape)
         for pairs, edges in zip(arch, self.groups.values(), strict=True):
             for (state, _), (operation, source) in zip(KEPT, pairs, strict=True):
-                weights[edges.start + CELL_EDGES.index((state, source)), self._column(operation)] = 1.0
+                if operation != ZERO:
+                    weights[edges.start + CELL_EDGES.index((state, source)), self._column(operation)] = 1.0
         return weights
 
     def to_string(self, arch: Arch) -> str:
@@ -151,15 +168,13 @@ class DARTS(SearchSpace):
 
     def graph(self, arch: Arch) -> tuple[Graph, ...]:
         nodes = ("k-2", "k-1", *(str(state - STATES.start) for state in STATES), "out")
-        joined = tuple((state, STATES.stop, "") for state in STATES)
-        return tuple(
-            Graph(
-                title,
-                nodes,
-                (*((source, node, name) for (node, _), (name, source) in zip(KEPT, pairs, strict=True)), *joined),
-            )
-            for title, pairs in zip(self.groups, arch, strict=True)
-        )
+        graphs = []
+        for title, pairs in zip(self.groups, arch, strict=True):
+            placed = zip(KEPT, pairs, strict=True)
+            edges = [(source, node, name) for (node, _), (name, source) in placed if name != ZERO]
+            joined = [(state, STATES.stop, "") for state in STATES if any(node == state for _, node, _ in edges)]
+            graphs.append(Graph(title, nodes, (*edges, *joined)))
+        return tuple(graphs)
 
     def _check(self, arch: Arch) -> None:
         """ValueError unless `arch` is a cell of this space."""
@@ -167,7 +182,7 @@ class DARTS(SearchSpace):
             raise ValueError(f"a DARTS cell has {len(KEPT)} edges of each cell type: {str(arch)[:200]}")
         for pairs in arch:
             for (state, place), (operation, source) in zip(KEPT, pairs, strict=True):
-                if operation not in self.choices:
+                if operation not in (*self.choices, ZERO):
                     raise ValueError(f"no operation {operation!r} among {', '.join(self.choices)}")
                 if (
                     type(source) is not int

@@ -5,6 +5,8 @@ the cells at one third and at two thirds of the depth reduce the resolution and 
 linear classifier. State i of a cell is the sum over its inputs j of the sum over operations o of theta[ij, o] * o(x_j).
 With partial channels (Xu et al., "PC-DARTS", ICLR 2020, Section 3.2) the operations see the first 1/n of the channels,
 the others bypass them, and the channels are shuffled; every edge then has an edge weight, which also scales its bypass.
+With an auxiliary skip connection (Chu et al., "DARTS-", ICLR 2021, Equation 6) every edge has one more operation, which
+is no candidate: the identity, or with stride 2 a factorized reduction with weights of its own.
 
 Computes the same function as one module per candidate operation, with fewer passes over memory:
 - channels-last layout, one ReLU per state;
@@ -45,6 +47,8 @@ SEPARABLE = {"sep_conv_3x3": 3, "sep_conv_5x5": 5}
 DILATED = {"dil_conv_3x3": 3, "dil_conv_5x5": 5}
 POOLS = ("max_pool_3x3", "avg_pool_3x3")
 SOURCES = range(5)
+AUXILIARY_SKIP = "auxiliary_skip"
+SKIPS = ("skip_connect", AUXILIARY_SKIP)
 LEAVING = [[e for e, (_, source) in enumerate(CELL_EDGES) if source == state] for state in SOURCES]
 """For each state, the indices (among a cell's 14 edges) of the edges that leave it, in the order of their targets."""
 INPUTS = list(STATES)
@@ -72,7 +76,8 @@ class Mixture(NamedTuple):
 
 
 class DARTSSupernet(nn.Module):
-    """forward(images (B, 3, H, W), weights (28, K), edge_weights (28,)) -> logits (B, classes).
+    """forward(images (B, 3, H, W), weights (28, K), edge_weights (28,)) -> logits (B, classes). With `auxiliary_skip`
+    the weights may have one more column, that of the auxiliary skip connections, which is zero otherwise.
 
     With `sampled`, every row of `weights` must be one-hot in value. Only the sampled operation of an edge runs; every
     other weight of the row is added to the edge's output as a scalar, which is zero in value and whose gradient is the
@@ -93,11 +98,13 @@ class DARTSSupernet(nn.Module):
         track_statistics: bool = True,
         partial_channels: int = 1,
         stem: str = "cifar",
+        auxiliary_skip: bool = False,
     ) -> None:
         super().__init__()
         if channels % partial_channels:
             raise ValueError(f"{channels} channels cannot be divided by partial_channels={partial_channels}")
-        self.operations = space.operations
+        self.candidates = space.operations
+        self.operations = (*space.operations, AUXILIARY_SKIP) if auxiliary_skip else space.operations
         self.cell_types = tuple(space.groups.values())
         self.stem, self.second_stem = stems(stem, channels)
         reductions = {cells // 3, 2 * cells // 3}
@@ -109,7 +116,7 @@ class DARTSSupernet(nn.Module):
             reduces = number in reductions
             channels *= 2 if reduces else 1
             cell = SearchCell(
-                space.operations, (before_last, last), channels, reduced, reduces, track_statistics, partial_channels
+                self.operations, (before_last, last), channels, reduced, reduces, track_statistics, partial_channels
             )
             self.cells.append(cell)
             before_last, last, reduced = last, len(STATES) * channels, reduces
@@ -163,7 +170,8 @@ class DARTSSupernet(nn.Module):
 
     def multiply_adds(self, height: int, width: int) -> tuple[int, Tensor]:
         """Multiply-adds of the convolutions and the classifier in a forward pass of one image: those outside of the
-        edges, and (28, K) those of every operation on every edge, summed over the cells."""
+        edges, and (28, K) those of every operation on every edge, summed over the cells; (28, K + 1) with auxiliary
+        skip connections."""
         area, shared = height * width, self.classifier.weight.numel()
         for module in [*self.stem.modules(), *self.second_stem.modules()]:
             if isinstance(module, nn.Conv2d):
@@ -183,20 +191,21 @@ class DARTSSupernet(nn.Module):
 
     def _mixture(self, weights: Tensor, edge_weights: Tensor, sampled: bool) -> Mixture:
         """The mixture of one cell type. weights: (14, K); edge_weights: (14,)."""
+        operations = self.operations if weights.shape[1] == len(self.operations) else self.candidates
         factors = weights * edge_weights[:, None]
         bypass = edge_weights * (weights.detach() != 0).any(dim=1)
         chosen = self._sampled_operations(weights) if sampled else None
         leaving = []
         for rows in LEAVING:
-            columns = dict(zip(self.operations, select(factors, rows).unbind(1), strict=True))
+            columns = dict(zip(operations, select(factors, rows).unbind(1), strict=True))
             edges = {
                 name: tuple(n for n, row in enumerate(rows) if chosen is None or chosen[row] == name)
-                for name in self.operations
+                for name in operations
             }
             leaving.append(Leaving(columns, edges, select(bypass, rows)))
         scalars = None
         if chosen is not None and factors.requires_grad:
-            ran = [[name == choice or choice is None for name in self.operations] for choice in chosen]
+            ran = [[name == choice or choice is None for name in operations] for choice in chosen]
             others = factors.masked_fill(torch.tensor(ran, device=factors.device), 0).sum(dim=1)
             scalars = [edges_of_node.sum() for edges_of_node in others.split(INPUTS)]
         return Mixture(leaving, scalars)
@@ -314,7 +323,7 @@ class Outgoing(nn.Module):
                 self.convolutions[name] = Separable(channels, edges, SEPARABLE[name], stride, **track)
             elif name in DILATED:
                 self.convolutions[name] = Convolution(channels, edges, DILATED[name], **track)
-            elif name == "skip_connect" and stride == 2:
+            elif name in SKIPS and stride == 2:
                 self.convolutions[name] = FactorizedReduction(channels, channels, edges, **track)
 
     def forward(self, x: Tensor, leaving: Leaving) -> list[tuple[int, Tensor]]:
@@ -324,7 +333,7 @@ class Outgoing(nn.Module):
     def _convolved(self, x: Tensor, leaving: Leaving) -> Iterable[tuple[int, Tensor]]:
         """Operations with parameters; those on the same edges are summed before they are split by edge."""
         x = F.relu(x)
-        names = [name for name in self.convolutions if leaving.edges[name]]
+        names = [name for name in self.convolutions if leaving.edges.get(name)]
         sums = self._summed([name for name in names if name not in DILATED], x, leaving)
         if any(name in DILATED for name in names):
             phases, dilation, rearrange = undilated(x, self.stride)
@@ -346,9 +355,9 @@ class Outgoing(nn.Module):
             edges, scale, subset = leaving.edges[name], leaving.weights[name], None
             if len(edges) < self.edges:
                 scale, subset = scale[list(edges)], edges
-            if len(edges) not in repeated and name != "skip_connect":
+            if len(edges) not in repeated and name not in SKIPS:
                 repeated[len(edges)] = torch.cat([x] * len(edges), dim=1)
-            inputs = x if name == "skip_connect" else repeated[len(edges)]
+            inputs = x if name in SKIPS else repeated[len(edges)]
             y = self.convolutions[name](inputs, subset, scale, *dilation)
             sums[edges] = sums[edges] + y if edges in sums else y
         return sums
@@ -357,7 +366,7 @@ class Outgoing(nn.Module):
         """Poolings, each with its batch norm, and with stride 1 the identity; the zero operation adds nothing."""
         outputs_on: dict[tuple[int, ...], list[tuple[str, Tensor]]] = {}
         for name, edges in leaving.edges.items():
-            if not edges or not (name in POOLS or (name == "skip_connect" and self.stride == 1)):
+            if not edges or not (name in POOLS or (name in SKIPS and self.stride == 1)):
                 continue
             outputs_on.setdefault(edges, []).append((name, self._parameter_free(name, x)))
         terms: list[tuple[int, Tensor]] = []
@@ -368,7 +377,7 @@ class Outgoing(nn.Module):
         return terms
 
     def _parameter_free(self, name: str, x: Tensor) -> Tensor:
-        if name == "skip_connect":
+        if name in SKIPS:
             return x
         pooled = F.max_pool2d(x, 3, self.stride, 1) if name == "max_pool_3x3" else average_pool(x, self.stride)
         return scaled_norm(pooled, cast(nn.BatchNorm2d, self.norms[name]))

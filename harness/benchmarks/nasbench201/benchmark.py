@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmarks.base import SCORE_COLUMNS, Benchmark, Evaluator, Headline, Noise, Oracle, SearchSpace
+from harness.benchmarks.base import SCORE_COLUMNS, Arch, Benchmark, Evaluator, Headline, Noise, Oracle, SearchSpace
 from harness.benchmarks.nasbench201 import protocols
 from harness.benchmarks.nasbench201.space import NASBench201, isomorphism_class
 from harness.protocol import Budget, Protocol
@@ -29,6 +29,7 @@ SEARCH = "python run_all.py --methods gaea-darts-erm --seeds 4 --profile paper -
 class NASBench201Benchmark(Benchmark):
     name = NASBench201.name
     full_space = NASBench201()
+    supernet_options = ("partial_channels", "auxiliary_skip")
     compiles = True
     datasets = ("digits", "cifar10", "cifar100", "imagenet16-120")
     families: Mapping[str, tuple[str, ...]] = {"gaea": ("gaea-darts-erm", "gaea-darts-bilevel")}
@@ -101,6 +102,12 @@ class NASBench201Benchmark(Benchmark):
         from harness.benchmarks.nasbench201.table import open_table
 
         return TableLookup(open_table(table))
+
+    def untrained(self, arch: Arch, classes: int, affine: bool) -> nn.Module:
+        """At the benchmark's size: C = 16, N = 5."""
+        from harness.benchmarks.nasbench201.network import NASBench201Network
+
+        return NASBench201Network(arch, 16, 5, classes, affine)
 
     def equivalence_class(self, architecture: str) -> str:
         """The benchmark's isomorphism string."""

@@ -127,6 +127,7 @@ PAPER = {
     # The configuration printed in the notebook of miaozhang0525/iDARTS: 30 epochs, from 0.01 to 0.001, w before theta.
     # An epoch there has T = 4 batches of w for every batch of theta, so it is four of ours.
     "idarts": replace(DARTS_V1, epochs=120, learning_rate=0.01),
+    # Not fairdarts, darts-minus, darts-es, oles and shapley-nas: no search on this space is released.
     "snas": DRNAS,  # `--method snas` of that code, which we take for the source of the row in its README
 }
 

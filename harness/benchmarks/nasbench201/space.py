@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.benchmarks.base import Arch, Graph, Matrix, SearchSpace
+from harness.benchmarks.base import ZERO, Arch, Graph, Matrix, SearchSpace
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 CELLS = len(OPERATIONS) ** 6
@@ -65,6 +65,15 @@ class NASBench201(SearchSpace):
         if matrix.shape != self.shape:
             raise ValueError(f"expected strengths of shape {self.shape}, got {matrix.shape}")
         return tuple(self.operations[k] for k in matrix.argmax(axis=1))
+
+    def discretize_sparsely(self, strength: Matrix, threshold: float) -> Arch:
+        """The zero operation, where it is a candidate, on edges of which no operation reaches the threshold. A cell of
+        which nothing would remain is that of `discretize`."""
+        arch = self.discretize(strength)
+        strongest = np.array(strength.tolist()).max(axis=1)
+        if ZERO not in self.operations or (strongest < threshold).all():
+            return arch
+        return tuple(ZERO if weak else name for name, weak in zip(arch, strongest < threshold, strict=True))
 
     def one_hot(self, arch: Arch) -> NDArray[np.float64]:
         weights = np.zeros(self.shape)

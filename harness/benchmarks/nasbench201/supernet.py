@@ -42,6 +42,8 @@ class NASBench201Supernet(nn.Module):
     channels: C of the first stage; cells: N per stage; track_statistics: whether the cells' batch norms keep running
     statistics. partial_channels: n, where operations see the first 1/n of a node's channels, the others bypass them,
     and both groups are shuffled (Xu et al., "PC-DARTS", ICLR 2020, Section 3.1). ValueError unless n divides C.
+    auxiliary_skip: weights may have one more column, factors of an identity on every edge that is no candidate (Chu et
+    al., "DARTS-", ICLR 2021, Equation 6).
     """
 
     def __init__(
@@ -52,8 +54,10 @@ class NASBench201Supernet(nn.Module):
         classes: int,
         track_statistics: bool = True,
         partial_channels: int = 1,
+        auxiliary_skip: bool = False,
     ) -> None:
         super().__init__()
+        self.auxiliary_skip = auxiliary_skip
         if partial_channels < 1 or channels % partial_channels:
             raise ValueError(f"partial_channels = {partial_channels} does not divide {channels} channels")
         self.space = space
@@ -90,9 +94,19 @@ class NASBench201Supernet(nn.Module):
 
     def _mixtures(self, weights: Tensor, edge_weights: Tensor, sampled: bool) -> Iterator[Mixture | Sampled]:
         """That of each cell, in turn."""
+        if self.auxiliary_skip and weights.shape[-1] > len(self.space.operations):
+            weights = self._with_auxiliary_skip(weights)
         if weights.dim() == 3:
             return (mixture(of_cell, edge_weights, self.space) for of_cell in weights)
         return repeat(Sampled.of(weights, edge_weights) if sampled else mixture(weights, edge_weights, self.space))
+
+    def _with_auxiliary_skip(self, weights: Tensor) -> Tensor:
+        """(..., E, K + 1) -> (..., E, K): all edges have stride 1, where the auxiliary skip connection is the same
+        function as the candidate."""
+        theta, auxiliary = weights.split([len(self.space.operations), 1], dim=-1)
+        is_skip = torch.tensor([name == "skip_connect" for name in self.space.operations], device=weights.device)
+        with_skip: Tensor = theta + auxiliary * is_skip
+        return with_skip
 
     def cell_rows(self) -> list[slice]:
         """The rows of the mixture weights that each cell reads: all of them."""

@@ -220,6 +220,10 @@ def _over_time(of: _Gathered) -> Iterator[Drawing]:
             yield Drawing("hits", search_time.hits, {"methods": progress, **common})
         methods = search_time.outcomes(of.over_time)
         yield Drawing("cost", search_time.cost, {"methods": methods, **common, "evaluation": of.evaluation})
+    counted = [method for method in of.looked_up if np.isfinite(method.passes).all()]
+    if len(counted) > 1:
+        common = {name: getattr(of, name) for name in ("columns", "title", "looks", "evaluation")}
+        yield Drawing("passes", search_time.passes, {"methods": counted, **common})
 
 
 def _ranks(report: Report, of: _Gathered, short: Mapping[str, str]) -> Iterator[Drawing]:

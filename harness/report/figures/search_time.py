@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from harness.report.curves import Floats
+from harness.report.curves import Curves, Floats
 from harness.report.figures.page import Entry, Grid, grid
 from harness.report.figures.style import (
     INTERVAL,
@@ -195,10 +195,62 @@ def cost(
         for row, axes in drawn.column(column):
             for method, shift in zip(methods, shifts, strict=True):
                 look = looks[method.method] if method.method in row.methods else None
-                _point(axes, method.seconds, shift, method.accuracy[:, column], look)
+                _point(axes, method.seconds, shift, method.accuracy[:, column], look, _SOONEST)
             time_scale(axes, first, last)
             axes.set_xlim(first, last)
     return drawn.figure
+
+
+@matplotlib.rc_context(STYLE)
+def passes(
+    methods: Sequence[Curves],
+    columns: Sequence[tuple[str, str]],
+    title: str,
+    looks: Looks,
+    evaluation: str = "",
+) -> Figure:
+    """Accuracy (%) of the final cell against the images that passed through the supernet, a point per method: a cost
+    that does not depend on the machine. A line joins the methods than which none is both cheaper and more accurate.
+    """
+    rows = looks.rows(method.method for method in methods)
+    of_method = {method.method: method for method in methods}
+    entries = [
+        [
+            (_only_marker(handle(looks[name]), marked=True), counted(name, len(of_method[name].passes)))
+            for name in row.methods
+        ]
+        for row in rows
+    ]
+    note = f"point: mean over n searches{STORED}, shifted sideways where costs coincide; bars: {MIDDLE}"
+    note += "; line: no method is both cheaper and more accurate"
+    note += ". Images passed through the supernet, forward and backward, in training and evaluation"
+    y = f"accuracy of the final cell\n{evaluation} (%)"
+    drawn = grid(rows, entries, _titles(columns), title, note, "images passed (thousands)", y)
+    thousands = [method.passes / 1000 for method in methods]
+    costs = [float(cost.mean()) for cost in thousands]
+    first, last = min(costs) / 1.5, max(costs) * 1.5
+    shifts = _side_by_side(costs)
+    for column in range(len(columns)):
+        accuracies = [method.accuracy[:, -1, column] for method in methods]
+        means = [float(values.mean()) for values in accuracies]
+        front = cheapest(costs, means)
+        ends = [*(costs[place] for place in front), last], [*(means[place] for place in front), means[front[-1]]]
+        for row, axes in drawn.column(column):
+            axes.plot(*ends, drawstyle="steps-post", color="0.6", linewidth=1, zorder=0.5)
+            for method, cost, values, shift in zip(methods, thousands, accuracies, shifts, strict=True):
+                _point(axes, cost, shift, values, looks[method.method] if method.method in row.methods else None)
+            time_scale(axes, first, last)
+            axes.set_xlim(first, last)
+    return drawn.figure
+
+
+def cheapest(costs: Sequence[float], accuracies: Sequence[float]) -> list[int]:
+    """Positions of the methods than which no cheaper or equally expensive one is as accurate, by rising cost."""
+    kept: list[int] = []
+    for place in sorted(range(len(costs)), key=lambda place: (costs[place], -accuracies[place])):
+        if not kept or accuracies[place] > accuracies[kept[-1]]:
+            kept.append(place)
+    return kept
 
 
 def _over_time(
@@ -263,14 +315,15 @@ def _side_by_side(durations: Sequence[float]) -> list[float]:
     return shifts
 
 
-def _point(axes: Axes, seconds: Floats, shift: float, accuracies: Floats, look: Look | None) -> None:
-    x, y = seconds.mean() * shift, accuracies.mean()
-    if seconds.mean() < _SOONEST:
+def _point(axes: Axes, costs: Floats, shift: float, accuracies: Floats, look: Look | None, least: float = 0.0) -> None:
+    """least: a cost below which there is none to speak of."""
+    x, y = costs.mean() * shift, accuracies.mean()
+    if costs.mean() < least:
         axes.axhline(y, color=look.color if look else "0.85", linestyle=look.linestyle if look else "-", zorder=1)
     elif look is None:
         axes.plot(x, y, "o", color="0.85", zorder=1, markeredgewidth=0)
     else:
-        _with_bars(axes, seconds * shift, accuracies, look)
+        _with_bars(axes, costs * shift, accuracies, look)
 
 
 def _with_bars(axes: Axes, seconds: Floats, accuracies: Floats, look: Look) -> None:
