@@ -8,6 +8,8 @@ import math
 import os
 import socket
 import time
+import zipfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -92,3 +94,30 @@ def read_array(member: bytes) -> NDArray[Any]:
     shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
     values = np.frombuffer(member, dtype, count=math.prod(shape), offset=stream.tell())
     return values.reshape(shape, order="F" if fortran_order else "C")
+
+
+def zip_arrays(members: Mapping[str, NDArray[Any]]) -> bytes:
+    """The content of an uncompressed `.npz` file: the same bytes for the same arrays on every machine."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in members.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, so that the bytes do not depend on the time
+            info.create_system = 3  # nor on the operating system
+            archive.writestr(info, member.getvalue())
+    return buffer.getvalue()
+
+
+def unzip_arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    """The arrays of an uncompressed `.npz` file; reads at most as many bytes as it has, whatever its headers say. Bytes
+    that `zip_arrays` did not write may raise any exception."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+        if not stored or sum(member.file_size for member in members) > len(content):
+            raise ValueError("compressed")
+        arrays = {member.filename.removesuffix(".npy"): read_array(archive.read(member)) for member in members}
+    if not all(array.flags.c_contiguous for array in arrays.values()):
+        raise ValueError("columns before rows")
+    return arrays

@@ -41,7 +41,7 @@ class Protocol:
     channels: Annotated[int, Limits(1, 4096)]
     """C, of the first stage."""
     cells: Annotated[int, Limits(1, 1000)]
-    """NAS-Bench-201: N, search cells per stage; DARTS: all cells, reductions included."""
+    """NAS-Bench-201: N, search cells per stage; elsewhere all cells of the network, reductions included."""
     track_statistics: bool
     """Whether the batch norms of the search cells keep running statistics, for evaluation."""
     epochs: Annotated[int, Limits(1, 100_000)]

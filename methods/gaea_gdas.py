@@ -59,7 +59,7 @@ class GaeaGdas(SampledWeights):
         self.tau = self.tau_first + (self.tau_last - self.tau_first) * active / max(1, problem.epochs - 1)
 
     def forward(self) -> Tensor:
-        return gumbel_one_hot(log(self.theta, self.mask), self.tau)
+        return gumbel_one_hot(log(self.theta, self.mask), self.tau, keep=self.space.keep)
 
     def objective(self, loss: Tensor, accuracy: Tensor) -> Tensor:
         return loss + self.entropy_weight * divergence_from_uniform(self.theta, self.mask)

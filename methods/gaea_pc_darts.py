@@ -2,7 +2,8 @@
 
 Li, Khodak, Balcan, Talwalkar, "Geometry-Aware Gradient Algorithms for Neural Architecture Search" (ICLR 2021),
 Algorithm 1 on the supernet of PC-DARTS (Xu et al., ICLR 2020), bilevel and first order. theta has a simplex per edge,
-as in GAEA DARTS; the weights of the edges into one node form a simplex as well and have no floor.
+as in GAEA DARTS; the weights of the edges into one node form a simplex as well and have no floor. Where rows of theta
+are the weights of edges (NAS-Bench-1Shot1), these have the floor too, as in liamcli/nasbench-1shot1, `epc_edarts`.
 
 Defaults: lr 0.1 for both, floor 1e-5, no warm-up, uniform initialisation, the values of the released configuration for
 CIFAR-10 (liamcli/gaea_release, `eedarts`); the search on ImageNet freezes theta for the first 35 of 50 epochs
@@ -32,16 +33,18 @@ class GaeaPcDarts(WeighsEdges):
         super().__init__(space)
         self.warmup = warmup
         self.theta = nn.Parameter(uniform(space))  # (R, K)
-        self.edges = nn.Parameter(normalised_by_node(torch.ones(space.shape[0]), self.edge_target))  # (R,)
         self.eg = ExponentiatedGradient([self.theta], lr=lr, floor=floor)
-        self.edge_eg = ExponentiatedGradient([self.edges], lr=edge_lr, nodes=self.edge_target)
+        if self.edge_target:
+            self.edges = nn.Parameter(normalised_by_node(torch.ones(space.shape[0]), self.edge_target))  # (R,)
+            self.edge_eg = ExponentiatedGradient([self.edges], lr=edge_lr, nodes=self.edge_target)
 
     def distribution(self) -> Tensor:
         return self.theta
 
-    def edge_weights(self) -> Tensor:
-        return self.edges
+    def edge_weights(self) -> Tensor | None:
+        return self.edges if self.edge_target else None
 
     def step(self) -> None:
         self.eg.step()
-        self.edge_eg.step()
+        if self.edge_target:
+            self.edge_eg.step()

@@ -2,7 +2,8 @@
 
 Xu et al., "PC-DARTS: Partial Channel Connections for Memory-Efficient Architecture Search" (ICLR 2020), Equations 2 to
 4: the mixture is applied to 1/4 of the channels, which are then shuffled; the edges into a node are weighted by the
-softmax of beta. Cells are derived from the product of operation and edge weights.
+softmax of beta. Cells are derived from the product of operation and edge weights. Where rows of theta are the weights
+of edges (NAS-Bench-1Shot1), there is no beta.
 
 Defaults: Adam with lr 6e-4, betas (0.5, 0.999), weight decay 1e-3, no architecture steps in the first 15 of 50 epochs,
 the values of the authors' code (yuhuixu1993/PC-DARTS). The PC-DARTS runs in the GAEA paper's comparison use `warmup=0`.
@@ -36,8 +37,9 @@ class PcDarts(WeighsEdges, SoftmaxAdam):
     ) -> None:
         super().__init__(space, lr, beta1, beta2, alpha_decay, init_std)
         self.warmup = warmup
-        self.beta = nn.Parameter(init_std * torch.randn(space.shape[0]))  # (R,)
-        self.adam.add_param_group({"params": [self.beta]})
+        if self.edge_target:
+            self.beta = nn.Parameter(init_std * torch.randn(space.shape[0]))  # (R,)
+            self.adam.add_param_group({"params": [self.beta]})
 
-    def edge_weights(self) -> Tensor:
-        return softmax_by_node(self.beta, self.edge_target)
+    def edge_weights(self) -> Tensor | None:
+        return softmax_by_node(self.beta, self.edge_target) if self.edge_target else None

@@ -31,10 +31,6 @@ class RandomSearchWs(SampledWeights):
         self.candidates = candidates
         self.register_buffer("centre", uniform(space))  # (R, K)
 
-    @classmethod
-    def unsupported(cls, space: SearchSpace) -> str | None:
-        return None  # a random cell keeps as many options of each choice as the space requires
-
     def distribution(self) -> Tensor:
         return self.centre
 

@@ -1,14 +1,14 @@
 import torch
-from torch import nn
 
 from harness.api import OneShot
+from harness.search.simplex import uniform
 
 
 class SignGradient(OneShot):
     def __init__(self, space, lr: float = 0.1):
         super().__init__(space)
         self.lr = lr
-        self.theta = nn.Parameter(torch.full(space.shape, 1 / space.shape[1]))
+        self.theta = torch.nn.Parameter(uniform(space))
 
     def distribution(self):
         return self.theta / self.theta.sum(dim=-1, keepdim=True)

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "unpickling": set(),
     "protocol": set(),
     "api": {"benchmarks"},
-    "benchmarks": {"evaluate", "files", "protocol", "unpickling"},
+    "benchmarks": {"evaluate", "files", "protocol", "text", "unpickling"},
     "plugins": set(),
     "data": {"plugins", "processes", "unpickling"},
     "search": {"api", "benchmarks", "data", "protocol"},
@@ -114,9 +114,11 @@ def strings(tree):
 
 
 def test_benchmarks_do_not_import_one_another():
+    benchmarks = {path.parent.name for path in (ROOT / "harness" / "benchmarks").glob("*/benchmark.py")}
+    assert benchmarks == {type(benchmark).__module__.split(".")[2] for benchmark in BENCHMARKS.values()}
     for path in (ROOT / "harness" / "benchmarks").rglob("*.py"):
         here = path.parts[path.parts.index("benchmarks") + 1]
-        if here in BENCHMARKS:
+        if here in benchmarks:
             others = {name for name in imported(path) if name.startswith("harness.benchmarks.")}
-            folders = {name.split(".")[2] for name in others} & set(BENCHMARKS)
+            folders = {name.split(".")[2] for name in others} & benchmarks
             assert folders <= {here}, f"{path} imports {folders}"

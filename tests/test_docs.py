@@ -18,12 +18,15 @@ PARSERS = {
     "run_all.py": "harness.commands.run:parser",
     "harness.report.render.excerpt": "harness.report.render.excerpt:parser",
     **{f"harness {name}": f"harness.commands.{name}:parser" for name in cli.COMMANDS},
-    **{
-        f"harness {name}": f"{module}:parser"
-        for benchmark in BENCHMARKS.values()
-        for name, (module, _) in benchmark.tools.items()
-    },
 }
+TOOLS = [
+    (name, space, f"{module}:parser")
+    for space, benchmark in BENCHMARKS.items()
+    for name, (module, _) in benchmark.tools.items()
+]
+"""Commands of benchmarks: of the first one that has it, or after `--space NAME` of that one."""
+PARSERS |= {f"harness {name} --space {space}": parser for name, space, parser in TOOLS}
+PARSERS |= {f"harness {name}": parser for name, _, parser in reversed(TOOLS)}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 OVERRIDE = re.compile(r"(protocol\.\w+|[\w-]+\.(protocol\.)?\w+)=.+")
@@ -59,7 +62,8 @@ def program(words):
     if words[:2] == ["python", "run_all.py"]:
         return words[1], words[2:]
     if words[:3] == ["python", "-m", "harness"] and words[3:]:
-        return f"harness {words[3]}", words[4:]
+        name = f"harness {' '.join(words[3:6])}"
+        return (name, words[6:]) if name in PARSERS else (f"harness {words[3]}", words[4:])
     if words[:2] == ["python", "-m"] and words[2:] and words[2].startswith("harness"):
         return words[2], words[3:]
     return None
@@ -97,7 +101,8 @@ def test_commands_parse(path):
 
 def test_commands_are_found():
     assert len(programs(ROOT / "README.md")) >= 8
-    assert {name for path in DOCUMENTS for name, _ in programs(path)} == PARSERS.keys()
+    named = {name for path in DOCUMENTS for name, _ in programs(path)}
+    assert {name.partition(" --space")[0] for name in named} == {name.partition(" --space")[0] for name in PARSERS}
 
 
 def test_the_readme_is_short_and_shows_the_tested_method():

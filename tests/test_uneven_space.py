@@ -17,8 +17,6 @@ from tests.uneven_space import Uneven
 FILE = Path(__file__).with_name("uneven_space.py")
 SPACE = f"{FILE}:Uneven"
 REASONS = {
-    "gdas": "samples one option",
-    "gaea-gdas": "samples one option",
     "setn": "no cell",
     "enas": "no cell",
     "pc-darts": "not edges",

@@ -59,6 +59,8 @@ class SearchSpace(ABC):
     edge_target: ClassVar[tuple[int, ...] | None] = None
     """(R,) the node that the edge of each choice enters, unique across cell types; None: the choices are not edges, and
     there are no edge weights beside theta."""
+    weighs_inputs: ClassVar[bool] = False
+    """Whether rows of theta themselves weigh the inputs of each node against one another, as edge weights would."""
     competing: ClassVar[bool] = False
     """Whether choices compete with one another, so that an architecture keeps options of some choices only."""
 
@@ -296,6 +298,9 @@ class Benchmark(ABC):
         read."""
         return None
 
+    without_table: str = ""
+    """Where only a table that is given has accuracies: which one is missing, and how to get it."""
+
     def evaluator(self, table: Path | None) -> Evaluator | None:
         """The source of scores that takes no training; None: architectures are retrained. ValueError or OSError if
         there is no use for a table, or it cannot be read."""
@@ -346,6 +351,9 @@ class Benchmark(ABC):
     """(dataset, split) of the columns of a short table."""
     primary: tuple[str, str] | None = None
     """(dataset, split) of the comparisons between methods that are tested first, apart from all others."""
+    optima: Mapping[tuple[str, str], float] = {}
+    """By dataset and split, the accuracy (%) from which the field counts regret, where it is not that of the best
+    architecture of the table (`Evaluator.best`)."""
     margins: Mapping[tuple[str, str], float] = {}
     """By dataset and split, the largest difference in points at which a mean agrees with a published one. Fixed here,
     independent of any result; without one, nothing agrees."""

@@ -70,7 +70,8 @@ def check(entry: Entry, benchmarks: Sequence[Benchmark]) -> tuple[list[str], lis
             data = conformance.few(search_data(load(dataset, Path()), cls.bilevel), IMAGES)
             quick = benchmark.default_protocol("quick", dataset, "").protocol
             assert isinstance(quick, Protocol)
-            for zero_operation in (False, True):
+            variants = {benchmark.space(zero_operation).options: zero_operation for zero_operation in (False, True)}
+            for zero_operation in variants.values():  # one where there is no zero operation
                 protocol = replace(quick, epochs=EPOCHS, zero_operation=zero_operation)
                 where = f"on {benchmark.name} {'with' if zero_operation else 'without'} the zero operation"
                 problems += [f"{where}: {line}" for line in conformance.examine(cls, benchmark, data, protocol)]

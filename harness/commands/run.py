@@ -31,9 +31,10 @@ if TYPE_CHECKING:  # these need torch, which --help does without
 
 NONE = "none"
 NO_SCORES = (
-    "The architectures of {0} get no accuracies: nothing evaluates them without training, and --retrain is none. The"
-    " report will have entropies, costs and the architectures, and no leaderboard."
+    "The architectures of {0} get no accuracies: {1}. The report will have entropies, costs and the architectures, and"
+    " no leaderboard."
 )
+NO_TRAINING = "nothing evaluates them without training, and --retrain is none"
 
 
 def main(arguments: Sequence[str], program: str) -> int:
@@ -148,7 +149,7 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
     benchmark, retrains = registry.benchmark_of(options.space), _retrains(options)
     evaluator = benchmark.evaluator(options.table)
     if not retrains and evaluator is None:
-        console.print(verbatim(NO_SCORES.format(options.space), "yellow"))
+        console.print(verbatim(NO_SCORES.format(options.space, benchmark.without_table or NO_TRAINING), "yellow"))
     store.prepare()
     machines = _machines(options)
     failed = _execute(searches, machines, options, store, console)
@@ -206,7 +207,7 @@ def _plan(options: argparse.Namespace, console: Console) -> list[SearchJob]:
     from harness.experiment.plan import plan
 
     benchmark = registry.benchmark_of(options.space)
-    selection = registry.select(options.methods, benchmark)
+    selection = registry.select(options.methods, benchmark, options.table)
     for line in selection.skipped:
         console.print(verbatim(line))
     overrides = list(options.set)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from harness import plugins
@@ -31,21 +32,24 @@ class Selection:
     """One line for each family member that does not run on the benchmark."""
 
 
-def select(text: str, benchmark: Benchmark) -> Selection:
-    """Resolve a comma-separated list for one benchmark. A name goes before a family. ValueError says what is wrong."""
+def select(text: str, benchmark: Benchmark, table: Path | None = None) -> Selection:
+    """Resolve a comma-separated list for one benchmark. A name goes before a family. ValueError says what is wrong.
+
+    table: what black boxes query; None: the benchmark's own.
+    """
     entries: dict[str, Entry] = {}
     skipped: list[str] = []
     for word in [part.strip() for part in text.split(",") if part.strip()]:
         if word in families() and word not in built_in():
             for name in members(word, benchmark):
-                reason = why_not(plugins.load(built_in()[name]), benchmark)
+                reason = why_not(plugins.load(built_in()[name]), benchmark, table)
                 if reason is None:
                     _add(entries, name, built_in()[name])
                 else:
                     skipped.append(f"{name} (family {word}) does not run on {benchmark.name}: {reason}")
         else:
             name, entry = named(word)
-            if reason := why_not(plugins.load(entry), benchmark):
+            if reason := why_not(plugins.load(entry), benchmark, table):
                 raise ValueError(f"method {word} does not run on {benchmark.name}: {reason}")
             _add(entries, name, entry)
     if not entries:
@@ -64,9 +68,9 @@ def named(word: str) -> tuple[str, Entry]:
     return word, known[word]
 
 
-def why_not(cls: type[Any], benchmark: Benchmark) -> str | None:
+def why_not(cls: type[Any], benchmark: Benchmark, table: Path | None = None) -> str | None:
     """Why a method does not run on a benchmark; None if it does. What is no method is left to `conformance`."""
-    if getattr(cls, "queries", False) and benchmark.oracle(None) is None:
+    if getattr(cls, "queries", False) and benchmark.oracle(table) is None:
         return "there are no accuracies to query"
     options = getattr(cls, "supernet", {})
     reason: Callable[[Any], str | None] | None = getattr(cls, "unsupported", None)

@@ -30,7 +30,8 @@ UNVERIFIED = (
 )
 SEEN = "may have seen test images"
 NO_TEST_ACCURACIES = (
-    "No test accuracies of {0}: python -m harness report --table TABLE adds them (docs/data.md: where to get a TABLE)"
+    "No test accuracies of {0}: python -m harness report --space {0} --table TABLE adds them (docs/data.md: where to"
+    " get a TABLE)"
 )
 
 
@@ -145,7 +146,7 @@ def gather(store: Store, order: Sequence[str], published: Path) -> Report:
         costs=costs.build(searches, records, published_values, methods),
         sizes=costs.sizes(retrained_finals, published_values),
         published=published_values,
-        regrets=regret.of_runs(finals[finals["space"].isin(with_best)], looked_up),
+        regrets=regret.of_runs(finals[finals["space"].isin(with_best) | _has_optimum(finals)], looked_up),
         accuracies=looked_up,
         methods=tuple(methods),
         labels=dict(zip(searches["method"], searches["label"], strict=True)),
@@ -159,6 +160,12 @@ def gather(store: Store, order: Sequence[str], published: Path) -> Report:
         ),
         warnings=tuple(store.warnings),
     )
+
+
+def _has_optimum(finals: pd.DataFrame) -> pd.Series[bool]:
+    """Whether the benchmark of each row says from which accuracy its regret counts."""
+    keys = finals[["space", "dataset", "split"]].itertuples(index=False, name=None)
+    return pd.Series([regret.optimum(*key) is not None for key in keys], index=finals.index, dtype=bool)
 
 
 def _graphs(record: Record, space: str, architecture: str) -> tuple[Graph, ...]:

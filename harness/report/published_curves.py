@@ -28,26 +28,28 @@ COLUMNS = [
     "values",
 ]
 
-QUANTITIES = ("entropy", "accuracy")
+QUANTITIES = ("entropy", "accuracy", "regret")
 
 
 @dataclass(frozen=True)
 class PublishedCurve:
-    """One search of a paper: a value after each epoch, from the first one on."""
+    """One search of a paper, or the mean of several: a value after each epoch, from the first one on."""
 
     space: str
     registry_name: str
     label: str
     """The method as the paper calls it."""
     quantity: str
-    """entropy: of the operation weights, nats, mean over the edges of `cell_type`; accuracy: of the cell, %."""
+    """entropy: of the operation weights, nats, mean over the edges of `cell_type`; accuracy: of the cell, %; regret:
+    of the cell, percentage points."""
     dataset: str
-    """Dataset of the accuracy; empty for an entropy."""
+    """Dataset of the accuracy or regret; empty for an entropy."""
     split: str
     operations: int
     cell_type: str
     protocol: str
     run: int
+    """0: a mean over searches, whose number the label has."""
     status: str
     source: str
     values: NDArray[np.float64]

@@ -79,29 +79,24 @@ def weight_step(problem: Problem, gradients: list[Tensor]) -> list[Tensor]:
 
 
 class WeighsEdges(OneShot):
-    """Learns a weight for every edge, relative to the other edges into the same node."""
+    """Learns a weight for every edge, relative to the other edges into the same node: beside theta, or as rows of it
+    where the space has such rows (`SearchSpace.weighs_inputs`)."""
 
     @classmethod
     def unsupported(cls, space: SearchSpace) -> str | None:
-        if space.edge_target is not None:
+        if space.edge_target is not None or space.weighs_inputs:
             return None
         return "it weighs the edges into a node against one another, but the choices here are not edges"
 
     @property
     def edge_target(self) -> tuple[int, ...]:
-        """(R,) the node that each edge enters."""
-        assert self.space.edge_target is not None
-        return self.space.edge_target
+        """(R,) the node that each edge enters; empty where rows of theta are the weights of edges."""
+        return self.space.edge_target or ()
 
 
 class SampledWeights(OneShot):
-    """Every weight step trains one sampled cell: rows of `weights_for_training()` are one-hot."""
-
-    @classmethod
-    def unsupported(cls, space: SearchSpace) -> str | None:
-        if max(space.keep) == 1:
-            return None
-        return "it samples one option of every choice, but an architecture keeps several options of some choices"
+    """Every weight step trains one sampled cell: rows of `weights_for_training()` are one-hot, or have as many ones as
+    their choice keeps options."""
 
     def weight_step(self, problem: Problem) -> Outcome:
         with torch.no_grad():

@@ -97,14 +97,21 @@ def gumbel_softmax(log_probabilities: Tensor, temperature: float, gumbels: Tenso
     return ((log_probabilities + gumbels) / temperature).softmax(dim=-1)
 
 
-def gumbel_one_hot(log_probabilities: Tensor, temperature: float, gumbels: Tensor | None = None) -> Tensor:
+def gumbel_one_hot(
+    log_probabilities: Tensor, temperature: float, gumbels: Tensor | None = None, keep: Sequence[int] = (1,)
+) -> Tensor:
     """A one-hot sample of every row, whose gradient is that of the tempered softmax (straight-through).
 
-    log_probabilities: (E, K); gumbels: (E, K) standard Gumbel noise, drawn if not given. Returns (E, K).
-    Source: Dong and Yang, GDAS (CVPR 2019), Equations 5 and 6.
+    log_probabilities: (E, K); gumbels: (E, K) standard Gumbel noise, drawn if not given. keep: (E,) or one for all, how
+    many ones each row has: its options of the largest samples, which are drawn without replacement (Kool, van Hoof and
+    Welling, ICML 2019). Returns (E, K). Source: Dong and Yang, GDAS (CVPR 2019), Equations 5 and 6.
     """
     soft = gumbel_softmax(log_probabilities, temperature, gumbels)
-    hard = torch.zeros_like(soft).scatter_(-1, soft.argmax(dim=-1, keepdim=True), 1.0)
+    if max(keep) == 1:
+        hard = torch.zeros_like(soft).scatter_(-1, soft.argmax(dim=-1, keepdim=True), 1.0)
+    else:
+        ranks = soft.argsort(dim=-1, descending=True, stable=True).argsort(dim=-1)
+        hard = (ranks < torch.tensor(keep, device=soft.device)[:, None]).to(soft)
     return hard - soft.detach() + soft
 
 

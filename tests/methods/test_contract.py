@@ -42,23 +42,26 @@ def class_of(name):
 
 def short(space, name, **changes):
     """The quick protocol, shorter still. Its three epochs have the border of every method's warm-up within."""
-    small = {"epochs": 3, "channels": 4, "batch_size": 20 if space == "darts" else 10, **changes}
+    small = {"epochs": 3, "channels": 4, "batch_size": 10 if space == "nasbench201" else 20, **changes}
     return budget("quick", space, "digits", name, small).protocol
 
 
-@pytest.mark.parametrize("space, zero_operation", [("nasbench201", False), ("nasbench201", True), ("darts", True)])
+@pytest.mark.parametrize(
+    "space, zero_operation",
+    [("nasbench201", False), ("nasbench201", True), ("darts", True), ("nasbench1shot1-2", False)],
+)
 @pytest.mark.parametrize("name", [*ONE_SHOT, "outside"])
 def test_method_meets_the_contract(name, space, zero_operation, data):
     """Simplex, determinism, and resuming after every epoch: `conformance.examine`."""
     cls = class_of(name)
     if reason := cls.unsupported(BENCHMARKS[space].full_space):
         assert name in ("setn", "enas")
-        assert space == "darts"
+        assert space in ("darts", "nasbench1shot1-2")
         assert reason in conformance.problems(cls, BENCHMARKS[space].full_space)[0]
         return
     benchmark, images = small(name, space)
-    pairs = {"nasbench201": 2, "darts": 1}  # of batches, an epoch
-    protocol = short(space, name, zero_operation=zero_operation, batch_size=images // pairs[space])
+    pairs = 2 if space == "nasbench201" else 1  # of batches, an epoch
+    protocol = short(space, name, zero_operation=zero_operation, batch_size=images // pairs)
     few = conformance.few(data(cls), images)
     assert conformance.examine(cls, benchmark, few, protocol, FEW.get(name)) == []
 

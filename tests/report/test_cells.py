@@ -66,9 +66,9 @@ def test_only_edges_between_the_same_nodes_are_bent():
     assert [bend for *_, bend, _ in cells.bent(graph)] == [-0.25, 0.25, 0]
 
 
-@pytest.mark.parametrize("nodes", [4, 6, 7, 9])
-def test_no_edge_passes_a_third_node(nodes):
-    places = cells.layout(nodes)
+@pytest.mark.parametrize("nodes, inputs", [*cells.LAYOUTS, (9, 1)])
+def test_no_edge_passes_a_third_node(nodes, inputs):
+    places = cells.layout(nodes, inputs)
     assert len(set(places)) == nodes
     assert all(-1e-9 <= value <= 1 + 1e-9 for place in places for value in place)
     for start, end in combinations(places, 2):

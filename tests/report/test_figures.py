@@ -314,6 +314,21 @@ def test_published_accuracy_is_drawn_on_its_own_split_only(split, drawn):
     assert ("cifar100 ori-test" in note) == (drawn == 0)
 
 
+def test_published_regret_is_drawn_behind_ours():
+    regrets = [curve for curve in KNOWN if curve.quantity == "regret" and curve.space == "nasbench1shot1-1"]
+    ours = _accuracies([_curves("pc-darts", operations=5)])
+    figure = epochs.regret(ours, CIFAR10, "title", _looks("pc-darts"), regrets, "after 108 epochs of training")
+    (line,) = _published_lines(figure)
+    assert line.get_xdata()[[0, -1]].tolist() == [1, 49]
+    assert line.get_ydata()[[0, -1]] == pytest.approx([1.4263, 1.0013])  # of 49 epochs after the start
+    texts = _texts(figure)
+    assert "published PC-DARTS, mean of 4 searches" in texts
+    assert "regret of the current cell after 108 epochs of training (points)" in texts
+    assert figure.axes[0].get_ylim()[0] == 0
+    other = epochs.regret(ours, [("cifar10", "held-out")], "title", _looks("pc-darts"), regrets)
+    assert not _published_lines(other)
+
+
 # Over time ------------------------------------------------------------------------------------------------------------
 
 

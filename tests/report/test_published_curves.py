@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.benchmarks import BENCHMARKS
+from harness.report.published import load as load_values
 from harness.report.published_curves import COLUMNS, load
 from tests.report.conftest import PUBLISHED
 
@@ -30,10 +32,29 @@ def test_entropies_begin_near_the_uniform_level():
         ("nasbench201", "gaea-darts-bilevel"),
         ("darts", "pc-darts"),
         ("darts", "gaea-pc-darts"),
+        *((f"nasbench1shot1-{number}", name) for number in (1, 2, 3) for name in ("pc-darts", "gaea-pc-darts")),
     }
     for curve in curves:
-        assert len(curve.values) == 50
-        assert np.log(curve.operations) - 0.03 < curve.values[0] <= np.log(curve.operations)
+        three_operations = curve.cell_type == "operations"  # of each block, among choices with more options
+        uniform = np.log(3 if three_operations else curve.operations)
+        assert len(curve.values) == (49 if three_operations else 50)  # or those after the first epoch are not there
+        assert uniform - 0.06 < curve.values[0] <= uniform
+
+
+def test_last_regrets_are_the_published_rows():
+    published = load_values(PUBLISHED)
+    curves = _curves(quantity="regret")
+    assert len(curves) == 6
+    for curve in curves:
+        fraction, accuracy = (
+            published.values(curve.registry_name, curve.space, "cifar10", metric)[0]
+            for metric in ("test_regret", "test_accuracy")
+        )
+        assert len(curve.values) == 49  # of 50 epochs, the first of which is that before training
+        assert curve.values[-1] == pytest.approx(100 * fraction.mean, abs=6e-4)
+        optimum = BENCHMARKS[curve.space].optima["cifar10", "test"]
+        assert accuracy.mean == pytest.approx(optimum - 100 * fraction.mean, abs=1e-3)
+        assert accuracy.std == pytest.approx(100 * fraction.std, abs=1e-9)
 
 
 ROW = ["nasbench201", "darts", "DARTS", "entropy", "", "", "4", "normal", "p", "1", "decoded", "s", "1.0 0.9"]

@@ -33,6 +33,18 @@ def test_regret_is_against_the_best_of_the_table():
     assert not found["hit"].any()
 
 
+def test_a_benchmark_may_say_from_where_regret_counts():
+    """The published constants of NAS-Bench-1Shot1, whatever the best looked-up cell is."""
+    cell = "conv3x3-bn-relu~0|conv3x3-bn-relu~0+1|conv1x1-bn-relu~1+2|conv3x3-bn-relu~0+3|output~0+4"
+    space = "nasbench1shot1-1"
+    rows, known = finals([cell], [93.0]).assign(space=space), accuracies(**{cell: 93.0}).assign(space=space)
+    (row,) = regret.of_runs(rows, known).itertuples()
+    assert row.regret == pytest.approx(100 - 5.4487 - 93, abs=1e-4)
+    assert not row.hit
+    assert regret.optimum(space, "cifar10", "held-out") is None
+    assert regret.optimum("nasbench201", "cifar10", "test") is None
+
+
 def test_a_hit_has_the_best_accuracy():
     found = regret.of_runs(finals([CONV, SKIP, CONV], [94.0, 90.0, 94.0]), accuracies(**{CONV: 94.0, SKIP: 90.0}))
     summary = regret.summary(found).iloc[0]

@@ -30,6 +30,23 @@ def test_gumbel_samples_follow_their_distribution():
     assert (share - p).abs().max() < 0.03  # four standard deviations
 
 
+def test_gumbel_samples_of_several_options_are_those_of_the_largest_and_drawn_without_replacement():
+    torch.manual_seed(0)
+    log_p = torch.tensor([[0.6, 0.3, 0.1, 0.0], [0.25] * 4], dtype=torch.float64).log()  # the first row has 3 options
+    samples = torch.stack([gumbel_one_hot(log_p, 0.1, keep=(2, 3)) for _ in range(4000)])
+    assert torch.allclose(samples.sum(-1), torch.tensor([2.0, 3.0]).double())
+    assert ((samples - samples.round()).abs() < 1e-9).all()
+    assert not samples[:, 0, 3].any()
+    last = 0.6 * 0.3 / 0.4 + 0.3 * 0.6 / 0.7  # probability that the third option is left out
+    assert (samples.mean(0)[0, 2] - (1 - last)).abs() < 0.03
+    assert (samples.mean(0)[1] - 0.75).abs().max() < 0.03
+    log_p, upstream = log_p[1:].clone().requires_grad_(), torch.randn(1, 4).double()
+    gumbels = torch.randn(1, 4).double()
+    (straight_through,) = torch.autograd.grad((gumbel_one_hot(log_p, 2.0, gumbels, (3,)) * upstream).sum(), log_p)
+    (softmax,) = torch.autograd.grad((((log_p + gumbels) / 2.0).softmax(-1) * upstream).sum(), log_p)
+    assert torch.allclose(straight_through, softmax)
+
+
 def test_gumbel_noise_is_finite_in_the_extremes(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "exponential_", lambda tensor: tensor.zero_())
     assert torch.isfinite(gumbel_one_hot(torch.zeros(2, 3), 1.0)).all()

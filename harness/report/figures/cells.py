@@ -59,19 +59,26 @@ LOOKS = {
 
 LAYOUTS = {
     # Without crossings: the last inner node lies inside the triangle of the others.
-    4: ((0.0, 0.0), (0.4, 1.0), (0.5, 0.4), (1.0, 0.0)),
+    (4, 1): ((0.0, 0.0), (0.4, 1.0), (0.5, 0.4), (1.0, 0.0)),
     # On an ellipse, so that no edge passes a third node: inputs left, output right, inner nodes above and below.
-    7: ((0.0, 0.78), (0.0, 0.22), (0.28, 1.0), (0.34, 0.0), (0.66, 1.0), (0.74, 0.0), (1.0, 0.5)),
+    (6, 1): ((0.0, 0.5), (0.26, 1.0), (0.32, 0.0), (0.68, 1.0), (0.74, 0.0), (1.0, 0.5)),
+    (7, 1): ((0.0, 0.5), (0.17, 0.88), (0.27, 0.0), (0.52, 1.0), (0.7, 0.0), (0.86, 0.88), (1.0, 0.5)),
+    (7, 2): ((0.0, 0.78), (0.0, 0.22), (0.28, 1.0), (0.34, 0.0), (0.66, 1.0), (0.74, 0.0), (1.0, 0.5)),
 }
-"""Node positions in the unit square, by number of nodes."""
+"""Node positions in the unit square, by number of nodes, and of nodes without an edge into them."""
 
 
-def layout(nodes: int) -> tuple[tuple[float, float], ...]:
+def layout(nodes: int, inputs: int = 1) -> tuple[tuple[float, float], ...]:
     """Positions of the nodes of a graph in the unit square."""
-    if nodes in LAYOUTS:
-        return LAYOUTS[nodes]
+    if (nodes, inputs) in LAYOUTS:
+        return LAYOUTS[nodes, inputs]
     angles = [pi - 2 * pi * node / nodes for node in range(nodes)]
     return tuple((0.5 + cos(angle) / 2, 0.5 + sin(angle) / 2) for angle in angles)
+
+
+def positions(graph: Graph) -> tuple[tuple[float, float], ...]:
+    """Of its nodes, in the unit square."""
+    return layout(len(graph.nodes), len(graph.nodes) - len({target for _, target, _ in graph.edges}))
 
 
 def most_frequent(counts: Counter[str], shown: int) -> list[tuple[str, int]]:
@@ -171,7 +178,7 @@ def _draw_method(
 
 
 def _draw_graph(sheet: _Sheet, graph: Graph, origin: tuple[float, float], size: tuple[float, float]) -> None:
-    points = [(origin[0] + across * size[0], origin[1] + up * size[1]) for across, up in layout(len(graph.nodes))]
+    points = [(origin[0] + across * size[0], origin[1] + up * size[1]) for across, up in positions(graph)]
     labels: list[tuple[float, float, float]] = []
     for source, target, bend, operation in bent(graph):
         sheet.edge(points[source], points[target], bend, looks(operation), labels)

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from harness.report.curves import Floats
 from harness.report.figures.page import Entry, Grid, grid
-from harness.report.figures.style import MIDDLE, STYLE, Looks, Row, band, behind, counted, handle, line, middle
+from harness.report.figures.style import MIDDLE, REGRET, STYLE, Looks, Row, band, behind, counted, handle, line, middle
 from harness.report.published_curves import PublishedCurve
 
 _NOTE = f"line: mean over n searches; band: {MIDDLE}"
@@ -90,6 +90,29 @@ def accuracy(
         for (row, axes), row_curves in zip(drawn.column(column), shown, strict=True):
             _bands(axes, row, series, column, looks)
             _published(axes, row_curves, [(curve.dataset, curve.split) == pair for curve in row_curves])
+    return drawn.figure
+
+
+@matplotlib.rc_context(STYLE)
+def regret(
+    series: Sequence[Series],
+    columns: Sequence[tuple[str, str]],
+    title: str,
+    looks: Looks,
+    published: Sequence[PublishedCurve] = (),
+    evaluation: str = "",
+) -> Figure:
+    """Regret (percentage points) of the cell derived after each epoch, one column per (dataset, split), with published
+    regrets of the same dataset and split in the row of their method. `evaluation` as for `accuracy`."""
+    known = [curve for curve in published if (curve.dataset, curve.split) in columns]
+    titles = [f"{dataset}, {split}" for dataset, split in columns]
+    y = f"regret of the current cell\n{evaluation} (points)"
+    drawn, shown = _grid(series, titles, title, looks, known, f"{_NOTE}; {REGRET}", y)
+    for column, pair in enumerate(columns):
+        for (row, axes), row_curves in zip(drawn.column(column), shown, strict=True):
+            _bands(axes, row, series, column, looks)
+            _published(axes, row_curves, [(curve.dataset, curve.split) == pair for curve in row_curves])
+            axes.set_ylim(bottom=0)
     return drawn.figure
 
 
@@ -176,8 +199,9 @@ def _published_looks(curves: Sequence[PublishedCurve]) -> list[Line2D]:
 
 
 def _named(curve: PublishedCurve, known: Sequence[PublishedCurve]) -> str:
+    name = f"published {curve.label}"
     runs = len({other.run for other in known if other.label == curve.label})
-    return counted(f"published {curve.label}", runs)
+    return counted(name, runs) if curve.run else name
 
 
 def _uniform(axes: Axes, value: float) -> None:

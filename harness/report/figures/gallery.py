@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.experiment.store import Record, Store
-from harness.report import curves, traces
+from harness.report import curves, regret, traces
 from harness.report.content import Report
 from harness.report.curves import Curves, Floats
 from harness.report.figures import cells, epochs, finals, search_time, style, supernets, weights
@@ -151,10 +151,17 @@ def _gather(
         over_time=[*black_boxes, *traces.weight_sharing(looked_up)],
         scores=_last_cells(report, group, short, columns),
         columns=columns,
-        best=values.max().to_numpy(dtype=float) if set(report.regrets["space"]) & {group.space} else None,
+        best=_best(group, columns, values) if set(report.regrets["space"]) & {group.space} else None,
         devices=_devices(records),
         published=[curve for curve in published if curve.space == group.space],
     )
+
+
+def _best(group: Group, columns: Sequence[tuple[str, str]], values: pd.DataFrame) -> Floats:
+    """(columns,) accuracies (%) from which regret is counted."""
+    highest = values.max().to_numpy(dtype=float)
+    fixed = [regret.optimum(group.space, *column) for column in columns]
+    return np.array([best if known is None else known for best, known in zip(highest, fixed, strict=True)])
 
 
 def _searches(of: _Gathered) -> Iterator[Drawing]:
@@ -165,7 +172,7 @@ def _searches(of: _Gathered) -> Iterator[Drawing]:
     entropy = {
         "series": [_series(of, one, one.entropy) for one in of.searched],
         "cell_types": groups,
-        "titles": () if of.group.benchmark else groups,
+        "titles": () if of.group.benchmark and of.group.benchmark.full_space.edge_target else groups,
         "title": of.title,
         "looks": of.looks,
         "published": [curve for curve in of.published if curve.quantity == "entropy"],
@@ -193,6 +200,10 @@ def _per_epoch(of: _Gathered) -> Iterator[Drawing]:
         "published": [curve for curve in of.published if curve.quantity == "accuracy"],
     }
     yield Drawing("accuracy", epochs.accuracy, accuracy)
+    regrets = [curve for curve in of.published if curve.quantity == "regret"]
+    if of.best is not None and regrets:
+        series = [_series(of, one, np.maximum(of.best - one.accuracy, 0)) for one in of.looked_up]
+        yield Drawing("regret-by-epoch", epochs.regret, {**accuracy, "series": series, "published": regrets})
     scored = [method for method in of.looked_up if not np.isnan(method.supernet).any()]
     if scored:
         datasets = [dataset for dataset, _ in of.columns]

@@ -158,7 +158,7 @@ def _plain(value: float, _: object) -> str:
 
 
 REGRET_TICKS = (0, 0.1, 0.3, 1, 3, 10, 30, 100)
-REGRET = "regret: accuracy of the best cell of the table minus that of the cell"
+REGRET = "regret: best accuracy of the benchmark minus that of the cell"
 
 
 def regret_scale(axes: Axes, which: str) -> None:

@@ -36,7 +36,7 @@ class Drawings:
 
     def _graph(self, graph: Graph) -> list[Any]:
         width, height = _SMALL if len(graph.nodes) <= 4 else _LARGE
-        points = [(22 + x * (width - 44), height - 16 - y * (height - 32)) for x, y in cells.layout(len(graph.nodes))]
+        points = [(22 + x * (width - 44), height - 16 - y * (height - 32)) for x, y in cells.positions(graph)]
         nodes = [
             [name.replace("-", "\u2212"), round(x, 1), round(y, 1)]
             for name, (x, y) in zip(graph.nodes, points, strict=True)

@@ -9,8 +9,6 @@ trials/<dataset>/<split>/<epochs>   (15625,) optional: the single column above i
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.benchmarks.nasbench201.table.metrics import COSTS, MEASURED, Accuracies, Cost, Floats, Metric, TableError
-from harness.files import read_array
+from harness.files import unzip_arrays, zip_arrays
 
 FORMAT = "NAS-Bench-201 table 1"
 MAX_BYTES = 20_000_000
@@ -34,12 +32,12 @@ def encode(source: str, accuracies: Mapping[Metric, Accuracies], costs: Mapping[
         if trials is not None:
             members[_name("trials", *metric)] = trials
     members |= {_name(*cost): costs[cost] for cost in COSTS if cost in costs}
-    return _zip(members)
+    return zip_arrays(members)
 
 
 def decode(content: bytes) -> tuple[str, dict[Metric, Accuracies], dict[Cost, Floats]]:
     """Source, accuracies and costs, not validated. Bytes that `encode` did not write may raise any exception."""
-    members = _unzip(content)
+    members = unzip_arrays(content)
     if str(members.pop("format", "")) != FORMAT:
         raise TableError("another format")
     source = members.pop("source").item()
@@ -68,28 +66,3 @@ def read(path: Path) -> bytes:
 
 def _name(*parts: object) -> str:
     return "/".join(map(str, parts))
-
-
-def _zip(members: Mapping[str, NDArray[Any]]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, array in members.items():
-            member = io.BytesIO()
-            np.lib.format.write_array(member, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False)
-            info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, so that the bytes do not depend on the time
-            info.create_system = 3  # nor on the operating system
-            archive.writestr(info, member.getvalue())
-    return buffer.getvalue()
-
-
-def _unzip(content: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays of an uncompressed `.npz` file; reads at most as many bytes as it has, whatever its headers say."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = archive.infolist()
-        stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
-        if not stored or sum(member.file_size for member in members) > len(content):
-            raise TableError("compressed")
-        arrays = {member.filename.removesuffix(".npy"): read_array(archive.read(member)) for member in members}
-    if not all(array.flags.c_contiguous for array in arrays.values()):
-        raise TableError("columns before rows")
-    return arrays
