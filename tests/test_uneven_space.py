@@ -77,7 +77,19 @@ def test_scores_are_what_the_space_says(results):
 
 def test_everything_is_drawn(results):
     kinds = {path.name.split("-external")[0] for path in (results / "figures").glob("*.svg")}
-    assert {"entropy", "theta", "accuracy", "final", "profile", "regret", "hits", "cost", "cells", "supernet"} <= kinds
+    assert {
+        "entropy",
+        "theta",
+        "accuracy",
+        "final",
+        "profile",
+        "regret",
+        "hits",
+        "cost",
+        "passes",
+        "cells",
+        "supernet",
+    } <= kinds
     theta = next((results / "figures").glob("theta-*.svg")).read_text()
     assert all(f"<!-- {name} -->" in theta for name in ("activation  relu", "tanh", "second  conv 3x3", "double"))
     page = (results / "leaderboard.html").read_text()

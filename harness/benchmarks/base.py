@@ -293,6 +293,9 @@ class Benchmark(ABC):
 
     # Evaluation ----------------------------------------------------------------------------------------------------
 
+    no_queries: str = "there are no accuracies to query"
+    """Why black boxes do not run where `oracle` is None."""
+
     def oracle(self, table: Path | None) -> Oracle | None:
         """What black boxes query: a table in a file, or the benchmark's own. ValueError or OSError if it cannot be
         read."""

@@ -71,7 +71,7 @@ def named(word: str) -> tuple[str, Entry]:
 def why_not(cls: type[Any], benchmark: Benchmark, table: Path | None = None) -> str | None:
     """Why a method does not run on a benchmark; None if it does. What is no method is left to `conformance`."""
     if getattr(cls, "queries", False) and benchmark.oracle(table) is None:
-        return "there are no accuracies to query"
+        return benchmark.no_queries
     options = getattr(cls, "supernet", {})
     reason: Callable[[Any], str | None] | None = getattr(cls, "unsupported", None)
     if found := reason(benchmark.full_space) if reason else None:

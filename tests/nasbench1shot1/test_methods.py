@@ -77,6 +77,23 @@ def test_every_row_of_gdas_learns():
     assert (method.alpha.detach() != before.double())[mask].all()
 
 
+@pytest.mark.parametrize(
+    "profile, method, name",
+    [
+        ("quick", "pc-darts", "nasbench1shot1/quick"),
+        ("controlled", "pc-darts", "nasbench1shot1/controlled"),
+        ("paper", "pc-darts", "nasbench1shot1/paper/pc-darts"),
+        ("paper", "gdas", "nasbench1shot1/controlled"),
+    ],
+)
+def test_methods_without_a_published_search_have_the_controlled_protocol(profile, method, name):
+    benchmark = BENCHMARKS[SPACE.name]
+    budget = benchmark.default_protocol(profile, "cifar10", method)
+    assert (budget.name, budget.profile) == (name, name.split("/")[1])
+    published = {"lr": 3e-4, "warmup": 0.0} if "paper/" in name else {}
+    assert benchmark.published_settings(profile, "cifar10", method) == published
+
+
 # Reports -------------------------------------------------------------------------------------------------------------
 
 

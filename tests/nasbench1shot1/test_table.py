@@ -98,7 +98,8 @@ def test_scores_are_means_over_the_trainings(path, tmp_path):
     table.save(tmp_path / "table.npz")
     space = Space2()
     texts = [space.to_string(space.random(np.random.default_rng(seed))) for seed in range(3)]
-    frame, _ = BENCHMARKS[space.name].evaluator(tmp_path / "table.npz").scores(texts)
+    frame, (failure,) = BENCHMARKS[space.name].evaluator(tmp_path / "table.npz").scores([*texts, "none"])
+    assert failure == "not an architecture of nasbench1shot1-2: 'none'"
     assert len(frame) == 6
     for row in frame.itertuples():
         number = table.number(space.hash(space.from_string(row.architecture)))
@@ -113,7 +114,7 @@ def test_black_boxes_need_held_out_accuracies(path, tmp_path):
     benchmark = BENCHMARKS[NAME]
     for table in (None, path):  # no method sees test accuracies
         assert benchmark.oracle(table) is None
-        with pytest.raises(ValueError, match="no accuracies to query"):
+        with pytest.raises(ValueError, match="no accuracies to query: a --table made from the official files"):
             select("random-search", benchmark, table)
     table = with_validation(path)
     table.save(tmp_path / "table.npz")
@@ -182,7 +183,9 @@ def test_other_files_are_refused_in_one_line(tmp_path, capsys):
             Table.load(tmp_path / name)
     with pytest.raises(TableError, match="cannot read the table"):
         Table.load(tmp_path / "missing.npz")
+    np.save(tmp_path / "short.npy", np.zeros(3))
     for source, out, reason in [
+        ("short.npy", "out.npz", "accuracies of 423624 cells"),
         ("missing.npy", "out.npz", "No such file"),
         ("whole.csv", "out.npz", "unknown source"),
         ("whole.npz", "out.csv", "must end with .npz"),
@@ -275,15 +278,15 @@ def test_official_files_are_read(tmp_path, examples):
     ]
     lower = [record(example, 12, 0.5, 0.5) for example in examples]  # of the full file, other epochs
     path.write_bytes(b"".join(map(framed, [*lower, *numbers])))
-    rows = collect(trainings(path))
+    by_cell = collect(trainings(path))
     order = np.argsort([example["hash"] for example in examples])
-    hashes, test, held_out, read_seconds = arrays_of(rows)
-    assert [row[0].hash for row in rows] == sorted(example["hash"] for example in examples)
-    assert [f"{prefix:016x}" for prefix in hashes.tolist()] == [row[0].hash[:16] for row in rows]
+    hashes, test, held_out, read_seconds = arrays_of(by_cell)
+    assert sorted(by_cell) == sorted(example["hash"] for example in examples)
+    assert [f"{prefix:016x}" for prefix in hashes.tolist()] == [name[:16] for name in sorted(by_cell)]
     assert np.array_equal(test, correct[order, :, 0])
     assert np.array_equal(held_out, correct[order, :, 1])
     assert read_seconds == pytest.approx(seconds[order])
-    assert all(cell_hash(pruned(row[0].cell)) == row[0].hash for row in rows)
+    assert all(cell_hash(pruned(training.cell)) == training.hash for training in trainings(path))
     with pytest.raises(TableError, match="8 cells, not 3 trainings of each of 423624 cells"):
         read_official(path)
 

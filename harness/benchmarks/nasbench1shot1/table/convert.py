@@ -21,7 +21,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from harness.benchmarks.nasbench1shot1.cell import MOST_VERTICES, all_cells, cell_hash, pruned
 from harness.benchmarks.nasbench1shot1.table import known
 from harness.benchmarks.nasbench1shot1.table.table import CELLS, IMAGES, Counts, Table, TableError
-from harness.benchmarks.nasbench1shot1.table.tfrecord import Training, trainings
+from harness.benchmarks.nasbench1shot1.table.tfrecord import Outcome, Training, trainings
 from harness.files import read_array
 
 EPOCHS = 108
@@ -77,32 +77,32 @@ def read_source(path: Path) -> Table:
 
 def read_official(path: Path) -> Table:
     """The official files. Of the full one, only the trainings of 108 epochs count."""
-    rows = collect(trainings(path))
-    if len(rows) != CELLS or {len(row) for row in rows} != {TRAININGS}:
-        raise TableError(f"{path}: {len(rows)} cells, not {TRAININGS} trainings of each of {CELLS} cells")
+    by_cell = collect(trainings(path))
+    if len(by_cell) != CELLS or {len(outcomes) for outcomes in by_cell.values()} != {TRAININGS}:
+        raise TableError(f"{path}: {len(by_cell)} cells, not {TRAININGS} trainings of each of {CELLS} cells")
     source = f"NAS-Bench-101, {TRAININGS} trainings of each cell, from a file with SHA-256 {_digest(path)}"
-    return Table(source, *arrays_of(rows))
+    return Table(source, *arrays_of(by_cell))
 
 
-def collect(everything: Iterable[Training]) -> list[list[Training]]:
-    """The trainings of 108 epochs by cell, in the order of the hashes. TableError if a cell has another hash."""
-    by_cell: dict[str, list[Training]] = {}
+def collect(everything: Iterable[Training]) -> dict[str, list[Outcome]]:
+    """The outcomes of trainings of 108 epochs, by the hash of their cell. TableError if a cell has another hash."""
+    by_cell: dict[str, list[Outcome]] = {}
     for training in everything:
         if training.epochs == EPOCHS:
             if training.hash not in by_cell and cell_hash(pruned(training.cell)) != training.hash:
                 raise TableError(f"the cell under the hash {training.hash} has another one")
-            by_cell.setdefault(training.hash, []).append(training)
-    return [by_cell[name] for name in sorted(by_cell)]
+            by_cell.setdefault(training.hash, []).append(training.outcome)
+    return by_cell
 
 
-def arrays_of(rows: Sequence[Sequence[Training]]) -> tuple[NDArray[np.uint64], Counts, Counts, NDArray[np.float32]]:
+def arrays_of(
+    by_cell: Mapping[str, Sequence[Outcome]],
+) -> tuple[NDArray[np.uint64], Counts, Counts, NDArray[np.float32]]:
     """Hashes, numbers of images of both splits, and seconds, as a table has them."""
-    return (
-        _prefixes([row[0].hash for row in rows]),
-        _counts([[training.test for training in row] for row in rows]),
-        _counts([[training.held_out for training in row] for row in rows]),
-        np.array([[training.seconds for training in row] for row in rows], dtype=np.float32),
-    )
+    hashes = sorted(by_cell)
+    numbers = np.array([by_cell[name] for name in hashes])  # (cells, trainings, 3)
+    seconds, held_out, test = np.moveaxis(numbers, 2, 0)
+    return _prefixes(hashes), _counts(test), _counts(held_out), seconds.astype(np.float32)
 
 
 def read_ordered(path: Path) -> Table:

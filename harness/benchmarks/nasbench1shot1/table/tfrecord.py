@@ -27,16 +27,22 @@ SECONDS, VALID_ACCURACY, TEST_ACCURACY = 2, 4, 5
 """Fields of `EvaluationData`, all of them doubles."""
 
 
+class Outcome(NamedTuple):
+    """Of a training."""
+
+    seconds: float
+    held_out: float
+    """Accuracies at its end, as fractions."""
+    test: float
+
+
 class Training(NamedTuple):
     """One training of one cell."""
 
     hash: str
     epochs: int
     cell: Cell
-    seconds: float
-    held_out: float
-    """Accuracies at its end, as fractions."""
-    test: float
+    outcome: Outcome
 
 
 def trainings(path: Path) -> Iterator[Training]:
@@ -75,7 +81,7 @@ def _training(record: bytes) -> Training:
         raise ValueError("it has no evaluation")
     last = fields(evaluations[-1])
     numbers = (struct.unpack("<d", last[field][-1])[0] for field in (SECONDS, VALID_ACCURACY, TEST_ACCURACY))
-    return Training(cell_hash, epochs, Cell.of_matrix(matrix, operations.split(",")), *numbers)
+    return Training(cell_hash, epochs, Cell.of_matrix(matrix, operations.split(",")), Outcome(*numbers))
 
 
 def fields(message: bytes) -> dict[int, list[bytes]]:
