@@ -248,6 +248,8 @@ class Benchmark(ABC):
     """Names of the options of the supernet that a method can declare."""
     compiles: bool = False
     """Whether the supernet takes `compiled=True`."""
+    gains_on_cpu: bool = True
+    """Whether its compiled passes are faster than eager ones on a CPU too."""
     datasets: tuple[str, ...] = ()
     """To search on, besides a user's own."""
     default_datasets: Mapping[str, str] = {"quick": "digits", "controlled": "cifar10", "paper": "cifar10"}

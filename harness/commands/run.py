@@ -16,7 +16,7 @@ from rich.table import Column
 from rich.table import Table as RichTable
 
 from harness import __version__, plugins
-from harness.benchmarks import BENCHMARKS
+from harness.benchmarks import BENCHMARKS, Benchmark
 from harness.commands import compare, execution, report, values
 from harness.commands.console import Output
 from harness.experiment import registry
@@ -229,23 +229,32 @@ def _plan(options: argparse.Namespace, console: Console) -> list[SearchJob]:
         )
 
     jobs = planned([])
-    reason = _cannot_compile(options, jobs)
+    if not any(job.config["numerics"].get("compiled") for job in jobs) or options.backend != "loky":
+        return jobs  # what the machines of a cluster can do is not known here
+    reason = _cannot_compile(options)
+    if reason and options.compile == "on":
+        raise ValueError(f"--compile on: {reason}")
+    if options.compile == "auto":
+        reason = reason or _gains_nothing(options, benchmark)
     if reason is None:
         return jobs
-    if options.compile == "on":
-        raise ValueError(f"--compile on: {reason}")
     console.print(f"the searches are not compiled: {reason}", markup=False)
     return planned(["protocol.compiled=false"])
 
 
-def _cannot_compile(options: argparse.Namespace, jobs: Sequence[SearchJob]) -> str | None:
-    """Why searches that are to be compiled cannot be on this machine; None if they can be, or run on a cluster."""
+def _cannot_compile(options: argparse.Namespace) -> str | None:
+    """Why searches cannot be compiled on this machine; None if they can be."""
     from harness.experiment.devices import cannot_compile, usable
 
-    asked = any(job.config["numerics"].get("compiled") for job in jobs)
-    if not asked or options.backend != "loky":
-        return None
     return next(filter(None, map(cannot_compile, usable(options.device))), None)
+
+
+def _gains_nothing(options: argparse.Namespace, benchmark: Benchmark) -> str | None:
+    from harness.experiment.devices import usable
+
+    if benchmark.gains_on_cpu or any(name != "cpu" for name in usable(options.device)):
+        return None
+    return f"on a CPU this makes searches on {benchmark.name} no faster (--compile on does it all the same)"
 
 
 def _machines(options: argparse.Namespace) -> list[Machine]:

@@ -138,7 +138,7 @@ def planned(*words):
     [
         ([], {}, {}),
         (["--profile", "controlled"], {"compiled": True}, {}),
-        (["--profile", "controlled", "--space", "darts"], {"compiled": True}, {}),
+        (["--profile", "controlled", "--space", "darts", "--compile", "on"], {"compiled": True}, {}),
         (["--profile", "controlled", "--set", "protocol.channels=8"], {}, {}),
         (["--profile", "controlled", "--compile", "off"], {}, {"compiled": False}),
         (["--compile", "on"], {"compiled": True}, {"compiled": True}),
@@ -157,6 +157,16 @@ def test_without_a_compiler_searches_are_eager_and_say_so(monkeypatch):
     assert "the searches are not compiled: there is no C++ compiler" in said
     with pytest.raises(ValueError, match=r"--compile on: there is no C\+\+ compiler"):
         planned("--compile", "on", "--device", "cpu")
+
+
+def test_where_programs_are_no_faster_searches_are_eager_and_say_so(monkeypatch):
+    words = ["--profile", "controlled", "--space", "darts", "--device", "cpu"]
+    config, said = planned(*words)
+    assert "compiled" not in config["numerics"]
+    assert "the searches are not compiled: on a CPU this makes searches on darts no faster" in said
+    monkeypatch.setattr(devices, "usable", lambda _: ["cuda:0"])
+    monkeypatch.setattr(devices, "cannot_compile", lambda _: None)
+    assert planned(*words)[0]["numerics"]["compiled"]
 
 
 def test_a_space_whose_supernet_has_no_compiled_form_is_refused():

@@ -26,6 +26,7 @@ class DARTSBenchmark(Benchmark):
     full_space = DARTS()
     supernet_options = ("partial_channels", "auxiliary_skip")
     compiles = True
+    gains_on_cpu = False  # results/benchmarks.md; and a program for one of its cells takes minutes to compile
     datasets = ("digits", "cifar10", "cifar100", "imagenet16-120", "imagenet")
     families: Mapping[str, tuple[str, ...]] = {"gaea": ("gaea-pc-darts",)}
     dataset_order = ("cifar10", "cifar100", "imagenet16-120", "imagenet")
