@@ -1,3 +1,20 @@
 """A benchmark harness for weight-sharing neural architecture search."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.results import Results, run
+
 __version__ = "0.1.0"
+__all__ = ["Results", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """`harness.run` and `harness.Results`, imported when they are asked for."""
+    if name in __all__:
+        from harness import results
+
+        return getattr(results, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

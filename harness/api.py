@@ -282,10 +282,10 @@ class OneShot(nn.Module, ABC):
 
     def get_extra_state(self) -> dict[str, Any]:
         """The optimizers' states: torch calls this from `state_dict()`."""
-        return {name: optimizer.state_dict() for name, optimizer in self._optimizers()}
+        return {name: optimizer.state_dict() for name, optimizer in self.held_optimizers()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        for name, optimizer in self._optimizers():
+        for name, optimizer in self.held_optimizers():
             optimizer.load_state_dict(state[name])
 
     def exchange_optimizers(self, optimizer: Callable[[list[Tensor]], torch.optim.Optimizer]) -> None:
@@ -293,11 +293,12 @@ class OneShot(nn.Module, ABC):
 
         ValueError if there is none to exchange.
         """
-        held = self._optimizers()
+        held = self.held_optimizers()
         if not held:
             raise ValueError(f"{type(self).__name__} holds no torch.optim optimizer that could be exchanged")
         for name, before in held:
             setattr(self, name, optimizer([p for group in before.param_groups for p in group["params"]]))
 
-    def _optimizers(self) -> list[tuple[str, torch.optim.Optimizer]]:
+    def held_optimizers(self) -> list[tuple[str, torch.optim.Optimizer]]:
+        """The optimizers held as attributes, with the names of these."""
         return [(name, value) for name, value in vars(self).items() if isinstance(value, torch.optim.Optimizer)]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import keyword
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from harness.arguments import Parser
 from harness.benchmarks import BENCHMARKS
 from harness.files import EarlierFormatError
 from harness.text import printable
@@ -23,17 +25,26 @@ COMMANDS = {
     "check": "check a method against the contract",
     "retrain": "train architectures from scratch",
     "data": "fetch image datasets",
+    "merge": "add the runs of results folders to another one",
+    "export": "write a results folder as one archive",
+    "import": "add the runs of an archive to a results folder",
+    "verify": "check results that are to be published or submitted",
     "migrate": "convert a results folder of an earlier format",
     "pack": "put the records of black-box searches into a few compressed files",
 }
-"""By name: modules of `harness.commands`."""
+"""By name. `module` has the module of each."""
+
+
+def module(command: str) -> str:
+    """Of one of `COMMANDS`; a keyword of Python has an underscore behind it."""
+    return f"harness.commands.{command}{'_' * keyword.iskeyword(command)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 all well, 1 a run failed, 2 bad input or results that cannot be written, 128 + n signal n."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     tools = sorted({name for benchmark in BENCHMARKS.values() for name in benchmark.tools})
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m harness",
         description="A benchmark harness for neural architecture search.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -44,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ),
     )
     parser.add_argument("command", choices=[*COMMANDS, *tools], metavar="COMMAND")
+    if not words:
+        parser.print_help(sys.stderr)
+        return 2
     command = parser.parse_args(words[:1]).command
     if command in COMMANDS:
         return run(command, words[1:], f"python -m harness {command}")
@@ -56,7 +70,7 @@ def run(command: str, arguments: Sequence[str], program: str) -> int:
         sys.stdout.reconfigure(errors="replace")  # a terminal that lacks ± is no reason to stop
     try:
         with _signals_heeded():
-            status: int = importlib.import_module(f"harness.commands.{command}").main(arguments, program)
+            status: int = importlib.import_module(module(command)).main(arguments, program)
             return status
     except (ValueError, OSError, EarlierFormatError) as error:
         reason = printable(" ".join(str(error).split()))

@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -60,23 +60,42 @@ def _named(target: str) -> Any:
     return getattr(module, name, None)
 
 
+@dataclass(frozen=True)
+class Source:
+    """The file that defines a class or a function, as it was when it was imported."""
+
+    file: str
+    """Its name, without the folder."""
+    content: bytes
+    name: str = ""
+    """Of the class or function."""
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
 def source_digest(cls: type) -> str:
-    """SHA-256 of the file that defines a class, as it was when it was imported. ValueError if there is no such file, or
-    a package's file has changed since then: only a new process would import it again."""
-    module = sys.modules[cls.__module__]
+    """SHA-256 of `source(cls)`, with the same errors."""
+    return source(cls).sha256
+
+
+def source(found: Any) -> Source:
+    """The file that defines a class or a function. ValueError if there is no such file, or a package's file has changed
+    since it was imported: only a new process would import it again."""
+    module = sys.modules[found.__module__]
     if module.__file__ is None:
-        raise ValueError(f"{cls.__name__} has no source file")
-    now = hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest()
-    imported = _DIGESTS.setdefault(module.__name__, now)
-    if imported != now and module.__name__ in _FILES:
-        return imported  # the file's new content is another module
-    if imported != now:
+        raise ValueError(f"{found!r} has no source file")
+    if module.__name__ in _FILES:  # a new content of the file is another module
+        return replace(_SOURCES[module.__name__], name=getattr(found, "__name__", ""))
+    now = Source(Path(module.__file__).name, Path(module.__file__).read_bytes())
+    if _SOURCES.setdefault(module.__name__, now) != now:
         raise ValueError(f"{module.__file__} has changed since it was imported: start a new process")
-    return imported
+    return replace(now, name=getattr(found, "__name__", ""))
 
 
-_DIGESTS: dict[str, str] = {}
-"""By module: of its source when it was imported."""
+_SOURCES: dict[str, Source] = {}
+"""By module, as it was imported."""
 _FILES: set[str] = set()
 """Modules that were imported from a file by its path."""
 
@@ -112,7 +131,7 @@ def _module_of_file(path: Path) -> ModuleType:
     except BaseException:
         del sys.modules[name]
         raise
-    _DIGESTS[name] = digest
+    _SOURCES[name] = Source(path.name, content)
     _FILES.add(name)
     return module
 

@@ -14,13 +14,14 @@ from harness.experiment.registry import built_in
 ROOT = Path(__file__).parents[1]
 
 MAY_IMPORT = {
+    "arguments": set(),
     "files": set(),
     "processes": set(),
     "text": set(),
     "unpickling": set(),
     "protocol": set(),
     "api": {"benchmarks"},
-    "benchmarks": {"evaluate", "files", "protocol", "text", "unpickling"},
+    "benchmarks": {"arguments", "evaluate", "files", "protocol", "text", "unpickling"},
     "plugins": set(),
     "data": {"plugins", "processes", "unpickling"},
     "search": {"api", "benchmarks", "data", "protocol"},
@@ -37,20 +38,23 @@ MAY_IMPORT = {
         "search",
         "text",
     },
-    "report": {"benchmarks", "experiment", "files", "text"},
+    "report": {"arguments", "benchmarks", "experiment", "files", "text"},
     "commands": {
         "api",
+        "arguments",
         "benchmarks",
         "data",
         "evaluate",
         "experiment",
+        "files",
         "plugins",
         "processes",
         "protocol",
         "report",
         "text",
     },
-    "cli": {"benchmarks", "commands", "files", "text"},
+    "results": {"commands", "experiment", "report"},
+    "cli": {"arguments", "benchmarks", "commands", "files", "text"},
     "__main__": {"cli"},
 }
 

@@ -1,18 +1,23 @@
 """Where the output goes, and what may be given on the command line."""
 
+import io
 import os
+import re
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 import run_all
 from harness.benchmarks.nasbench201.table import open_table
 from harness.cli import main
+from harness.experiment.progress import Display, Shown
+from harness.experiment.store import Store
 from tests.report.conftest import results  # noqa: F401 - a fixture
-from tests.test_run_all import ROOT
+from tests.test_run_all import ROOT, SMALL
 
 
 def test_a_reader_that_has_gone_ends_the_call_as_a_signal_does():
@@ -49,3 +54,49 @@ def test_a_table_that_lacks_what_searches_query_is_refused_before_they_begin(tmp
     assert run_all.main([*words, "--results", str(tmp_path / "results")]) == 2
     assert "train_seconds" in capsys.readouterr().err
     assert not (tmp_path / "results").exists()
+
+
+def test_finished_runs_are_short_lines_and_brief_ones_are_summed_up(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("harness.experiment.progress.BRIEF_SECONDS", 0.0)
+    words = ["--methods", "gaea", "--seeds", "2", "--jobs", "1", "--set", "protocol.epochs=1", *SMALL]
+    words += ["--set", "gaea-darts-erm.lr=0.2", "--results", str(tmp_path)]
+    assert run_all.main(words) == 0
+    printed = capsys.readouterr().out
+    assert "all with batch_size=64, channels=2, epochs=1\n" in printed
+    lines = [line for line in printed.splitlines() if re.match(r"\[\d/4\]", line)]
+    result = r"\d+\.\d\d % on cifar10 \(x-valid\), \d+\.\d s"
+    assert re.fullmatch(rf"\[1/4\] gaea-darts-erm \[lr=0\.2\] on digits, seed 0: {result}", lines[0])
+    assert re.fullmatch(rf"\[4/4\] gaea-darts-bilevel on digits, seed 1: {result}", lines[3])
+    assert max(map(len, lines)) < 90
+    monkeypatch.undo()
+    black_boxes = ["--methods", "random-search,local-search", "--look-up", "found", "--figures", "none"]
+    assert run_all.main([*black_boxes, "--seeds", "3", "--results", str(tmp_path)]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
+    assert [line.partition(",")[0] for line in lines] == [
+        "[6/6] random-search on cifar10: 3 runs",
+        "[6/6] local-search on cifar10: 3 runs",
+    ]
+
+
+def test_a_failure_is_said_at_once_and_a_single_brief_run_with_its_result(tmp_path):
+    console = Console(file=io.StringIO(), width=200)
+    runs = [Shown(key, name, 0, 1) for key, name in (("a", "one"), ("b", "other"))]
+    with Display(console, Store(tmp_path), runs, lambda record: f"result of {record['key']}") as display:
+        display.done({"key": "a", "status": "done", "provenance": {"seconds": 0.25}})
+        display.done({"key": "b", "status": "failed", "failure": "Traceback\nValueError: no", "provenance": {}})
+    lines = console.file.getvalue().splitlines()
+    assert lines == ["[2/2] other, seed 0: FAILED: ValueError: no", "[2/2] one, seed 0: result of a, 0.2 s"]
+
+
+def test_a_wrong_call_is_one_line_and_no_command_is_the_help(capsys):
+    for words in (["compare"], ["retrain", "--cell"], ["table"], ["decode", "--x"], ["sing"], ["data", "fetch", "x"]):
+        with pytest.raises(SystemExit) as stop:
+            main(words)
+        assert stop.value.code == 2
+        printed = capsys.readouterr().err
+        assert len(printed.splitlines()) == 1
+        assert printed.startswith("python -m harness")
+    assert main([]) == 2
+    help_text = capsys.readouterr().err
+    assert "python -m harness COMMAND --help" in help_text
+    assert "compare" in help_text

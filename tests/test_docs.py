@@ -17,7 +17,7 @@ DOCUMENTS = sorted(
 PARSERS = {
     "run_all.py": "harness.commands.run:parser",
     "harness.report.render.excerpt": "harness.report.render.excerpt:parser",
-    **{f"harness {name}": f"harness.commands.{name}:parser" for name in cli.COMMANDS},
+    **{f"harness {name}": f"{cli.module(name)}:parser" for name in cli.COMMANDS},
 }
 TOOLS = [
     (name, space, f"{module}:parser")

@@ -317,6 +317,10 @@ class Benchmark(ABC):
         """By dataset, how architectures are retrained from scratch; empty: they are not."""
         return {}
 
+    def own_recipe(self, full: bool) -> Recipe | None:
+        """How architectures are retrained on images of a user's own, briefly or in full; None: they are not."""
+        return None
+
     def network(self, arch: Arch, recipe: Recipe, classes: int, large: bool) -> Network:
         """Of one architecture, to be trained from scratch.
 

@@ -105,6 +105,9 @@ class ExternalBenchmark(Benchmark):
             return {}
         return {name: replace(RECIPES[name], auxiliary_weight=0.0, drop_path=0.0) for name in RETRAINED_ON}
 
+    def own_recipe(self, full: bool) -> Recipe:
+        return replace(RECIPES["cifar10" if full else "digits"], auxiliary_weight=0.0, drop_path=0.0, flip=False)
+
     def network(self, arch: Arch, recipe: Recipe, classes: int, large: bool) -> Network:
         """The supernet, fixed to the architecture."""
         from harness.evaluate.network import FixedSupernet

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import plugins
+from harness.arguments import Parser
 from harness.benchmarks import BENCHMARKS, Benchmark
 from harness.commands import values
 from harness.experiment import registry
@@ -30,39 +31,42 @@ def main(arguments: Sequence[str], program: str) -> int:
     options = parser(program).parse_args(arguments)
     name, entry = registry.named(options.method)
     benchmarks = [registry.benchmark_of(options.space)] if options.space else list(BENCHMARKS.values())
-    reasons, problems = check(entry, benchmarks)
+    reasons, problems = check(entry, benchmarks, plugins.external(options.optimizer) if options.optimizer else None)
+    name += f" with {options.optimizer.rpartition(':')[2]}" if options.optimizer else ""
     sys.stdout.write("".join(f"- {line}\n" for line in problems) or f"{name} meets the contract.\n")
     sys.stdout.write("".join(f"It does not run {line}.\n" for line in reasons))
     return int(bool(problems))
 
 
 def parser(program: str = "python -m harness check") -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(
-        prog=program, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    result = Parser(prog=program, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     result.add_argument("method", metavar="METHOD")
     result.add_argument("--space", type=values.space, metavar="NAME", help="default: every space")
+    result.add_argument(
+        "--optimizer", metavar="FILE.py:CLASS", help="check the method with this optimizer in the place of its own"
+    )
     return result
 
 
-def check(entry: Entry, benchmarks: Sequence[Benchmark]) -> tuple[list[str], list[str]]:
+def check(entry: Entry, benchmarks: Sequence[Benchmark], optimizer: Entry | None = None) -> tuple[list[str], list[str]]:
     """Why a method does not run on some benchmarks, and what is wrong with it, in lines that say how to fix it."""
     import torch
 
     from harness.api import BlackBox, OneShot
     from harness.data import load, search_data
-    from harness.experiment import conformance
+    from harness.experiment import conformance, exchange
 
     torch.set_num_threads(1)
     cls = plugins.load(entry)
     if issubclass(cls, OneShot) and (problems := conformance.first_contract_problems(cls)):
         return [], problems
+    exchanged: exchange.Exchange | None = (plugins.load(optimizer), {}) if optimizer else None
     reasons, problems = [], []
     for benchmark in benchmarks:
         if reason := registry.why_not(cls, benchmark):
             reasons.append(f"on {benchmark.name}: {reason}")
         elif issubclass(cls, BlackBox):
-            problems += conformance.examine_black_box(cls, benchmark)
+            problems += conformance.examine_black_box(cls, benchmark, exchanged)
         elif not issubclass(cls, OneShot):
             problems += conformance.problems(cls, benchmark.full_space)
         else:
@@ -74,5 +78,8 @@ def check(entry: Entry, benchmarks: Sequence[Benchmark]) -> tuple[list[str], lis
             for zero_operation in variants.values():  # one where there is no zero operation
                 protocol = replace(quick, epochs=EPOCHS, zero_operation=zero_operation)
                 where = f"on {benchmark.name} {'with' if zero_operation else 'without'} the zero operation"
-                problems += [f"{where}: {line}" for line in conformance.examine(cls, benchmark, data, protocol)]
+                problems += [
+                    f"{where}: {line}"
+                    for line in conformance.examine(cls, benchmark, data, protocol, optimizer=exchanged)
+                ]
     return reasons, list(dict.fromkeys(problems))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from harness.arguments import Parser
 from harness.commands.execution import add_data
 from harness.data.archives import BatchFiles
 from harness.data.datasets import DATASETS
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str], program: str) -> int:
 
 
 def parser(program: str = "python -m harness data") -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog=program, description="Fetch image datasets into the data folder.")
+    result = Parser(prog=program, description="Fetch image datasets into the data folder.")
     commands = result.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("fetch", help="download, check and unpack an official archive")
     command.add_argument(

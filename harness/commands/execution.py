@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness.commands import values
-from harness.experiment.store import Store
+from harness.commands import finished, values
+from harness.experiment.store import Record, Store
 from harness.text import verbatim
 
 if TYPE_CHECKING:  # these need torch, which --help does without
@@ -118,10 +119,13 @@ def execute(
     console: Console,
     scheduler: str | None = None,
     stops_at_failure: bool = False,
+    result: Callable[[Record], str] | None = None,
 ) -> int:
     """Do the jobs that are missing, `number` at a time; returns how many failed.
 
-    scheduler: of a Dask cluster; None: processes of this machine.
+    Args:
+        scheduler: of a Dask cluster; None: processes of this machine.
+        result: a few words about the result of a run; None: `finished.result`.
     """
     from harness.experiment import claims
     from harness.experiment.progress import Display
@@ -138,17 +142,19 @@ def execute(
     console.print(f"{len(jobs)} runs asked, {len(jobs) - len(missing)} done, {len(missing)} to do")
     if not missing:
         return 0
-    labels = {job.key: job.label for job in missing}
-    shown = [(job.key, job.label, job.epochs) for job in missing]
+    shown, shared = finished.shown(missing)
+    if shared:
+        console.print(verbatim(f"all with {shared}"))
+    result = result or partial(finished.result, store)
     failed = 0
     try:
         with (
             cluster(scheduler, number) as workers,
-            Display(console, store, shown) as display,
+            Display(console, store, shown, result) as display,
             closing(Scheduler(missing, machines, workers, "dask" if scheduler else "loky").records()) as records,
         ):
             for record in records:
-                display.done(record, labels[record["key"]])
+                display.done(record)
                 failed += record["status"] == "failed"
                 store.warnings += record["provenance"].get("warnings", [])
                 if failed and stops_at_failure:

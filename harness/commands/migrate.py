@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from harness.arguments import Parser
 from harness.commands import values
 
 
@@ -18,6 +19,6 @@ def main(arguments: Sequence[str], program: str) -> int:
 
 
 def parser(program: str = "python -m harness migrate") -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog=program, description=__doc__)
+    result = Parser(prog=program, description=__doc__)
     result.add_argument("folder", type=values.folder)
     return result

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from harness.arguments import Parser
 from harness.commands import values
 from harness.experiment.store import Store
 
@@ -22,6 +23,6 @@ def main(arguments: Sequence[str], program: str) -> int:
 
 
 def parser(program: str = "python -m harness pack") -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog=program, description=__doc__)
+    result = Parser(prog=program, description=__doc__)
     result.add_argument("folder", type=values.folder)
     return result

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from harness.arguments import Parser
 from harness.benchmarks import BENCHMARKS
 from harness.commands import execution, values
 from harness.commands.console import Output
+from harness.experiment.config import RETRAINING, Label, benchmark_name
 from harness.experiment.registry import benchmark_of, built_in
 from harness.experiment.store import Store
+from harness.files import write_atomically
+from harness.report import names
 from harness.text import verbatim
 
 if TYPE_CHECKING:
@@ -29,15 +33,51 @@ def main(arguments: Sequence[str], program: str) -> int:
     options = parser(program).parse_args(arguments)
     console = Output(soft_wrap=False)
     store = Store(options.results)
+    if options.only:
+        names.resolved(labels(store), options.only)  # seen before anything is evaluated or drawn
     failed = score_stored(options, store, console)
-    report(store, options.figures, console)
+    written = report(store, options.figures, console)
+    if options.only or options.metric:
+        _write_selection(written, store, options)
     return int(failed > 0)
 
 
 def parser(program: str = "python -m harness report") -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog=program, description=__doc__)
+    result = Parser(prog=program, description=__doc__)
     add_options(result)
+    paper = result.add_argument_group("a table for a paper, tables/selection.tex, for \\input")
+    paper.add_argument(
+        "--only",
+        type=names.split,
+        default=[],
+        metavar="A,B",
+        help="these methods in this order: names, or row labels in full",
+    )
+    paper.add_argument(
+        "--metric",
+        type=values.metrics,
+        default=[],
+        metavar="DATASET[:SPLIT],...",
+        help="these columns in this order (default: the first split of every dataset)",
+    )
     return result
+
+
+def labels(store: Store) -> dict[str, Label]:
+    """The rows of a leaderboard of what is stored."""
+    from harness.report import runs
+
+    searches = [record for record in store.records() if record["config"]["kind"] != RETRAINING]
+    table = runs.tabulate(searches)
+    return dict(zip(table["method"], table["label"], strict=True))
+
+
+def _write_selection(written: Report, store: Store, options: argparse.Namespace) -> None:
+    from harness.report.render import selection
+
+    only = names.resolved(written.labels, options.only) or written.methods
+    text = selection.render(written, only, options.metric)
+    write_atomically(store.folder / "tables" / "selection.tex", text.encode())
 
 
 def add_options(parser: argparse._ActionsContainer) -> None:
@@ -73,14 +113,27 @@ def add_space(parser: argparse._ActionsContainer) -> None:
 
 
 def score_stored(options: argparse.Namespace, store: Store, console: Console) -> int:
-    """Evaluate the architectures of stored searches with a table that is given, or as a user's own space does; returns
-    for how many that failed."""
+    """Evaluate the architectures of stored searches with a table that is given, as a user's own space does, or with the
+    benchmark's own table where no accuracies are stored; returns for how many that failed."""
     benchmark = benchmark_of(options.space)
-    if benchmark.sha256 is None and not options.table:  # the searches stored what the benchmark's own table has
-        return 0
     if not store.folder.is_dir():
         raise ValueError(f"no results folder {store.folder}")
+    if benchmark.sha256 is None and not options.table and not _lacks_scores(store, benchmark):
+        return 0  # the searches stored what the benchmark's own table has
     return score(benchmark, benchmark.evaluator(options.table), store, options.look_up == "found", console)
+
+
+def _lacks_scores(store: Store, benchmark: Benchmark) -> bool:
+    """Whether a stored search of a built-in benchmark ended with an architecture of which no accuracy is stored."""
+    known = {
+        text for scores in store.scores() if scores.benchmark == benchmark.name for text in scores.frame["architecture"]
+    }
+    searches = (r for r in store.records() if r["status"] == "done" and "cells" in r)
+    return any(
+        record["cells"]["last"] not in known
+        for record in searches
+        if benchmark_name(record["config"]) == benchmark.name
+    )
 
 
 def score(benchmark: Benchmark, evaluator: Evaluator | None, store: Store, chosen_only: bool, console: Console) -> int:

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
+from harness.arguments import Parser
 from harness.benchmarks import BENCHMARKS, Benchmark
 from harness.commands import execution, values
 from harness.commands.console import Output
+from harness.commands.run import add_recipe
 from harness.evaluate.recipe import SCHEDULES, Recipe
 from harness.experiment.config import dataset_name
 from harness.experiment.registry import benchmark_of
@@ -48,7 +50,7 @@ def main(arguments: Sequence[str], program: str) -> int:
 def parser(program: str = "python -m harness retrain") -> argparse.ArgumentParser:
     retrained = {name: benchmark for name, benchmark in BENCHMARKS.items() if benchmark.recipes()}
     recipes = {name: recipe for benchmark in retrained.values() for name, recipe in benchmark.recipes().items()}
-    result = argparse.ArgumentParser(
+    result = Parser(
         prog=program,
         description="Train architectures from scratch and report their test errors.",
         epilog="Repeating a command with the same --results runs only what is missing.",
@@ -68,7 +70,13 @@ def parser(program: str = "python -m harness retrain") -> argparse.ArgumentParse
         metavar="NAME",
         help=f"{', '.join(retrained)}, or your own as file.py:Class (default: %(default)s)",
     )
-    what.add_argument("--dataset", choices=recipes, default=next(iter(recipes)), help="default: %(default)s, a proxy")
+    what.add_argument(
+        "--dataset",
+        default=next(iter(recipes)),
+        metavar="NAME",
+        help=f"{', '.join(recipes)}, or your own images as file.py:function (default: %(default)s, a proxy)",
+    )
+    add_recipe(what)
     what.add_argument(
         "--seeds", type=values.seeds, default="1", metavar="S", help="4 means 0..3; 0,3,7 and 2-5 work too (default: 1)"
     )
@@ -107,7 +115,9 @@ def _retrain(options: argparse.Namespace, group: Group) -> int:
     overrides = {name: value for name, value in overrides.items() if value is not None}
     cells = [retrainings.named_cell(benchmark, text) for text in options.cell]
     data = options.data.absolute()
-    jobs = retrainings.plan(options.space, cells, options.dataset, options.seeds, overrides, data, group.size)
+    jobs = retrainings.plan(
+        options.space, cells, options.dataset, options.seeds, overrides, data, group.size, options.recipe == "full"
+    )
     machines = _machines(options)
     if distributed.launched_by_torchrun():
         exit_with_parent(os.getppid())

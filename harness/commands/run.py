@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -16,12 +16,13 @@ from rich.table import Column
 from rich.table import Table as RichTable
 
 from harness import __version__, plugins
+from harness.arguments import Parser
 from harness.benchmarks import BENCHMARKS, Benchmark
-from harness.commands import compare, execution, report, values
+from harness.commands import compare, execution, finished, report, values
 from harness.commands.console import Output
 from harness.experiment import registry
-from harness.experiment.config import dataset_name
-from harness.experiment.store import Store
+from harness.experiment.config import benchmark_name, dataset_name
+from harness.experiment.store import Record, Store
 from harness.protocol import PRECISIONS, PROFILES
 from harness.text import verbatim
 
@@ -48,6 +49,8 @@ def main(arguments: Sequence[str], program: str) -> int:
     store = Store(options.results)
     if options.dry_run:
         return _dry_run(options, store, console)
+    if options.compare:
+        compare.check(store, options.compare)
     if options.report_only or options.compare:
         failed = report.score_stored(options, store, console)
         return max(_report(options, store, console), int(failed > 0))
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str], program: str) -> int:
 
 def parser(program: str = "run_all.py") -> argparse.ArgumentParser:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    result = argparse.ArgumentParser(
+    result = Parser(
         prog=program,
         description="Compare neural architecture search methods: run the searches that are missing, evaluate the "
         "discovered architectures, write tables and figures.",
@@ -95,16 +98,16 @@ def parser(program: str = "run_all.py") -> argparse.ArgumentParser:
         default=[],
         metavar="SCOPE.NAME=VALUE",
         help="override protocol.NAME, METHOD.NAME, METHOD.protocol.NAME, or METHOD.optimizer by FILE.py:Class; "
-        "repeatable",
+        "A,B: each of several values; repeatable",
     )
     retrained_on = dict.fromkeys(name for benchmark in BENCHMARKS.values() for name in benchmark.recipes())
     what.add_argument(
         "--retrain",
         choices=(*retrained_on, NONE),
-        default=next(iter(retrained_on)),
-        help="dataset for retraining architectures from scratch, where no table has their accuracies "
-        "(default: %(default)s, briefly)",
+        help="dataset for retraining architectures from scratch, where no table has their accuracies (default: "
+        f"your own --dataset, else {next(iter(retrained_on))}, briefly)",
     )
+    add_recipe(what)
     how = execution.add_options(result, cores)
     how.add_argument("--precision", choices=PRECISIONS, help="of the supernet (default: fp32)")
     how.add_argument(
@@ -141,27 +144,38 @@ def parser(program: str = "run_all.py") -> argparse.ArgumentParser:
     return result
 
 
+def add_recipe(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--recipe",
+        choices=("short", "full"),
+        default="short",
+        help="how architectures are retrained on your own images (default: short, some seconds each)",
+    )
+
+
 def _search_and_report(options: argparse.Namespace, store: Store, console: Console) -> int:
     from harness.experiment import retrainings
 
     searches = _plan(options, console)
     _try_query(searches, options)
-    benchmark, retrains = registry.benchmark_of(options.space), _retrains(options)
+    benchmark, retrained_on = registry.benchmark_of(options.space), _retrained_on(options)
     evaluator = benchmark.evaluator(options.table)
-    if not retrains and evaluator is None:
+    if not retrained_on and evaluator is None:
         console.print(verbatim(NO_SCORES.format(options.space, benchmark.without_table or NO_TRAINING), "yellow"))
     store.prepare()
     machines = _machines(options)
-    failed = _execute(searches, machines, options, store, console)
+    result = finished.looked_up(benchmark, evaluator, store)
+    failed = _execute(searches, machines, options, store, console, result)
     failed += report.score(benchmark, evaluator, store, options.look_up == "found", console)
-    if retrains:
+    for dataset in retrained_on:
         if registry.benchmark_of(options.space).sha256 != benchmark.sha256:
             raise ValueError(f"{options.space} has changed since the searches began: run the same command again")
-        searched = [record for job in searches if (record := store.read(job.key))]
-        trainings = retrainings.of_searches(options.space, searched, options.retrain, options.data)
-        console.print(f"\nretraining the architectures on {options.retrain}")
+        searched = [record for job in _of_images(searches, dataset) if (record := store.read(job.key))]
+        trainings = retrainings.of_searches(options.space, searched, dataset, options.data, options.recipe == "full")
+        console.print()
+        console.print(verbatim(f"retraining the architectures on {dataset}"))
         failed += _execute(trainings, machines, options, store, console)
-    return max(_report(options, store, console), int(failed > 0))
+    return max(_report(options, store, console, searches), int(failed > 0))
 
 
 def _try_query(searches: Sequence[SearchJob], options: argparse.Namespace) -> None:
@@ -178,32 +192,58 @@ def _try_query(searches: Sequence[SearchJob], options: argparse.Namespace) -> No
             raise ValueError(f"a query of {options.space} raised {type(error).__name__}: {error}") from error
 
 
-def _retrains(options: argparse.Namespace) -> bool:
-    """Whether architectures are retrained. ValueError if they should be, on a dataset without a recipe."""
+def _retrained_on(options: argparse.Namespace) -> list[str]:
+    """The datasets that architectures are retrained on: images of the user's own that are searched on, else one that
+    the benchmark has a recipe for. ValueError if there is no recipe."""
     from harness.experiment.retrainings import recipe_for
 
     benchmark = registry.benchmark_of(options.space)
-    if options.retrain == NONE or not benchmark.recipes():
-        return False
-    recipe_for(benchmark, options.retrain)
-    return True
+    own = [dataset for dataset in options.dataset or () if ":" in dataset]
+    if options.retrain == NONE or not (benchmark.recipes() or own):
+        return []
+    datasets = [options.retrain] if options.retrain and benchmark.recipes() else own
+    datasets = datasets or [next(iter(benchmark.recipes()))]
+    for dataset in datasets:
+        recipe_for(benchmark, dataset)
+    return datasets
+
+
+def _of_images(searches: Sequence[SearchJob], dataset: str) -> list[SearchJob]:
+    """The searches whose architectures are retrained on a dataset: all, but for those on other images where it is the
+    user's own."""
+    return [job for job in searches if ":" not in dataset or getattr(job, "images", dataset) == dataset]
 
 
 def _execute(
-    jobs: Sequence[Job], machines: list[Machine], options: argparse.Namespace, store: Store, console: Console
+    jobs: Sequence[Job],
+    machines: list[Machine],
+    options: argparse.Namespace,
+    store: Store,
+    console: Console,
+    result: Callable[[Record], str] | None = None,
 ) -> int:
     number = execution.at_a_time(options.jobs, machines)
-    return execution.execute(jobs, machines, number, store, console, options.scheduler)
+    return execution.execute(jobs, machines, number, store, console, options.scheduler, result=result)
 
 
-def _report(options: argparse.Namespace, store: Store, console: Console) -> int:
+def _report(options: argparse.Namespace, store: Store, console: Console, searches: Sequence[SearchJob] = ()) -> int:
+    """Write and print the report, and last what the searches of this call have shown."""
+    from harness.report import learnt
+    from harness.report.groups import Group
+
     written = report.report(store, options.figures, console)
+    configs = [job.config for job in searches]
+    groups = [Group(benchmark_name(each), each["profile"], dataset_name(each)) for each in configs]
+    for line in learnt.sentences(written, groups):
+        console.print()
+        console.print(verbatim(line))
     if options.compare:
-        compare.say(written, options.compare, options.table, console)
+        compare.say(written, store, options.compare, options.table, console)
     return 0
 
 
 def _plan(options: argparse.Namespace, console: Console) -> list[SearchJob]:
+    from harness.experiment.overrides import grid
     from harness.experiment.plan import plan
 
     benchmark = registry.benchmark_of(options.space)
@@ -217,18 +257,24 @@ def _plan(options: argparse.Namespace, console: Console) -> list[SearchJob]:
         overrides.append(f"protocol.compiled={'true' if options.compile == 'on' else 'false'}")
 
     def planned(more: Sequence[str]) -> list[SearchJob]:
-        return plan(
-            selection.entries,
-            options.space,
-            options.profile,
-            options.dataset or [benchmark.default_datasets[options.profile]],
-            options.seeds,
-            [*overrides, *more],
-            options.data,
-            options.table,
-        )
+        jobs: dict[str, SearchJob] = {}
+        for combination in grid(overrides):
+            found = plan(
+                selection.entries,
+                options.space,
+                options.profile,
+                options.dataset or [benchmark.default_datasets[options.profile]],
+                options.seeds,
+                [*combination, *more],
+                options.data,
+                options.table,
+            )
+            for job in found:  # a method that a grid does not concern is planned once
+                jobs.setdefault(job.key, job)
+        return sorted(jobs.values(), key=lambda job: int(job.config["seed"]))
 
     jobs = planned([])
+    _say_what_is_queried(options, jobs, console)
     if not any(job.config["numerics"].get("compiled") for job in jobs) or options.backend != "loky":
         return jobs  # what the machines of a cluster can do is not known here
     reason = _cannot_compile(options)
@@ -240,6 +286,18 @@ def _plan(options: argparse.Namespace, console: Console) -> list[SearchJob]:
         return jobs
     console.print(f"the searches are not compiled: {reason}", markup=False)
     return planned(["protocol.compiled=false"])
+
+
+def _say_what_is_queried(options: argparse.Namespace, jobs: Sequence[SearchJob], console: Console) -> None:
+    """That the table's dataset is not the one of --dataset, where it is not."""
+    queried: dict[str, dict[str, None]] = {}
+    for job in jobs:
+        name = job.config["dataset"]["name"]
+        if job.config.get("table") and options.dataset and name not in options.dataset:
+            queried.setdefault(name, {})[job.name] = None
+    for dataset, names in queried.items():
+        line = f"{', '.join(names)}: on the table, which has {dataset}, whatever --dataset is"
+        console.print(verbatim(line, "yellow"))
 
 
 def _cannot_compile(options: argparse.Namespace) -> str | None:
@@ -318,17 +376,18 @@ def _with_trainings(
     for search in searches:
         config = search.config
         yield search, f"{config['method']['name']}/{dataset_name(config)}", config["profile"]
-    if not _retrains(options):
-        return
     space = registry.benchmark_of(options.space).full_space
     stand_in = space.to_string(space.random(np.random.default_rng(0)))
-    for search in searches:
-        record = store.read(search.key)
-        known = retrainings.of_searches(options.space, [record] if record else [], options.retrain, options.data)
-        cell = (f"cell of {search.name}", stand_in)
-        seeds = [search.config["seed"]]
-        for training in known or retrainings.plan(options.space, [cell], options.retrain, seeds, {}, options.data):
-            yield training, f"training on {options.retrain}", "retraining"
+    full = options.recipe == "full"
+    for dataset in _retrained_on(options):
+        for search in _of_images(searches, dataset):
+            record = store.read(search.key)
+            records = [record] if record else []
+            known = retrainings.of_searches(options.space, records, dataset, options.data, full)
+            cell, seeds = (f"cell of {search.name}", stand_in), [search.config["seed"]]
+            planned = known or retrainings.plan(options.space, [cell], dataset, seeds, {}, options.data, full=full)
+            for training in planned:
+                yield training, f"training on {dataset}", "retraining"
 
 
 # Methods -------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.arguments import Parser
 from harness.commands import execution, values
 from harness.commands.console import Output
 from harness.experiment.registry import benchmark_of
@@ -48,9 +49,7 @@ def main(arguments: Sequence[str], program: str) -> int:
 def parser(program: str = "python -m harness scores") -> argparse.ArgumentParser:
     from harness.commands.report import add_space
 
-    result = argparse.ArgumentParser(
-        prog=program, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    result = Parser(prog=program, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     result.add_argument(
         "--scores", type=values.names, default=list(NAMES), metavar="A[,B]", help=f"default: {', '.join(NAMES)}"
     )

@@ -33,6 +33,14 @@ def names(text: str) -> list[str]:
     return found
 
 
+def metrics(text: str) -> list[tuple[str, str]]:
+    """`DATASET:SPLIT,DATASET` -> (dataset, split) pairs; an empty split is a dataset's first."""
+    pairs = [(dataset, split) for dataset, _, split in (name.partition(":") for name in names(text))]
+    if not all(dataset for dataset, _ in pairs):
+        raise argparse.ArgumentTypeError(f"expected DATASET or DATASET:SPLIT, got {text!r}")
+    return pairs
+
+
 def space(text: str) -> str:
     """The name of a benchmark, or `file.py:Class`."""
     if text not in BENCHMARKS and ":" not in text:

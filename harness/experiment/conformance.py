@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import io
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -19,6 +19,7 @@ import torch
 from harness.api import BlackBox, OneShot, Problem
 from harness.benchmarks.base import Benchmark, SearchSpace
 from harness.data import SearchData
+from harness.experiment import exchange
 from harness.protocol import Protocol, Simulation
 from harness.search.loop import Epoch, Search
 from harness.search.queries import Simulated, nothing, simulate
@@ -32,7 +33,7 @@ def problems(
     cls: type[Any],
     space: SearchSpace,
     settings: dict[str, Any] | None = None,
-    optimizer: tuple[type[Any], Mapping[str, Any]] | None = None,
+    optimizer: exchange.Exchange | None = None,
 ) -> list[str]:
     """Whether a class meets the contract on a space, perhaps with another optimizer, seen without any training."""
     name = cls.__name__
@@ -54,28 +55,12 @@ def problems(
     except Exception as error:  # whatever an outside constructor raises
         return [f"{name}(space) raised {type(error).__name__}: {error}"]
     if optimizer is not None:
-        found = _optimizer_problems(method, *optimizer)
+        found = exchange.problems(method, partial(cls, space, **(settings or {})), optimizer)
         if found:
             return found
     if not isinstance(getattr(method, "space", None), SearchSpace):
         return [f"{name}.__init__ must call super().__init__(space)"]
     return _black_box_problems(method) if isinstance(method, BlackBox) else _one_shot_problems(method)
-
-
-def _optimizer_problems(method: BlackBox | OneShot, optimizer: type[Any], settings: Mapping[str, Any]) -> list[str]:
-    name = optimizer.__name__
-    if not issubclass(optimizer, torch.optim.Optimizer):
-        return [f"{name} must derive from torch.optim.Optimizer"]
-    if not isinstance(method, OneShot):
-        return [f"{type(method).__name__} is a black box: it has no optimizer to exchange"]
-    try:
-        method.exchange_optimizers(partial(optimizer, **settings))
-        for parameter in method.parameters():
-            parameter.grad = torch.ones_like(parameter)
-        method.step()
-    except Exception as error:  # whatever an outside optimizer raises
-        return [f"{name}, in the place of the method's own optimizer: {type(error).__name__}: {error}"]
-    return []
 
 
 def _black_box_problems(method: BlackBox) -> list[str]:
@@ -196,10 +181,12 @@ def few(data: SearchData, images: int) -> SearchData:
     return replace(data, weights=data.weights[first], architecture=data.architecture[first], validation=validation)
 
 
-def examine_black_box(cls: type[BlackBox], benchmark: Benchmark) -> list[str]:
+def examine_black_box(
+    cls: type[BlackBox], benchmark: Benchmark, optimizer: exchange.Exchange | None = None
+) -> list[str]:
     """Search with queries for real: determinism, and an architecture at the end."""
     space, oracle, default = benchmark.full_space, benchmark.oracle(None), benchmark.default_simulation("quick")
-    found = problems(cls, space)
+    found = problems(cls, space, optimizer=optimizer)
     if found or default is None:
         return found
     budget_seconds = cast(Simulation, default.protocol).budget_seconds
@@ -225,17 +212,20 @@ def examine(
     data: SearchData,
     protocol: Protocol,
     settings: dict[str, Any] | None = None,
+    optimizer: exchange.Exchange | None = None,
 ) -> list[str]:
     """Search for real, as short as `protocol` says (two epochs or more): simplex at every epoch, determinism, exact
     resume from `state_dict()` after every epoch."""
     space = benchmark.space(protocol.zero_operation)
-    found = problems(cls, space, settings)
+    found = problems(cls, space, settings, optimizer)
     if found:
         return found
 
     def start() -> Search:
         torch.manual_seed(1)
         method = cls(space, **(settings or {}))
+        if optimizer:
+            exchange.exchange(method, optimizer)
         torch.manual_seed(2)
         supernet = benchmark.supernet(space, protocol, data.classes, method.supernet)
         return Search(method, supernet, data, protocol, seed=0, device=torch.device("cpu"))

@@ -5,6 +5,8 @@ METHOD.NAME=VALUE              a setting of one method
 METHOD.protocol.NAME=VALUE     a field of one method's protocol
 METHOD.optimizer=FILE.py:CLASS an optimizer in the place of the method's own
 METHOD.optimizer.NAME=VALUE    a setting of that optimizer
+
+Several values with commas between them are a grid: every combination is searched with.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from harness import plugins
@@ -35,6 +38,15 @@ class Changes:
     optimizer: Entry | None = None
     optimizer_settings: dict[str, str] = field(default_factory=dict)
     """As on the command line."""
+
+
+def grid(texts: Sequence[str]) -> list[list[str]]:
+    """All combinations of values that are given with commas between them: `darts.lr=0.01,0.1` stands for two."""
+    choices = []
+    for text in texts:
+        left, equals, value = text.partition("=")
+        choices.append([f"{left}{equals}{part.strip()}" for part in value.split(",")])
+    return [list(combination) for combination in product(*choices)]
 
 
 def parse(texts: Sequence[str], settings: Mapping[str, Values], protocols: Mapping[str, Values]) -> dict[str, Changes]:

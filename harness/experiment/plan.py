@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from harness import plugins
 from harness.api import BlackBox
-from harness.benchmarks.base import Benchmark, Oracle
+from harness.benchmarks.base import Benchmark, Oracle, SearchSpace
 from harness.data import Dataset, load, search_split
 from harness.data.folders import CLASS_FOLDERS, ClassFolders, class_folders, folder_shares
-from harness.experiment import conformance, registry
+from harness.experiment import conformance, exchange, registry
 from harness.experiment.config import SCHEMA, Config, run_key
 from harness.experiment.jobs.search import OneShotJob, QueryJob, SearchJob
 from harness.experiment.overrides import Changes, default_settings, optimizer_settings, parse
@@ -125,6 +126,8 @@ def _chosen(
     values, numerics = split_numerics(fields)
     optimizer = _optimizer(changes)
     _check(benchmark, name, cls, settings, optimizer, fields)
+    changed = differing(settings, default.settings)
+    _check_effects(name, cls, benchmark.space(fields.get("zero_operation", True)), default.settings, changed, optimizer)
     config = {
         "schema": SCHEMA,
         "kind": "black-box" if issubclass(cls, BlackBox) else "one-shot",
@@ -136,7 +139,7 @@ def _chosen(
         "protocol": {"id": chosen.name, "version": chosen.version, "values": values},
         "numerics": numerics,
         "overrides": {
-            "settings": differing(settings, default.settings),
+            "settings": changed,
             "protocol": differing(values, default_fields),
             "numerics": differing({name: fields[name] for name in NUMERICS if name in fields}, default_fields),
         },
@@ -203,6 +206,23 @@ def _check(
             f"method {name} mixes on 1/{partial} of the channels: "
             f"channels={protocol['channels']} must be a multiple of {partial}"
         )
+
+
+def _check_effects(
+    name: str,
+    cls: type[Any],
+    space: SearchSpace,
+    defaults: Mapping[str, Any],
+    changed: Mapping[str, Any],
+    optimizer: _Optimizer | None,
+) -> None:
+    """ValueError if a setting is changed that nothing reads."""
+    make: Callable[..., Any] = cls
+    idle = exchange.without_effect(partial(make, space), defaults, changed, optimizer is not None)
+    if idle:
+        instead = f": {optimizer.cls.__name__} takes the place of the optimizer that reads it" if optimizer else ""
+        hint = f"; settings of {optimizer.cls.__name__} are {name}.optimizer.NAME=VALUE" if optimizer else ""
+        raise ValueError(f"--set {name}.{idle[0]}={changed[idle[0]]} has no effect{instead}{hint}")
 
 
 # What is searched on -------------------------------------------------------------------------------------------------

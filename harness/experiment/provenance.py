@@ -37,6 +37,7 @@ def environment(device: str) -> dict[str, Any]:
     return {
         "versions": {"harness": __version__, "python": platform.python_version(), "torch": torch.__version__},
         "machine": f"{platform.machine()} {platform.system()}, {os.cpu_count()} cores",
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
         "peak_memory_mb": round(peak_megabytes("cpu"), 1),
         **({"peak_gpu_memory_mb": round(peak_megabytes(device), 1)} if device.startswith("cuda") else {}),

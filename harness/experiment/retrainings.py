@@ -32,29 +32,36 @@ def plan(
     overrides: Mapping[str, Any],
     data_folder: Path,
     processes: int = 1,
+    full: bool = False,
 ) -> list[RetrainingJob]:
     """All trainings, seed by seed.
 
     Args:
         benchmark_word: the name of a space, or `file.py:Class`.
         cells: names and architectures.
+        dataset: a name, or `file.py:function` for images of the user's own.
         overrides: values in the place of the recipe's.
         processes: how many train one network together, each with batch statistics of its own.
+        full: whether images of the user's own are trained on with the full recipe, not with the short one.
 
     Raises:
         ValueError, OSError: in one line, for whatever cannot be run as asked.
     """
     benchmark_word = registry.absolute(benchmark_word)
     benchmark = registry.benchmark_of(benchmark_word)
-    config = _common(benchmark, dataset, overrides, data_folder, processes)
+    config = _common(benchmark, dataset, overrides, data_folder, processes, full)
     return _distinct(
-        RetrainingJob({**config, "architecture": canonical(benchmark, text), "seed": seed}, name, benchmark_word)
+        RetrainingJob(
+            {**config, "architecture": canonical(benchmark, text), "seed": seed}, name, benchmark_word, dataset
+        )
         for seed in seeds
         for name, text in cells
     )
 
 
-def of_searches(benchmark_word: str, records: Iterable[Record], dataset: str, data_folder: Path) -> list[RetrainingJob]:
+def of_searches(
+    benchmark_word: str, records: Iterable[Record], dataset: str, data_folder: Path, full: bool = False
+) -> list[RetrainingJob]:
     """A training of the last epoch's architecture of every finished search, under the search's own seed.
 
     Searches that ended with the same architecture under the same seed share a training: a report joins records by the
@@ -66,7 +73,7 @@ def of_searches(benchmark_word: str, records: Iterable[Record], dataset: str, da
     done = [record for record in records if record["status"] == "done" and is_search_of(record["config"], mine)]
     if not done:
         return []
-    config = _common(benchmark, dataset, {}, data_folder, 1)
+    config = _common(benchmark, dataset, {}, data_folder, 1, full)
     return _distinct(
         RetrainingJob(
             {
@@ -76,6 +83,7 @@ def of_searches(benchmark_word: str, records: Iterable[Record], dataset: str, da
             },
             f"cell of {record['config']['method']['name']}",
             benchmark_word,
+            dataset,
         )
         for record in done
     )
@@ -90,21 +98,22 @@ def _distinct(jobs: Iterable[RetrainingJob]) -> list[RetrainingJob]:
 
 
 def _common(
-    benchmark: Benchmark, dataset: str, overrides: Mapping[str, Any], data_folder: Path, processes: int
+    benchmark: Benchmark, dataset: str, overrides: Mapping[str, Any], data_folder: Path, processes: int, full: bool
 ) -> Config:
     """What all trainings on a dataset have in common."""
-    default = recipe_for(benchmark, dataset)
+    default = recipe_for(benchmark, dataset, full)
     recipe = replace(default, **overrides)
     if reason := benchmark.unsuited_recipe(dataset, recipe):
         raise ValueError(reason)
     data = class_folders(data_folder / dataset) if dataset in CLASS_FOLDERS else load(dataset, data_folder)
+    called = f"own images, {'full' if full else 'short'}" if ":" in dataset else dataset
     values, numerics = split_numerics(asdict(recipe))
     default_values, default_numerics = split_numerics(asdict(default))
     return {
         "schema": SCHEMA,
         "kind": RETRAINING,
         "benchmark": benchmark_config(benchmark),
-        "protocol": {"id": f"{benchmark.name}/retraining/{dataset}", "version": 1, "values": values},
+        "protocol": {"id": f"{benchmark.name}/retraining/{called}", "version": 1, "values": values},
         "numerics": numerics,
         "dataset": dataset_config(dataset, data),
         "processes": processes,
@@ -116,8 +125,11 @@ def _common(
     }
 
 
-def recipe_for(benchmark: Benchmark, dataset: str) -> Recipe:
-    """How architectures are retrained on a dataset. ValueError if they are not."""
+def recipe_for(benchmark: Benchmark, dataset: str, full: bool = False) -> Recipe:
+    """How architectures are retrained on a dataset; `full` concerns a user's own images. ValueError if they are not."""
+    own = benchmark.own_recipe(full) if ":" in dataset else None
+    if own is not None:
+        return own
     recipes = benchmark.recipes()
     if dataset not in recipes:
         known = f"known: {', '.join(recipes)}" if recipes else "it has no recipes"

@@ -25,6 +25,7 @@ from harness.experiment.provenance import environment
 from harness.experiment.scalars import ignored, scalars
 from harness.experiment.store import Arrays, Record, Store
 from harness.files import WriteError
+from harness.plugins import Source
 
 
 def execute(job: Job, machine: Machine) -> Record:
@@ -38,9 +39,11 @@ def execute(job: Job, machine: Machine) -> Record:
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     begin = time.perf_counter()
     arrays: Arrays | None = None
+    sources: dict[str, Source] = {}
     short = False
     try:
         with deadline(machine.time_limit):
+            sources = job.sources()
             result, arrays, machine = _done(job, machine, store)
             result = {**job.facts(result), **result}
             json.dumps(result, allow_nan=False)  # what a user's code made may be no plain value
@@ -52,6 +55,13 @@ def execute(job: Job, machine: Machine) -> Record:
     seconds = time.perf_counter() - begin if arrays is None else float(arrays["seconds"].sum())
     spent = None if result["status"] == "failed" else seconds
     record = as_record(job, machine, result, started, spent, store.warnings)
+    if sources:
+        record["provenance"]["sources"] = {
+            what: {"file": source.file, "name": source.name, "sha256": source.sha256}
+            for what, source in sources.items()
+        }
+    for source in sources.values():
+        store.write_source(source)
     store.write(record, arrays)
     if not short:
         store.discard_checkpoint(job.key)

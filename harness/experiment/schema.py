@@ -129,6 +129,13 @@ class Retraining(Config, tag="retraining"):
 # Records -------------------------------------------------------------------------------------------------------------
 
 
+class SourceFile(Struct):
+    file: Name
+    name: Name
+    """Of the class or function."""
+    sha256: Sha256
+
+
 class Provenance(Struct):
     commit: Name | None = None
     dirty: bool | None = None
@@ -140,6 +147,8 @@ class Provenance(Struct):
     peak_memory_mb: Amount | None = None
     versions: dict[Name, Name] = {}
     warnings: list[Text] = []
+    sources: dict[Name, SourceFile] = {}
+    """Of external code, by what it is: method, optimizer, benchmark, dataset."""
 
 
 class Cells(Struct):

@@ -3,6 +3,7 @@
     runs/<key>.json         one record per run: config, result and provenance
     runs/<key>.npz          its arrays per epoch (one-shot runs); the record holds their SHA-256
     packed/<row>.jsonl.gz   records of many black-box searches, one a line (`Store.pack`)
+    sources/<sha256>.py     an external method, optimizer, space or dataset that runs used
     scores/<benchmark>-<sha256>.csv   what the table or function with that SHA-256 says of architectures
     checkpoints/<key>.pt    state of a run that has not finished, and <key>.json, its progress
     claims/<key>            which process is doing a run (harness.experiment.claims)
@@ -38,6 +39,7 @@ from harness.benchmarks.base import SCORE_COLUMNS
 from harness.experiment import schema
 from harness.experiment.config import row_key, run_key
 from harness.files import UNFINISHED, EarlierFormatError, is_abandoned, read_array, sync_folder, write_atomically
+from harness.plugins import Source
 
 Record = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
@@ -97,7 +99,7 @@ class Store:
 
     def remove_abandoned(self) -> None:
         """Remove partial files left by killed processes."""
-        for name in (*self.FOLDERS, "packed", "tables", "figures", "."):
+        for name in (*self.FOLDERS, "packed", "sources", "tables", "figures", "."):
             for path in (self.folder / name).glob(f".*{UNFINISHED}"):
                 if is_abandoned(path):
                     path.unlink(missing_ok=True)
@@ -115,6 +117,14 @@ class Store:
         text = json.dumps({**record, "sha256": _digest(record)}, indent=1, sort_keys=True, allow_nan=False)
         write_atomically(self._record_path(key), text.encode() + b"\n")
         sync_folder(self.folder / "runs")  # the checkpoint is deleted next: a power failure must not lose both
+
+    def adopt(self, other: Store, record: Record) -> None:
+        """Copy a record that another folder holds, packed or not, and its arrays, byte for byte."""
+        key, path = record["key"], other._record_path(record["key"])
+        if "arrays_sha256" in record:
+            write_atomically(self._arrays_path(key), other._arrays_path(key).read_bytes())
+        write_atomically(self._record_path(key), path.read_bytes() if path.exists() else other._packed()[key])
+        sync_folder(self.folder / "runs")
 
     def read(self, key: str) -> Record | None:
         """The record of a run, or None if there is none or a corrupt one, which is quarantined (see `warnings`).
@@ -231,6 +241,18 @@ class Store:
                 path.replace(target)
         reason = textwrap.shorten(str(why), 300, placeholder="...")
         self.warnings.append(f"corrupt file {paths[0].name} quarantined in {self.folder / 'damaged'}: {reason}")
+
+    # Sources -------------------------------------------------------------------------------------------------------
+
+    def write_source(self, source: Source) -> None:
+        """Keep the file of an external class or function; records name it by its SHA-256."""
+        path = self.source_path(source.sha256)
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            write_atomically(path, source.content)
+
+    def source_path(self, sha256: str) -> Path:
+        return self.folder / "sources" / f"{sha256}.py"
 
     # Checkpoints ---------------------------------------------------------------------------------------------------
 

@@ -256,5 +256,30 @@ COSTS = [
 """One row per method and group (`costs.Cost`); in the leaderboard, an extra column with the lines ours, published and
 verdict."""
 
+COMPARISON = [
+    *(_file(column.name, column.meaning, value=attrgetter(f"group.{column.name}")) for column in _GROUP),
+    _file("dataset", "what the cells were evaluated on"),
+    _file("split", "images that the cells were evaluated on"),
+    _file("first", "the method that is compared with the others"),
+    _file("second", "one of the others"),
+    _file("n_first", "searches", "", lambda each: each.n[0]),
+    _file("n_second", "searches", "", lambda each: each.n[1]),
+    _file("paired", "whether searches are paired by seed"),
+    _file("difference", "mean of the first minus mean of the second", "points", attrgetter("mean")),
+    _file(
+        "low",
+        "lower end of the 95 % interval of the difference",
+        "points",
+        lambda each: each.interval and each.interval.low,
+    ),
+    _file("high", "its upper end", "points", lambda each: each.interval and each.interval.high),
+    _file("p", "of Mann and Whitney's or Wilcoxon's test", "", attrgetter("test.p")),
+    _file("p_holm", "the same, corrected by Holm's method over the family", "", attrgetter("corrected")),
+    _file("family", "comparisons in the family", "", attrgetter("comparisons")),
+    _file("probability", "that a search with the first beats one with the second", "", attrgetter("improvement")),
+    _file("outcome", "of the first: better, worse, equivalent, undecided or untested"),
+]
+"""One row per pair of methods, group, dataset and split (`sentences.Comparison`)."""
+
 SIZES = [*_OURS_AND_PUBLISHED, Column("verdict", "whether the two sizes are comparable", where=TABLES | PAGE)]
 """One row per method, group, dataset and recipe (`costs.Size`); shown only as an extra column of the leaderboard."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,28 +9,15 @@ from pathlib import Path
 import pandas as pd
 
 from harness.benchmarks.base import Noise
-from harness.experiment.config import Label
 from harness.report import statistics
 from harness.report.content import Report
 from harness.report.groups import GROUP, PROXIES, Group
+from harness.report.names import resolved
 from harness.report.render.wording import ranges
 from harness.report.runs import SUBSET
 from harness.report.sentences import SELECTION, Comparison, Comparisons
 from harness.report.statistics import Test
 from harness.text import printable
-
-
-def names(text: str) -> list[str]:
-    """Split labels of methods at commas outside of brackets: `a,b [epochs=3, lr=0.1]` are two labels.
-
-    Raises ValueError for fewer than two labels or for duplicates.
-    """
-    labels = [name.strip() for name in re.split(r",(?![^\[]*\])", text)]
-    if len(labels) < 2 or not all(labels):
-        raise ValueError(f"a comparison needs at least two methods, as in A,B; got {text!r}")
-    if len(set(labels)) < len(labels):
-        raise ValueError(f"a method cannot be compared with itself: {text!r}")
-    return labels
 
 
 def compare(report: Report, methods: Sequence[str], table: Path | None, *, paired: bool = False) -> Comparisons:
@@ -43,20 +29,20 @@ def compare(report: Report, methods: Sequence[str], table: Path | None, *, paire
     dataset and split; and, as a family of their own, on all other datasets and splits together.
 
     Args:
-        methods: labels of the methods in the report.
+        methods: labels of the methods in the report, or bare names (`names.resolve`).
         table: tabular benchmark from which the noise between isomorphic cells is estimated.
         paired: pair searches by seed.
 
     Raises:
-        ValueError: if the results have no runs of a method.
+        ValueError: if the results have no runs of a method, or several rows of its name.
     """
-    methods = [_resolved(report, method) for method in methods]
+    methods = resolved(report.labels, methods)
     first, *others = methods
     short, shared = report.short_names(methods)
     comparisons: list[Comparison] = []
     notes: list[str] = []
     families = _families(report, first, paired)
-    for (group, dataset, split), scores in _scores(report, methods):
+    for (group, dataset, split), scores in scores_of(report, methods):
         noise = group.benchmark.noise(table, dataset, split) if group.benchmark else None
         primary = _is_primary(group, dataset, split)
         family = families.get((group, primary), {})
@@ -80,8 +66,11 @@ def compare(report: Report, methods: Sequence[str], table: Path | None, *, paire
                 )
             )
     notes += _never_together(report, methods)
+    notes += [CONTROL.format(short[method]) for method in methods if method in report.controls]
     return Comparisons(tuple(comparisons), shared, tuple(map(printable, notes)))
 
+
+CONTROL = "{0} is a control that sees no data: one set of its searches is compared with all groups of the benchmark"
 
 Family = dict[tuple[str, str, str], float]
 """Corrected p by dataset, split and the method that the reference is compared with."""
@@ -90,14 +79,14 @@ Family = dict[tuple[str, str, str], float]
 def _families(report: Report, reference: str, paired: bool) -> dict[tuple[Group, bool], Family]:
     """The primary (True) and the secondary (False) family of each group: the reference against all other methods."""
     families: dict[tuple[Group, bool], Family] = {}
-    for (group, dataset, split), scores in _scores(report, report.methods):
+    for (group, dataset, split), scores in scores_of(report, report.methods):
         if reference not in scores.columns:
             continue
         family = families.setdefault((group, _is_primary(group, dataset, split)), {})
         for other in scores.columns.drop(reference):
-            ours, theirs = _pair(scores, reference, other, paired)
+            ours, theirs = pair(scores, reference, other, paired)
             if min(len(ours), len(theirs)) > 1:
-                family[dataset, split, other] = _test(ours, theirs, paired).p
+                family[dataset, split, other] = tested(ours, theirs, paired).p
     return {
         key: dict(zip(family, statistics.holm(list(family.values())), strict=True)) for key, family in families.items()
     }
@@ -109,7 +98,7 @@ def _is_primary(group: Group, dataset: str, split: str) -> bool:
     return group.benchmark is not None and group.benchmark.primary == official
 
 
-def _pair(scores: pd.DataFrame, first: str, second: str, paired: bool) -> tuple[pd.Series, pd.Series]:
+def pair(scores: pd.DataFrame, first: str, second: str, paired: bool) -> tuple[pd.Series, pd.Series]:
     """Accuracies of two methods by seed: of all seeds, or of those that both have."""
     both = scores[[first, second]].sort_index()
     if paired:
@@ -117,14 +106,15 @@ def _pair(scores: pd.DataFrame, first: str, second: str, paired: bool) -> tuple[
     return both[first].dropna(), both[second].dropna()
 
 
-def _test(ours: pd.Series, theirs: pd.Series, paired: bool) -> Test:
+def tested(ours: pd.Series, theirs: pd.Series, paired: bool) -> Test:
+    """Whether the accuracies of two methods differ."""
     test = statistics.paired_test if paired else statistics.unpaired_test
     return test(ours.to_numpy()[:, None], theirs.to_numpy()[:, None])
 
 
 def blocks(report: Report, methods: Sequence[str], group: Group, dataset: str, split: str) -> pd.DataFrame:
     """(seeds, methods) accuracies of the seeds that all methods share: the blocks of `ranks.rank`."""
-    for key, scores in _scores(report, methods):
+    for key, scores in scores_of(report, methods):
         if key == (group, dataset, split):
             return scores.reindex(columns=list(methods)).dropna()
     return pd.DataFrame(columns=list(methods), dtype=float)
@@ -133,10 +123,24 @@ def blocks(report: Report, methods: Sequence[str], group: Group, dataset: str, s
 Scores = Iterator[tuple[tuple[Group, str, str], pd.DataFrame]]
 
 
-def _scores(report: Report, methods: Sequence[str]) -> Scores:
-    """For each group, dataset and split: accuracies (%) by seed (rows) and method (columns)."""
-    yield from _looked_up(report, methods)
-    yield from _trained(report, methods)
+def scores_of(report: Report, methods: Sequence[str]) -> Scores:
+    """For each group, dataset and split: accuracies (%) by seed (rows) and method (columns).
+
+    A control, which sees no data, may be compared with every method of its benchmark: where a group lacks it, its
+    searches are those of another group.
+    """
+    found = [*_looked_up(report, methods), *_trained(report, methods)]
+    borrowable = report.controls & set(methods)
+    for (group, dataset, split), scores in found:
+        for control in borrowable - set(scores.columns):
+            lent = (
+                other[control]
+                for (lender, *measured), other in found
+                if (lender.space, *measured) == (group.space, dataset, split) and control in other.columns
+            )
+            if (column := next(lent, None)) is not None:
+                scores = scores.join(column, how="outer")
+        yield (group, dataset, split), scores
 
 
 def _trained(report: Report, methods: Sequence[str]) -> Scores:
@@ -175,7 +179,7 @@ def _compare(
     paired: bool,
 ) -> Comparison | None:
     """Compare two methods, paired over their common seeds; None if there are no searches to compare."""
-    by_seed = _pair(scores, first, second, paired)
+    by_seed = pair(scores, first, second, paired)
     if not all(map(len, by_seed)):
         return None
     ours, theirs = (accuracies.to_numpy(dtype=float)[:, None] for accuracies in by_seed)
@@ -190,7 +194,7 @@ def _compare(
     )
     if differences is not None:
         spread = statistics.summary(differences)
-    test = _test(*by_seed, paired)
+    test = tested(*by_seed, paired)
     return Comparison(
         group=group,
         dataset=dataset,
@@ -222,24 +226,6 @@ def _only(scores: pd.DataFrame, method: str, other: str) -> tuple[int, ...]:
     return tuple(sorted(map(int, scores.index[scores[method].notna() & scores[other].isna()])))
 
 
-def _resolved(report: Report, method: str) -> str:
-    """The label of a method; the digest of an external method may be omitted if its name is unique.
-
-    Raises ValueError if the results have no runs of the method.
-    """
-    if method in report.methods:
-        return method
-    candidates = [
-        candidate
-        for candidate, label in report.labels.items()
-        if str(Label(label.name.partition("@")[0], label.details)) == method
-    ]
-    if len(candidates) != 1:
-        available = ", ".join(report.methods) or "no methods"
-        raise ValueError(printable(f"no runs of {method} in these results; available: {available}"))
-    return candidates[0]
-
-
 def _no_common_seeds(scores: pd.DataFrame, first: str, second: str, group: Group, dataset: str, split: str) -> str:
     seeds = "; ".join(f"{method} has {ranges(scores.index[scores[method].notna()])}" for method in (first, second))
     pair = f"{first} against {second} on {dataset} ({split}; {group.labelled_title})"
@@ -248,9 +234,10 @@ def _no_common_seeds(scores: pd.DataFrame, first: str, second: str, group: Group
 
 def _never_together(report: Report, methods: Sequence[str]) -> Iterator[str]:
     """A line for every pair of methods without a common group, dataset and split."""
-    keys = {
-        method: {key for key, scores in _scores(report, [method]) if method in scores.columns} for method in methods
-    }
+    keys: dict[str, set[tuple[Group, str, str]]] = {method: set() for method in methods}
+    for key, scores in scores_of(report, methods):
+        for method in scores.columns:
+            keys[method].add(key)
     first, *others = methods
     for second in others:
         if not keys[first] & keys[second]:

@@ -68,6 +68,8 @@ class Report:
     """Columns `accuracies.COLUMNS`: accuracies of every cell that was looked up, each number from one table."""
     methods: tuple[str, ...]
     """Labels of all methods, in leaderboard order."""
+    order: tuple[str, ...]
+    """Names of all methods that there are, whether or not they ran, in leaderboard order."""
     labels: Mapping[str, Label]
     """Structured label of each method."""
     subsets: frozenset[str]
@@ -96,6 +98,16 @@ class Report:
                 if isinstance(architecture, str) and (space, architecture) not in graphs:
                     graphs[space, architecture] = _graphs(record, space, architecture)
         return graphs
+
+    @cached_property
+    def controls(self) -> frozenset[str]:
+        """Labels of the methods that see no data at all: no images, and no answer of a table."""
+        blind: set[str] = set()
+        others: set[str] = set()
+        for record, method in zip(self.records, self.runs["method"], strict=True):
+            asks = record["config"].get("table") is not None and record.get("queries") != 0
+            (others if record["config"]["kind"] != "black-box" or asks else blind).add(method)
+        return frozenset(blind - others)
 
     @property
     def failures(self) -> list[str]:
@@ -149,6 +161,7 @@ def gather(store: Store, order: Sequence[str], published: Path) -> Report:
         regrets=regret.of_runs(finals[finals["space"].isin(with_best) | _has_optimum(finals)], looked_up),
         accuracies=looked_up,
         methods=tuple(methods),
+        order=tuple(order),
         labels=dict(zip(searches["method"], searches["label"], strict=True)),
         subsets=frozenset(searches.loc[searches["subset"].astype(bool), "method"]),
         tables={table: sources[table] for table in sorted(set(rows["table"]) & sources.keys())},

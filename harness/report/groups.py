@@ -75,7 +75,10 @@ class Group(NamedTuple):
         """Where the accuracies of the discovered cells come from."""
         if self.benchmark is None:
             return "cells evaluated by the space or retrained from scratch"
-        return "cells retrained from scratch" if self.benchmark.recipes() else "cells looked up on each dataset"
+        if self.benchmark.recipes():
+            return "cells retrained from scratch"
+        own = f" or retrained on {self.searched_on}" if self.searched_on.startswith("external:") else ""
+        return f"cells looked up on each dataset{own}"
 
     @property
     def sentence(self) -> str:

@@ -27,6 +27,7 @@ COLUMNS = [
     "failure",  # last line of the traceback; empty for a finished run
     "last",  # cell of the last epoch
     "best_valid",  # cell of the best supernet validation accuracy; missing for single-level runs
+    "overrides",  # what the user set to another value than the default, by name
     "per_epoch",  # whether the run has per-epoch arrays
 ]
 
@@ -61,14 +62,25 @@ def unambiguous(records: Sequence[Record], labels: Sequence[Label]) -> list[Labe
 
 def methods_in_order(runs: pd.DataFrame, order: Sequence[str]) -> list[str]:
     """Labels of all methods, sorted by the position of their names in `order` (unlisted names last), then by the number
-    of overrides."""
+    of overrides and their values."""
     rows = runs.drop_duplicates("method")
     names = in_order(rows["name"], order)
     keys = {
-        method: (names.index(name), len(label.details), method)
-        for method, name, label in zip(rows["method"], rows["name"], rows["label"], strict=True)
+        method: (names.index(name), len(label.details), _by_value(overrides), method)
+        for method, name, label, overrides in zip(
+            rows["method"], rows["name"], rows["label"], rows["overrides"], strict=True
+        )
     }
     return sorted(keys, key=keys.__getitem__)
+
+
+def _by_value(overrides: Mapping[str, Any]) -> list[tuple[str, bool, float, str]]:
+    """Sort key of overrides: numbers by their size."""
+    numbers = {name: isinstance(value, int | float) for name, value in overrides.items()}
+    return [
+        (name, not numbers[name], float(value) if numbers[name] else 0.0, str(value))
+        for name, value in sorted(overrides.items())
+    ]
 
 
 def without_shared(labels: Mapping[str, Label], subsets: Iterable[str] = ()) -> tuple[dict[str, str], str]:
@@ -114,6 +126,7 @@ def _row(record: Record, label: Label) -> dict[str, Any]:
         "failure": _last_line(record.get("failure")) if record["status"] == "failed" else "",
         "last": cells.get("last"),
         "best_valid": cells.get("best_valid"),
+        "overrides": config.overridden(configuration),
         "per_epoch": "arrays_sha256" in record,
     }
 

@@ -15,14 +15,17 @@ from harness.text import printable
 
 SELECTION = "last"
 
+MOST_SEEDS = 1_000
+"""Larger numbers of seeds are no plan for an experiment, and not printed."""
+
 LEGEND = (
     "How to read this: differences are in points of accuracy (%; of retrained cells 100 minus the test error), first"
     " method minus second. p is two-sided and does not test the printed difference of the means: Mann and Whitney's"
     " test asks whether the searches of both methods come from one distribution, Wilcoxon's signed-rank test (--paired)"
     " whether the differences by seed are symmetric around zero. p is corrected by Holm's method over the first method"
     " against all other methods of the group, whichever were named: on the primary dataset and split, and on all others"
-    " together. A difference is relevant if its whole interval lies beyond the noise: the pooled standard deviation"
-    " among isomorphic cells in the table."
+    " together. A difference is relevant if its whole interval lies beyond the standard deviation between trainings of"
+    " cells that compute the same (isomorphic cells of the table)."
 )
 
 
@@ -73,6 +76,48 @@ class Comparison:
         return self.corrected <= ALPHA
 
     @property
+    def outcome(self) -> str:
+        """Of the first method: better or worse (significantly), equivalent, undecided, or untested."""
+        if self.interval is None:
+            return "untested"
+        if self.significant:
+            return "better" if self._direction > 0 else "worse"
+        return "equivalent" if self._is_equivalent else "undecided"
+
+    @property
+    def _direction(self) -> float:
+        """Positive where searches of the first method tend to be better, which is what the test asks."""
+        return (self.median if self.paired else self.improvement - 0.5) or self.mean
+
+    @property
+    def _is_equivalent(self) -> bool:
+        if self.interval is None or self.noise is None:
+            return False
+        return statistics.relevance(self.interval, self.noise.points) == "equivalent"
+
+    @property
+    def summary(self) -> str:
+        """One line: who is better where, by how much, and how certain that is."""
+        where, outcome = f"{self.dataset} ({self.split})", self.outcome
+        if self.interval is None:
+            return printable(f"{where}: {self.first} {self.mean:+.2f} points to {self.second}; one search is no test")
+        low, high = self.interval
+        p = f"p {p_value(self.corrected)}" + (f" (Holm over {self.comparisons})" if self.comparisons > 1 else "")
+        certainty = f"{self.mean:+.2f} points, 95 % interval {low:+.2f} to {high:+.2f}, {p}"
+        if outcome in ("better", "worse"):
+            winner, loser = (self.first, self.second) if outcome == "better" else (self.second, self.first)
+            what = f"{winner} is better than {loser}"
+            if self.mean * self._direction < 0:
+                what += " in most searches, though not in the mean"
+            elif self._is_equivalent:
+                what += ", by too little to matter"
+        elif outcome == "equivalent":
+            what = f"{self.first} and {self.second} are equivalent"
+        else:
+            what = f"{self.first} and {self.second} cannot be told apart"
+        return printable(f"{where}: {what}: {certainty}")
+
+    @property
     def lines(self) -> list[str]:
         """Plain text: the first line states the result, the others interpret it."""
         remarks = [self._significance(), self._relevance(self.interval), self._power()] if self.interval else []
@@ -114,9 +159,9 @@ class Comparison:
 
     def _relevance(self, interval: Interval) -> str:
         if self.noise is None:
-            return "relevance unknown: no tabular benchmark measures the noise between isomorphic cells here"
+            return "relevance unknown: no table says how much trainings of equivalent cells differ here"
         source = "" if self.noise.split == self.split else f" (of {self.noise.split}: the table lacks {self.split})"
-        region = f"±{self.noise.points:.2f} points, the noise between isomorphic cells{source}"
+        region = f"±{self.noise.points:.2f} points, by which trainings of equivalent cells differ{source}"
         return {
             "relevant": f"relevant in practice: the whole interval lies beyond {region}",
             "equivalent": f"equivalent in practice: the whole interval lies within {region}",
@@ -147,7 +192,9 @@ class Comparison:
         needed = statistics.seeds_needed(self.interval, self.std, self.comparisons, paired=self.paired)
         if needed is None:
             return ""
-        if needed.most is None:
+        if needed.fewest > MOST_SEEDS:
+            number = f"more than {MOST_SEEDS:,}"
+        elif needed.most is None or needed.most > MOST_SEEDS:
             number = f"at least {needed.fewest:,}"
         else:
             number = f"{needed.fewest:,} to {needed.most:,}" if needed.most > needed.fewest else f"{needed.fewest:,}"
@@ -174,6 +221,22 @@ class Comparisons:
     """The bracketed settings that all methods share."""
     notes: tuple[str, ...]
     """One line for each pair of methods that cannot be compared, with the reason."""
+
+    @property
+    def summary(self) -> list[str]:
+        """A line per comparison, under a heading per group; differences are first minus second."""
+        lines: list[str] = []
+        group = None
+        for comparison in self.comparisons:
+            if comparison.group != group:
+                group = comparison.group
+                lines.append(
+                    printable(
+                        f"{group.labelled_title}; all with {self.shared}" if self.shared else group.labelled_title
+                    )
+                )
+            lines.append(f"- {comparison.summary}")
+        return lines
 
     @property
     def lines(self) -> list[str]:

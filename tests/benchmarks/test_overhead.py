@@ -18,7 +18,7 @@ from rich.console import Console
 from harness.data.streams import Streams
 from harness.experiment import checkpoint as checkpoints
 from harness.experiment.plan import plan
-from harness.experiment.progress import Display
+from harness.experiment.progress import Display, Shown
 from harness.experiment.registry import built_in
 from harness.experiment.store import Store
 from harness.search.loop import EVALUATION_BATCH, stacked
@@ -134,7 +134,7 @@ def saving(tmp_path, rounds, threads):
         run = plan(entries, "nasbench201", "controlled", ["digits"], [0], [], Path("data"), None)[0]
         logs = [stacked([log], [work.method.space.to_string(log.cell)])] * run.epochs
         console = Console(file=io.StringIO(), force_terminal=True)
-        display = Display(console, store, [(run.key, run.label, run.epochs)])
+        display = Display(console, store, [Shown(run.key, run.name, 0, run.epochs)])
         return medians(
             {
                 "checkpoint": lambda: checkpoints.save(store, run.key, run.epochs, threads, work, logs),

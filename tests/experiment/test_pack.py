@@ -86,3 +86,14 @@ def test_a_corrupt_line_is_left_out_and_a_corrupt_file_quarantined(store):
 def test_a_folder_without_results_is_refused(tmp_path, capsys):
     assert main(["pack", str(tmp_path / "nowhere")]) == 2
     assert capsys.readouterr().err == f"pack: {tmp_path / 'nowhere'} is not a results folder\n"
+
+
+def test_packed_records_are_merged_and_exported(store, tmp_path):
+    keys = {found["key"] for found in store.records()}
+    store.pack()
+    folder, archive, merged, imported = str(tmp_path), tmp_path / "a.zip", tmp_path / "merged", tmp_path / "imported"
+    assert main(["merge", folder, "--into", str(merged)]) == 0
+    assert main(["export", folder, str(archive)]) == 0
+    assert main(["import", str(archive), "--results", str(imported)]) == 0
+    assert {found["key"] for found in Store(merged).records()} == keys
+    assert {found["key"] for found in Store(imported).records()} == keys

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.benchmarks import BENCHMARKS
+from harness.cli import main
 from harness.report import ranks
-from harness.report.comparison import blocks, compare, names
+from harness.report.comparison import blocks, compare
 from harness.report.groups import Group
+from harness.report.matrix import matrix
+from harness.report.names import several as names
 from harness.report.sentences import LEGEND
+from harness.report.statistics import Interval
 
 PAPER = Group("nasbench201", "paper", "cifar10")
 
@@ -350,3 +356,131 @@ def test_cells_trained_here_are_compared_by_what_they_get_right(results):
     (found,) = _compare(results, "gaea-pc-darts", "darts", paired=True).comparisons
     assert (found.mean, found.better, found.dataset) == (1.25, 2, "digits")
     assert "(test, retrained cells: 6 cells, C=8, 10 epochs, digits proxy, n = 2 paired seeds)" in found.lines[0]
+
+
+# What a user sees first ----------------------------------------------------------------------------------------------
+
+
+def test_the_summary_says_who_is_better_where_and_how_certain_that_is(results):
+    results.runs_with("gaea-darts-erm", [91.0, 92.0, 93.0, 94.0])
+    results.runs_with("darts", [90.0, 90.0, 90.0, 90.0])
+    assert _compare(results, "gaea-darts-erm", "darts").summary == [
+        "nasbench201, paper profile, searched on cifar10",
+        "- cifar10 (test): gaea-darts-erm is better than darts: +2.50 points, 95 % interval +0.45 to +4.55, p = 0.0286",
+    ]
+    (line,) = _compare(results, "darts", "gaea-darts-erm").summary[1:]
+    assert line.startswith("- cifar10 (test): gaea-darts-erm is better than darts: -2.50 points")
+
+
+@pytest.mark.parametrize(
+    "first, second, outcome, words",
+    [
+        ([91.0, 90.0, 92.0], [90.0, 91.0, 92.0], "undecided", "cannot be told apart"),
+        ([90.0, 90.1, 90.0, 90.1] * 3, [90.1, 90.0, 90.1, 90.0] * 3, "equivalent", "are equivalent"),
+        (
+            [90.1 + 0.001 * seed for seed in range(12)],
+            [90.0] * 12,
+            "better",
+            "is better than darts, by too little",
+        ),
+        ([95.0] * 11 + [10.0], [90.0] * 12, "better", "better than darts in most searches, though not in the mean"),
+        ([90.0], [91.0], "untested", "one search is no test"),
+    ],
+)
+def test_outcomes(results, first, second, outcome, words):
+    results.runs_with("gaea-darts-erm", first)
+    results.runs_with("darts", second)
+    found = _compare(results, "gaea-darts-erm", "darts")
+    assert found.comparisons[0].outcome == outcome
+    assert words in found.summary[1]
+
+
+def test_very_large_numbers_of_seeds_are_not_printed(results):
+    results.runs_with("gaea-darts-erm", [90 + (-1) ** seed for seed in range(12)])
+    results.runs_with("darts", [90 - (-1) ** seed for seed in range(12)])
+    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
+    narrow = replace(found, interval=Interval(-0.01, 0.02))  # 2 * ((1.96 + 0.84) / 0.02)^2 = 39,200 seeds
+    assert "more than 1,000 seeds of each method give 80 % power" in _remarks(narrow)
+    assert "more than" not in _remarks(found)
+
+
+def test_a_bare_name_means_the_only_row_that_has_it(results):
+    results.runs_with("darts", [90.0, 91.0], epochs=3, changed={"epochs": 3})
+    results.runs_with("gaea-darts-erm", [92.0, 93.0])
+    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
+    assert found.second == "darts [epochs=3]"
+    results.run("darts", 0, cells=("darts-0",), epochs=5, changed={"epochs": 5})
+    with pytest.raises(ValueError, match=r"several rows are called darts, name one in full: darts \[epochs=3\]; "):
+        _compare(results, "gaea-darts-erm", "darts")
+    results.run("darts", 0, cells=("darts-0",))
+    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
+    assert found.second == "darts"  # a label in full goes before
+    with pytest.raises(ValueError, match="with itself"):
+        _compare(results, "gaea-darts-erm", "gaea-darts-erm")
+
+
+def control(results, accuracies):
+    for seed, accuracy in enumerate(accuracies):
+        results.black_box("random-cell", [(1.0, f"random-{seed}")], seconds=1.0, seed=seed, table=None)
+        results.look_up({(f"random-{seed}", "cifar10", "test"): accuracy})
+
+
+def test_random_cells_are_a_control_of_every_group_of_their_benchmark(results):
+    results.runs_with("darts", [90.0, 91.0, 92.0], profile="quick", dataset="digits")
+    results.runs_with("gdas", [80.0, 81.0, 82.0], profile="controlled")
+    control(results, [70.0, 71.0, 72.0, 73.0])
+    found = _compare(results, "random-cell", "darts", "gdas")
+    assert [(each.second, each.group.profile, each.n, each.mean) for each in found.comparisons] == [
+        ("gdas", "controlled", (4, 3), -9.5),
+        ("darts", "quick", (4, 3), -19.5),
+    ]
+    assert found.notes[-1].startswith("random-cell is a control that sees no data")
+    (alone,) = _compare(results, "darts", "random-cell").comparisons
+    assert (alone.mean, alone.comparisons) == (19.5, 1)
+    assert "no group" not in " ".join(_compare(results, "darts", "random-cell").notes)
+
+
+def test_wins_ties_and_losses(results):
+    for method, first in (("gaea-darts-erm", 93.0), ("darts", 91.0), ("gdas", 91.05)):
+        values = {
+            (f"{method}-{seed}", dataset, split): first - shift + 0.1 * seed
+            for dataset, split, shift in (
+                ("cifar10", "test", 0),
+                ("cifar100", "x-test", 20),
+                ("cifar100", "ori-test", 20),
+            )
+            for seed in range(6)
+        }
+        for seed in range(6):
+            results.run(method, seed, cells=(f"{method}-{seed}",))
+        results.look_up(values)
+    found = matrix(results.report(), ["gaea-darts-erm", "darts", "gdas"])
+    assert found.methods == ("gaea-darts-erm", "darts", "gdas")
+    texts = [[found.text(row, column) for column in range(3)] for row in range(3)]
+    assert texts == [["", "2/0/0", "2/0/0"], ["0/0/2", "", "0/2/0"], ["0/0/2", "0/2/0", ""]]
+
+
+def test_files_of_a_comparison(results, capsys):
+    results.runs_with("gaea-darts-erm", [91.0, 92.0, 93.0, 94.0])
+    results.runs_with("darts", [90.0, 90.0, 90.0, 90.0])
+    results.runs_with("gdas_x", [80.0])
+    words = ["compare", "gaea-darts-erm,darts,gdas_x", "--figures", "none", "--results", str(results.store.folder)]
+    assert main(words) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.index("is better than darts") < printed.index("Wins/ties/losses") < printed.index("on average")
+    frame = pd.read_csv(results.store.folder / "tables" / "comparison.csv").set_index("second")
+    assert frame.loc["darts", ["outcome", "difference", "n_first"]].tolist() == ["better", 2.5, 4]
+    assert frame.loc["gdas_x", "outcome"] == "untested"
+    assert np.isnan(frame.loc["gdas_x", "low"])
+    text = (results.store.folder / "tables" / "comparison.tex").read_text()
+    assert r"gaea-darts-erm & darts & cifar10, test & +2.50 & +0.45 to +4.55 & \textbf{0.029} \\" in text
+    assert r"gdas\_x" in text
+    assert r"\label{tab:wins}" in text
+
+
+def test_names_are_checked_before_any_work(results, capsys):
+    results.runs_with("darts", [90.0, 91.0])
+    for words in (["compare", "darts,dart"], ["run", "--compare", "darts,dart"]):
+        assert main([*words, "--results", str(results.store.folder)]) == 2
+        assert "no runs of dart in these results; available: darts" in capsys.readouterr().err
+    assert not (results.store.folder / "tables").exists()

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from harness.commands import execution
 from harness.commands.retrain import ranking
-from harness.experiment.progress import Display
+from harness.experiment.progress import Display, Shown
 from harness.report.figures import gallery
 from harness.report.render import excerpt, latex, markdown
 from harness.text import printable
@@ -96,8 +96,9 @@ def test_terminal(nasty):
     training["cell_name"] = NASTY
     benchmark = gallery.Group("darts", "quick", "digits").benchmark
     console.print(ranking([training], benchmark))
-    with Display(console, nasty.store, [("key", NASTY, 1)]) as display:
-        display.done(training, NASTY)
+    runs = [Shown(training["key"], NASTY, 0, 1)]
+    with Display(console, nasty.store, runs, lambda _: NASTY) as display:
+        display.done(training)
     text = console.file.getvalue()
     assert text.count(SHOWN) >= 8
     assert "\x1b[31m" not in text

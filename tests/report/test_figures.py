@@ -502,3 +502,14 @@ def test_supernet_figure_states_the_mean_correlation_over_searches():
     figure = supernets.supernet([supernets.agreement(curves, 0)], CIFAR10[0], "title")
     assert any("ρ +0.25, τ +0.33" in text for text in _texts(figure))  # (1 - 0.5) / 2, (1 - 1/3) / 2
     assert figure.axes[0].collections[0].get_offsets().tolist()[0] == [1.0, 50.0]
+
+
+def test_colours_belong_to_methods_whichever_are_shown_with_them():
+    order = ["a", "b", "c", "d"]
+    all_of_them = style.Looks(dict.fromkeys(order, "f"), {}, order)
+    some = style.Looks({"c": "f", "c [x=1]": "f", "new": "g"}, {"c [x=1]": "c"}, order)
+    assert some["c"] == all_of_them["c"]
+    assert some["c [x=1]"].color == some["c"].color
+    assert some["c [x=1]"] != some["c"]
+    assert some["new"].color not in {all_of_them[name].color for name in order}
+    assert len({all_of_them[name].color for name in order}) == 4

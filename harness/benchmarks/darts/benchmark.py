@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmarks.base import Arch, Benchmark, Headline, SearchSpace
@@ -84,6 +85,10 @@ class DARTSBenchmark(Benchmark):
 
     def recipes(self) -> Mapping[str, Recipe]:
         return recipes.RECIPES
+
+    def own_recipe(self, full: bool) -> Recipe:
+        """Without the auxiliary classifier, which needs images of 32x32 pixels, and without mirroring."""
+        return replace(recipes.CIFAR, auxiliary_weight=0.0, flip=False) if full else recipes.DIGITS
 
     def network(self, arch: Arch, recipe: Recipe, classes: int, large: bool) -> Network:
         from harness.benchmarks.darts.network import DARTSNetwork

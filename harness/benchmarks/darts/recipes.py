@@ -75,7 +75,7 @@ def unsuited(dataset: str, recipe: Recipe) -> str | None:
     """Why cells cannot be retrained on a dataset by this recipe; None if they can."""
     if dataset == "imagenet":
         return _unsuited_to_folders(dataset, recipe)
-    if recipe.auxiliary_weight and SIDES[dataset] != 32:
+    if recipe.auxiliary_weight and SIDES.get(dataset) != 32:
         return f"the images of {dataset} are too small for the auxiliary classifier: auxiliary_weight=0"
     for name in ("colour_jitter", "image_size"):
         if getattr(recipe, name):

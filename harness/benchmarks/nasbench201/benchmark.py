@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmarks.base import SCORE_COLUMNS, Arch, Benchmark, Evaluator, Headline, Noise, Oracle, SearchSpace
-from harness.benchmarks.nasbench201 import protocols
+from harness.benchmarks.nasbench201 import protocols, recipes
 from harness.benchmarks.nasbench201.space import NASBench201, isomorphism_class
 from harness.protocol import Budget, Protocol
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from harness.benchmarks.nasbench201.table import Table
+    from harness.evaluate.network import Network
+    from harness.evaluate.recipe import Recipe
 
 REPORTED_EPOCHS = 200
 """Training epochs of every accuracy that is reported; those after 12 epochs are a search signal, never a result."""
@@ -108,6 +110,23 @@ class NASBench201Benchmark(Benchmark):
         from harness.benchmarks.nasbench201.network import NASBench201Network
 
         return NASBench201Network(arch, 16, 5, classes, affine)
+
+    def own_recipe(self, full: bool) -> Recipe:
+        return recipes.FULL if full else recipes.SHORT
+
+    def network(self, arch: Arch, recipe: Recipe, classes: int, large: bool) -> Network:
+        """The supernet, fixed to the architecture."""
+        from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
+        from harness.evaluate.network import FixedSupernet
+
+        supernet = NASBench201Supernet(self.full_space, recipe.channels, recipe.cells, classes, True)
+        return FixedSupernet(supernet, self.full_space.one_hot(arch))
+
+    def unsuited_recipe(self, dataset: str, recipe: Recipe) -> str | None:
+        for name in ("auxiliary_weight", "drop_path", "colour_jitter", "image_size"):
+            if getattr(recipe, name):
+                return f"a supernet that is fixed to one architecture knows no {name}"
+        return None
 
     def equivalence_class(self, architecture: str) -> str:
         """The benchmark's isomorphism string."""

@@ -31,6 +31,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harness.arguments import Parser
 from harness.benchmarks.nasbench201.space import CELLS
 from harness.benchmarks.nasbench201.table.table import Metric, NotInTableError, Table, cell_strings
 
@@ -297,7 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m harness decode",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 from harness.experiment.config import Config, dataset_name, run_key
 from harness.experiment.store import Arrays
+from harness.plugins import Source
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,10 @@ class Job(ABC):
     def epochs(self) -> int:
         """Steps of progress."""
         return int(self.config["protocol"]["values"].get("epochs", 1))
+
+    def sources(self) -> dict[str, Source]:
+        """Files of external code, by what it is: method, optimizer, benchmark, dataset. ValueError if one is gone."""
+        return {}
 
     @abstractmethod
     def facts(self, result: Mapping[str, Any]) -> dict[str, Any]:

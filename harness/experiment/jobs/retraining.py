@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from harness import plugins
 from harness.evaluate import distributed
 from harness.evaluate.recipe import Recipe
 from harness.evaluate.training import Training, feed
@@ -17,6 +18,7 @@ from harness.experiment import registry
 from harness.experiment.jobs.base import Job, Machine, check_images
 from harness.experiment.memory import tune_malloc
 from harness.experiment.store import Arrays
+from harness.plugins import Source
 from harness.search.loop import stream
 
 
@@ -26,6 +28,8 @@ class RetrainingJob(Job):
     """How the user or the search calls the architecture; the same one under another name is the same run."""
     benchmark_word: str
     """The benchmark as the user called it: the name of its space, or `file.py:Class`."""
+    images: str
+    """The dataset as the user called it: its name, or `file.py:function`."""
 
     writes_scalars: ClassVar[bool] = True
 
@@ -36,6 +40,13 @@ class RetrainingJob(Job):
     @property
     def recipe(self) -> Recipe:
         return Recipe(**self.config["protocol"]["values"], **self.config["numerics"])
+
+    def sources(self) -> dict[str, Source]:
+        space = registry.benchmark_of(self.benchmark_word).full_space
+        found = {"benchmark": plugins.source(type(space))} if ":" in self.benchmark_word else {}
+        if ":" in self.images:
+            found["dataset"] = plugins.source(plugins.load_function(self.images))
+        return found
 
     def facts(self, result: Mapping[str, Any]) -> dict[str, Any]:
         return {"cell_name": self.cell_name}
@@ -52,7 +63,7 @@ class RetrainingJob(Job):
         if benchmark.sha256 != config["benchmark"].get("sha256"):
             raise ValueError(f"{self.benchmark_word} has changed since the run was planned: run the same command again")
         device = torch.device(machine.device)
-        source = feed(config["dataset"]["name"], machine.data, self.recipe, device, group, machine.workers)
+        source = feed(self.images, machine.data, self.recipe, device, group, machine.workers)
         check_images(config["dataset"], source.sha256)
         torch.manual_seed(stream(config["seed"], "initial weights"))
         arch = benchmark.full_space.from_string(config["architecture"])

@@ -20,7 +20,7 @@ from harness.experiment import registry
 from harness.experiment.devices import cannot_compile
 from harness.experiment.jobs.base import Job, Machine, check_images
 from harness.experiment.store import Arrays
-from harness.plugins import Entry
+from harness.plugins import Entry, Source
 from harness.protocol import FolderProtocol, Protocol, TrialSimulation, as_protocol, as_simulation
 from harness.search.estimate import epoch_seconds
 from harness.search.loop import Epoch, Search, stacked, stream
@@ -54,6 +54,12 @@ class SearchJob(Job):
     def space(self) -> SearchSpace:
         """With or without the zero operation."""
         return self.benchmark.space(self.config["protocol"]["values"].get("zero_operation", True))
+
+    def sources(self) -> dict[str, Source]:
+        found = {"method": plugins.source(plugins.load(self.entry))} if self.entry.external else {}
+        if self.benchmark.sha256:
+            found["benchmark"] = plugins.source(type(self.benchmark.full_space))
+        return found
 
     def facts(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """Of a user's own benchmark, which a report cannot load, also the names and the picture that figures show."""
@@ -95,6 +101,14 @@ class OneShotJob(SearchJob):
     """The dataset as the user called it: its name, or `file.py:function`."""
     optimizer: Entry | None = None
     """A `torch.optim` optimizer in the place of the method's own."""
+
+    def sources(self) -> dict[str, Source]:
+        found = super().sources()
+        if self.optimizer:
+            found["optimizer"] = plugins.source(plugins.load(self.optimizer))
+        if ":" in self.images:
+            found["dataset"] = plugins.source(plugins.load_function(self.images))
+        return found
 
     @property
     def protocol(self) -> Protocol:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,10 +13,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.experiment.store import Record, Store
-from harness.report import curves, regret, traces
+from harness.report import curves, regret, sweeps, traces
 from harness.report.content import Report
 from harness.report.curves import Curves, Floats
 from harness.report.figures import cells, epochs, finals, search_time, style, supernets, weights
+from harness.report.figures.sweeps import sweep as figure_of_sweep
 from harness.report.groups import GROUP, Group
 from harness.report.published_curves import PublishedCurve
 from harness.report.traces import Traces
@@ -112,6 +114,7 @@ def describe(report: Report, store: Store, published: Sequence[PublishedCurve] =
             *_searches(gathered),
             *_per_epoch(gathered),
             *_finals(gathered),
+            *_sweeps(report, gathered, runs, short),
             *_over_time(gathered),
             *_ranks(report, gathered, short),
             *_cells(report, group, runs, short, title),
@@ -133,6 +136,7 @@ def _gather(
     columns, values = curves.columns(accuracies), curves.by_cell(accuracies)
     records = [report.records[index] for index in runs.index]
     families = dict(zip(runs["method"], runs["family"], strict=True))
+    bare = dict(zip(runs["method"], runs["name"], strict=True))
     named = runs.assign(method=runs["method"].map(short))
     searched = curves.read(store, named, accuracies, list(short.values()))
     described = _described_searches(group, named, records, searched)
@@ -144,7 +148,11 @@ def _gather(
     return _Gathered(
         group=group,
         title=title,
-        looks=style.Looks({short[method]: families[method] for method in short}),
+        looks=style.Looks(
+            {short[method]: families[method] for method in short},
+            {short[method]: bare[method] for method in short},
+            report.order,
+        ),
         searched=searched,
         described=described,
         looked_up=looked_up,
@@ -222,6 +230,29 @@ def _finals(of: _Gathered) -> Iterator[Drawing]:
             yield Drawing("profile", finals.profile, values)
 
 
+def _sweeps(report: Report, of: _Gathered, runs: pd.DataFrame, short: Mapping[str, str]) -> Iterator[Drawing]:
+    """Accuracy against every setting that was given several values."""
+    configs = {
+        str(method): report.records[int(index)]["config"]
+        for index, method in zip(runs.index, runs["method"], strict=True)
+    }
+    names: Counter[str] = Counter()
+    for found in sweeps.find({method: configs[method] for method in short if method in configs}):
+        scores = {value: of.scores[short[row]] for value, row in found.rows if short[row] in of.scores}
+        if len(scores) > 1:
+            values = {
+                "scores": scores,
+                "columns": of.columns,
+                "setting": f"{found.method}: {found.setting}",
+                "look": of.looks[short[found.rows[0][1]]],
+                "title": of.title,
+                "evaluation": of.evaluation,
+            }
+            name = re.sub(r"[^A-Za-z0-9.]+", "-", f"sweep-{found.method}-{found.setting}")
+            names[name] += 1  # several, where other settings differ
+            yield Drawing(f"{name}-{names[name]}" if names[name] > 1 else name, figure_of_sweep, values)
+
+
 def _over_time(of: _Gathered) -> Iterator[Drawing]:
     if of.over_time:
         common = {name: getattr(of, name) for name in ("columns", "title", "looks", "devices")}
@@ -250,10 +281,12 @@ def _ranks(report: Report, of: _Gathered, short: Mapping[str, str]) -> Iterator[
     from harness.report import comparison  # loads scipy.stats
     from harness.report.figures import ranks as figure
     from harness.report.ranks import rank
+    from harness.report.statistics import minimum_seeds
 
     for dataset, split in of.columns:
         blocks = comparison.blocks(report, list(ranked), of.group, dataset, split).rename(columns=ranked)
-        if len(blocks) >= ENOUGH_SEEDS:
+        pairs = len(ranked) * (len(ranked) - 1) // 2
+        if len(blocks) >= max(ENOUGH_SEEDS, minimum_seeds(pairs, paired=True)):  # else the tests could reject nothing
             title = f"{of.title}; cells on {dataset}, {split}"
             values = {"ranking": rank(blocks), "title": title, "looks": of.looks, "omitted": omitted}
             yield Drawing(f"ranks-{dataset}", figure.diagram, values)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import cycle
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,15 +72,37 @@ class Looks:
 
     families: Mapping[str, str]
     """Method -> family, in the order of the leaderboard."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Method -> its name without details; by default itself."""
+    order: Sequence[str] = ()
+    """Names of all methods that there are, in the order of the leaderboard. A name has the same colour in every figure,
+    whichever methods are shown with it; methods of a family, which stand together, have different ones."""
 
     def __getitem__(self, method: str) -> Look:
         return self._looks[method]
 
-    @property
+    @cached_property
     def _looks(self) -> dict[str, Look]:
-        # Assigned family by family, so that methods in one panel look as different as possible.
-        ordered = [method for row in _by_family(self.families) for method in row.methods]
-        return dict(zip(ordered, map(Look, cycle(_COLOURS), cycle(_MARKERS), cycle(_DASHES)), strict=False))
+        looks: dict[str, Look] = {}
+        others = [name for name in dict.fromkeys(map(self._name, self._ordered)) if name not in self.order]
+        places = {name: place for place, name in enumerate((*self.order, *others))}
+        variants: Counter[str] = Counter()
+        for method in self._ordered:
+            name = self._name(method)
+            place, variant = places[name], places[name] + variants[name]
+            variants[name] += 1  # the same method with other settings: its colour, another marker and dash
+            looks[method] = Look(
+                _COLOURS[place % len(_COLOURS)], _MARKERS[variant % len(_MARKERS)], _DASHES[variant % len(_DASHES)]
+            )
+        return looks
+
+    @property
+    def _ordered(self) -> list[str]:
+        """Family by family, so that methods in one panel look as different as possible."""
+        return [method for row in _by_family(self.families) for method in row.methods]
+
+    def _name(self, method: str) -> str:
+        return self.names.get(method, method)
 
     def rows(self, methods: Iterable[str]) -> list[Row]:
         """Split `methods` into rows of at most `MOST`: a single row if they fit, otherwise by family."""

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from harness.arguments import Parser
 from harness.benchmarks import BENCHMARKS
 from harness.experiment.registry import built_in
 from harness.experiment.store import Store
@@ -128,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(
+    result = Parser(
         prog="python -m harness.report.render.excerpt", description="Put result tables into a Markdown file."
     )
     result.add_argument("results", type=Path, help="a results folder")

@@ -51,7 +51,7 @@ def _table(table: Table) -> Iterator[str]:
     yield rf"\caption{{{escape(f'{table.group.title}; {table.group.sentence}. {table.caption}.')}}}"
     yield rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}"
     yield r"\toprule"
-    yield _row(["method", *table.columns])
+    yield row(["method", *table.columns])
     for lines in table.rows:
         yield r"\midrule"
         yield from _method(lines)
@@ -61,8 +61,9 @@ def _table(table: Table) -> Iterator[str]:
 def _method(rows: Lines) -> Iterator[str]:
     """Lines of a method: the first starts with the method's name, the others with their headings."""
     for number, (heading, entries) in enumerate(rows.lines):
-        yield _row([heading if number else rows.method, *entries])
+        yield row([heading if number else rows.method, *entries])
 
 
-def _row(entries: Sequence[str]) -> str:
+def row(entries: Sequence[str]) -> str:
+    """A line of a table; every entry is escaped."""
     return rf"{' & '.join(map(escape, entries))} \\"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 from rich import box
 from rich.console import Console
+from rich.console import Group as Lines
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +17,7 @@ from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
 from harness.report.render.tables import Entry, entry
-from harness.report.render.wording import NOTHING
+from harness.report.render.wording import NOTHING, RELATIONS
 from harness.report.verdict import AGREES, DIFFERS, NOT_PUBLISHED
 from harness.text import printable, verbatim
 
@@ -30,6 +31,7 @@ LEFT_OUT = "p_holm"
 
 _SHORTER = {NOT_PUBLISHED: NOTHING}
 _STYLES = {AGREES: "green", DIFFERS: "red"}
+_UNJUDGED = "mean ± std (n); no published value is comparable with these"
 _CAPTION = "mean ± std (n); published: same split unless named; ?: not stated; †: recalled, not verified"
 
 
@@ -37,8 +39,9 @@ def show(report: Report, console: Console) -> None:
     """Print test accuracies of the last epoch's cells (validation accuracies if there are none), then failed runs,
     corrupt files and notes."""
     rows = report.leaderboard[report.leaderboard["selection"] == "last"]
-    for group, group_rows in rows.groupby(GROUP, sort=False):
-        console.print(_leaderboard(report, Group(*map(str, group)), _shown(group_rows)))
+    for key, group_rows in rows.groupby([*GROUP, rows["metric"] == retrained.METRIC], sort=False):
+        *group, _ = map(str, key)
+        console.print(_leaderboard(report, Group(*group), _shown(group_rows)))
         console.print()
     if len(rows):
         console.print(Text("Every split, selection and source: tables/leaderboard.md", style="dim"))
@@ -53,45 +56,46 @@ def _shown(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[tested] if tested.any() else rows
 
 
-def _leaderboard(report: Report, group: Group, rows: pd.DataFrame) -> Table:
+def _leaderboard(report: Report, group: Group, rows: pd.DataFrame) -> Lines:
     """A table with a section per dataset and split and one for search costs; each has a line per method."""
     short, shared = report.short_names(rows["method"].unique())
     title = f"{group.title}; all with {shared}" if shared else group.title
+    heading = Text.assemble((printable(title), "bold"), f"\n{printable(group.sentence)}; {SELECTIONS['last']}")
+    caption = Text(_CAPTION if rows["verdict"].isin(RELATIONS).any() else _UNJUDGED, "italic dim")
     table = Table(
-        title=Text.assemble((printable(title), "bold"), f"\n{printable(group.sentence)}; {SELECTIONS['last']}"),
-        caption=_CAPTION,
-        title_justify="left",
-        caption_justify="left",
-        title_style="none",
         box=box.SIMPLE_HEAD,
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
     (metric,) = set(rows["metric"].map(lambda name: METRICS[name].short or "accuracy"))
     table.add_column(f"{metric} in %", overflow="fold")
-    for column in _columns():
+    shown = _columns(rows)
+    for column in shown:
         table.add_column(column.heading, justify="right" if column.number else "left")
     recipes = rows["table"].where(rows["metric"] == retrained.METRIC, "")
     for (dataset, split, recipe), section in rows.groupby(["dataset", "split", recipes], sort=False):
         table.add_row(verbatim(str(dataset), "bold"), verbatim(str(split), "bold"), verbatim(str(recipe)))
         for row in section.head(METHODS).itertuples():
-            _add(table, short[str(row.method)], entry(LEADERBOARD, row))
+            _add(table, shown, short[str(row.method)], entry(LEADERBOARD, row))
         _rest(table, len(section))
         table.add_section()
     table.add_row(verbatim("search cost", "bold"), verbatim("per search"))
     costs = [cost for cost in report.costs if cost.group == group and cost.method in short]
     for cost in costs[:METHODS]:
-        _add(table, short[cost.method], entry(COSTS, cost))
+        _add(table, shown, short[cost.method], entry(COSTS, cost))
     _rest(table, len(costs))
-    return table
+    return Lines(heading, table, caption)
 
 
-def _columns() -> list[columns.Column]:
-    return [column for column in columns.shown(LEADERBOARD, TABLES) if column.name != LEFT_OUT]
+def _columns(rows: pd.DataFrame) -> list[columns.Column]:
+    """Published values and verdicts are in the files only, where no number of a table is comparable with its own."""
+    judged = rows["verdict"].isin(RELATIONS).any()
+    left_out = {LEFT_OUT} if judged else {LEFT_OUT, "reported", "verdict"}
+    return [column for column in columns.shown(LEADERBOARD, TABLES) if column.name not in left_out]
 
 
-def _add(table: Table, method: str, lines: Entry) -> None:
-    texts = [lines.get(column.heading, NOTHING) for column in _columns()]
+def _add(table: Table, shown_columns: Sequence[columns.Column], method: str, lines: Entry) -> None:
+    texts = [lines.get(column.heading, NOTHING) for column in shown_columns]
     styles = [_STYLES.get(text.partition(" (")[0], "") for text in texts]
     shown = [verbatim(_SHORTER.get(text, text), style) for text, style in zip(texts, styles, strict=True)]
     table.add_row(verbatim(method), *shown)

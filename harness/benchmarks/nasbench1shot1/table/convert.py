@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from harness.arguments import Parser
 from harness.benchmarks.nasbench1shot1.cell import MOST_VERTICES, all_cells, cell_hash, pruned
 from harness.benchmarks.nasbench1shot1.table import known
 from harness.benchmarks.nasbench1shot1.table.table import CELLS, IMAGES, Counts, Table, TableError
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(
+    result = Parser(
         prog="python -m harness table --space nasbench1shot1-1",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

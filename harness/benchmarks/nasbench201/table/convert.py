@@ -43,6 +43,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.arguments import Parser
 from harness.benchmarks.nasbench201.space import CELLS
 from harness.benchmarks.nasbench201.table.bundled import bundled_table
 from harness.benchmarks.nasbench201.table.cells import cell_numbers, cell_strings
@@ -89,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(
+    result = Parser(
         prog="python -m harness table",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -1,0 +1,83 @@
+"""Runs a stored search again, from its record and the sources beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.benchmarks import BENCHMARKS
+from harness.experiment import registry, runner
+from harness.experiment.jobs.base import Machine
+from harness.experiment.jobs.search import OneShotJob, QueryJob, SearchJob
+from harness.experiment.merge import differences
+from harness.experiment.store import Record, Store
+from harness.plugins import Entry
+
+SAME = ("threads", "device", "cpu_capability")
+"""Of the provenance: where these and the version of torch are the same, so are the results, bit for bit."""
+
+
+@dataclass(frozen=True)
+class Again:
+    """A run and its repetition."""
+
+    record: Record
+    differences: tuple[str, ...]
+    """In what the results differ; empty: bit for bit the same."""
+    surroundings: tuple[str, ...]
+    """In what the machines differ, which explains other results."""
+
+
+def again(store: Store, record: Record, folder: Path, data: Path) -> Again:
+    """Run a finished search of the results folder `store` again.
+
+    Args:
+        folder: an empty one, for the sources and the result.
+        data: of image datasets.
+
+    Raises:
+        ValueError: if a source is missing.
+    """
+    job = _job(store, record, folder / "sources")
+    target = Store(folder / "results")
+    target.prepare()
+    threads = record["provenance"].get("threads") or 1
+    machine = Machine(target.folder, data, None, "cpu", threads, None, None)
+    runner.execute(job, machine)
+    repeated = target.read(job.key)
+    assert repeated is not None
+    if repeated["status"] != "done":
+        reason = (repeated["failure"] or "").strip().splitlines()[-1]
+        return Again(record, (f"the repetition failed: {reason}",), ())
+    found = differences(store, record, target, repeated)
+    return Again(record, tuple(found), tuple(_surroundings(record["provenance"], repeated["provenance"])))
+
+
+def _surroundings(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    pairs = {name: (first.get(name), second.get(name)) for name in SAME}
+    pairs["torch"] = tuple(each.get("versions", {}).get("torch") for each in (first, second))
+    return [f"{name}: {ours} and {theirs}" for name, (ours, theirs) in pairs.items() if ours != theirs]
+
+
+def _job(store: Store, record: Record, folder: Path) -> SearchJob:
+    config = record["config"]
+    external = {what: _word(store, record, what, folder) for what in record["provenance"].get("sources", {})}
+    benchmark = external.get("benchmark", config["benchmark"]["name"])
+    if benchmark not in BENCHMARKS and "benchmark" not in external:
+        raise ValueError(f"the source of the space {benchmark} is missing")
+    entry = registry.named(external.get("method", config["method"]["name"]))[1]
+    words = (config, entry, benchmark, record["family"], record["paper"])
+    if config["kind"] == "black-box":
+        return QueryJob(*words)
+    optimizer = Entry(external["optimizer"], external=True) if "optimizer" in external else None
+    return OneShotJob(*words, external.get("dataset", config["dataset"]["name"]), optimizer)
+
+
+def _word(store: Store, record: Record, what: str, folder: Path) -> str:
+    """`file.py:name` of an external class or function, written under its own name into a folder of its own."""
+    source = record["provenance"]["sources"][what]
+    path = folder / source["sha256"] / Path(source["file"]).name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(store.source_path(source["sha256"]).read_bytes())
+    return f"{path}:{source['name']}"

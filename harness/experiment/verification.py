@@ -1,0 +1,89 @@
+"""Checks of results that are to be published: each says in lines what is wrong. Needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from harness.benchmarks.base import Benchmark
+from harness.experiment.config import benchmark_name
+from harness.experiment.merge import SCORED, ForeignStore, named
+from harness.experiment.store import Record, Store
+
+ROLES = ("method", "optimizer", "benchmark")
+
+
+def problems(store: ForeignStore, records: Sequence[Record]) -> list[str]:
+    """Corrupt files, failed runs, modified or unknown code, and missing sources."""
+    found = [f"corrupt: {line}" for line in store.warnings]
+    if not records:
+        return [*found, "there are no records"]
+    for record in records:
+        found += [f"{named(record)}: {line}" for line in _of_record(store, record)]
+    return found
+
+
+def _of_record(store: Store, record: Record) -> Iterator[str]:
+    provenance = record["provenance"]
+    if record["status"] != "done":
+        yield "it failed"
+    if provenance.get("dirty"):
+        yield "it ran with uncommitted changes of the code"
+    if not provenance.get("commit"):
+        yield "it does not say which commit of the code it ran with"
+    sources = provenance.get("sources", {})
+    for role in ROLES:
+        if role in record["config"] and (lacking := _lacking(record["config"][role], sources.get(role), role)):
+            yield lacking
+    dataset = record["config"]["dataset"]
+    if dataset["origin"] == "external" and "split" in dataset and "dataset" not in sources:
+        yield "the source of its dataset is missing"
+    for role, source in sources.items():
+        path = store.source_path(source["sha256"])
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != source["sha256"]:
+            yield f"the source of its {role}, {source['file']}, is not in sources/ or was changed"
+
+
+def _lacking(config: Mapping[str, Any] | None, source: Mapping[str, Any] | None, role: str) -> str | None:
+    if not config or "sha256" not in config:
+        return None
+    if source is None:
+        return f"the source of its {role} is missing"
+    if role != "benchmark" and source["sha256"] != config["sha256"]:
+        return f"the source of its {role} is not the one of its config"
+    return None
+
+
+def score_problems(store: Store, records: Sequence[Record], benchmarks: Sequence[Benchmark]) -> list[str]:
+    """Stored accuracies that differ from those of the benchmarks' own tables, where these are at hand, and searches
+    without any."""
+    found = []
+    for benchmark in benchmarks:
+        stored = [scores for scores in store.scores() if scores.benchmark == benchmark.name]
+        evaluator = benchmark.evaluator(None)
+        if evaluator is None:
+            continue
+        for scores in stored:
+            if scores.sha256 == evaluator.sha256:
+                truth, _ = evaluator.scores(sorted(set(scores.frame["architecture"])))
+                both = pd.merge(scores.frame, truth, on=SCORED, how="left", suffixes=("", "_table"))
+                wrong = int((both["value"] != both["value_table"]).sum())
+                found += [f"{wrong} accuracies are not those of the table they name"] if wrong else []
+        known = {text for scores in stored for text in scores.frame["architecture"]}
+        searches = [r for r in records if r["status"] == "done" and "cells" in r]
+        mine = [r for r in searches if benchmark_name(r["config"]) == benchmark.name]
+        missing = sum(record["cells"]["last"] not in known for record in mine)
+        found += [f"{missing} searches have no accuracies: python -m harness report looks them up"] if missing else []
+    return found
+
+
+def quickest(records: Sequence[Record]) -> Record | None:
+    """The search that is run again: the shortest of the quick profile on a CPU, else a search by queries."""
+    done = [r for r in records if r["status"] == "done" and "cells" in r]
+    quick = [r for r in done if r["config"]["profile"] == "quick" and r["provenance"].get("device") == "cpu"]
+    queries = [r for r in done if r["config"]["kind"] == "black-box"]
+    candidates = [r for r in quick if r["config"]["kind"] == "one-shot"] or queries or quick
+    return min(candidates, key=lambda r: (r["provenance"].get("seconds") or 0.0, r["key"]), default=None)

@@ -1,0 +1,197 @@
+"""Results of several machines: merged, packed, checked."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import run_all
+from harness.cli import main
+from harness.experiment.store import Store
+from tests.report.conftest import Results
+from tests.test_run_all import SMALL
+
+ROOT = Path(__file__).parents[2]
+METHOD = f"{ROOT / 'tests' / 'sign_gradient.py'}:SignGradient"
+
+
+def folder(path):
+    store = Store(path)
+    store.prepare()
+    return Results(store)
+
+
+def snapshot(path):
+    return {file.relative_to(path).as_posix(): file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """A search of a method of one's own and one of a built-in method, two seeds, with their report."""
+    results = tmp_path_factory.mktemp("searched")
+    words = ["--methods", f"{METHOD},darts", "--seeds", "1", "--jobs", "1", "--set", "protocol.epochs=1", *SMALL]
+    assert run_all.main([*words, "--results", str(results)]) == 0
+    return results
+
+
+def test_folders_become_one_and_stay_as_they_are(tmp_path, capsys):
+    first, second = folder(tmp_path / "a"), folder(tmp_path / "b")
+    first.runs_with("darts", [90.0, 91.0])
+    second.runs_with("gdas", [80.0])
+    second.run("darts", 1, cells=("other", "darts-1"))  # in both
+    second.run("darts", 2, failure="Error: no")
+    before = [snapshot(each.store.folder) for each in (first, second)]
+    words = ["merge", str(tmp_path / "a"), str(tmp_path / "b"), "--into", str(tmp_path / "c")]
+    assert main(words) == 0
+    assert "4 runs added, 1 were there already" in capsys.readouterr().out
+    merged = folder(tmp_path / "c")
+    assert len(merged.store.records()) == 4
+    (scores,) = merged.store.scores()
+    assert {"darts-0", "darts-1", "gdas-0", "other"} == set(scores.frame["architecture"])
+    assert scores.has_best
+    assert main(words) == 0
+    assert "0 runs added, 5 were there already" in capsys.readouterr().out
+    assert [snapshot(each.store.folder) for each in (first, second)] == before
+    second.run("darts", 2, cells=("other", "darts-2"))  # a failed run that was repeated with success
+    assert main(words) == 0
+    assert "1 runs added" in capsys.readouterr().out
+
+
+def test_conflicts_and_corrupt_files_are_named_and_the_targets_results_stay(tmp_path, capsys):
+    first, second = folder(tmp_path / "a"), folder(tmp_path / "b")
+    first.runs_with("darts", [90.0])
+    second.run("darts", 0, cells=("other", "another"))
+    second.look_up({("darts-0", "cifar10", "test"): 91.0, ("another", "cifar10", "test"): 70.0})
+    corrupt = tmp_path / "b" / "runs" / f"{'0' * 64}.json"
+    corrupt.write_text("{")
+    assert main(["merge", str(tmp_path / "b"), "--into", str(tmp_path / "a")]) == 1
+    printed = capsys.readouterr().out
+    assert "darts on cifar10, seed 0" in printed
+    assert "cells differs" in printed
+    assert "1 accuracies of table aaaaaaaaaaaa differ, first cifar10 test of darts-0: 90.0 and 91.0" in printed
+    assert f"{'0' * 64}.json" in printed
+    assert corrupt.exists()
+    (record,) = first.store.records()
+    assert record["cells"]["last"] == "darts-0"
+
+
+def test_what_is_no_results_folder(tmp_path, capsys):
+    assert main(["merge", str(tmp_path), "--into", str(tmp_path / "c")]) == 2
+    assert "no results folder" in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
+
+
+def test_an_archive_brings_everything_and_has_the_same_bytes_again(searched, tmp_path, capsys):
+    archives = [tmp_path / "one.zip", tmp_path / "two.zip"]
+    for archive in archives:
+        assert main(["export", str(searched), str(archive)]) == 0
+    assert archives[0].read_bytes() == archives[1].read_bytes()
+    assert "2 runs of SignGradient, darts" in capsys.readouterr().out
+    assert main(["import", str(archives[0]), "--results", str(tmp_path / "c")]) == 0
+    stored = {name: content for name, content in snapshot(searched).items() if name.startswith(("runs", "sources"))}
+    assert len(stored) == 5
+    assert stored.items() <= snapshot(tmp_path / "c").items()
+    assert len(list(Store(tmp_path / "c").scores())) == 1
+
+
+@pytest.mark.parametrize("harm", ["content", "path", "extra", "missing", "manifest", "zip"])
+def test_a_harmed_archive_adds_nothing(searched, tmp_path, capsys, harm):
+    archive, harmed = tmp_path / "good.zip", tmp_path / "harmed.zip"
+    assert main(["export", str(searched), str(archive)]) == 0
+    with zipfile.ZipFile(archive) as file:
+        contents = {name: file.read(name) for name in file.namelist()}
+    manifest = json.loads(contents["manifest.json"])
+    name = next(name for name in contents if name.startswith("runs"))
+    if harm == "content":
+        contents[name] += b" "
+    elif harm == "path":
+        manifest["files"]["../evil.py"] = manifest["files"].pop(name)
+        contents["../evil.py"] = contents.pop(name)
+    elif harm == "extra":
+        contents["runs/more.json"] = b"{}"
+    elif harm == "missing":
+        del contents[name]
+    contents["manifest.json"] = b"[1]" if harm == "manifest" else json.dumps(manifest).encode()
+    with zipfile.ZipFile(harmed, "w") as file:
+        for name, content in contents.items():
+            file.writestr(name, content)
+    if harm == "zip":
+        harmed.write_bytes(b"no archive")
+    capsys.readouterr()
+    assert main(["import", str(harmed), "--results", str(tmp_path / "c")]) == 2
+    assert "is no archive of results" in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
+    assert not list(tmp_path.rglob("evil.py"))
+
+
+def test_results_without_look_ups_are_looked_up_by_a_report(searched, tmp_path):
+    results = shutil.copytree(searched, tmp_path / "copy")
+    shutil.rmtree(results / "scores")
+    assert main(["report", "--figures", "none", "--results", str(results)]) == 0
+    assert len(list(Store(results).scores())) == 1
+    assert (results / "tables" / "leaderboard.csv").read_bytes() == (
+        searched / "tables" / "leaderboard.csv"
+    ).read_bytes()
+
+
+def test_complete_results_are_verified_and_repeated_bit_for_bit(searched, capsys):
+    before = snapshot(searched)
+    assert main(["verify", str(searched), "--trust"]) == 0
+    printed = capsys.readouterr().out
+    assert "2 records and their sources: ok\naccuracies: ok\ntables: ok\n" in printed
+    assert "the same, bit for bit" in printed
+    assert snapshot(searched) == before
+
+
+def changed(results, change):
+    """Rewrite the first record of a built-in method with a right checksum."""
+    store = Store(results)
+    record = next(r for r in store.records() if r["config"]["method"]["name"] == "darts")
+    arrays = store.arrays(record["key"])
+    change(record, arrays)
+    record.pop("arrays_sha256", None)
+    store.write(record, arrays)
+
+
+@pytest.mark.parametrize(
+    "harm, expected",
+    [
+        (lambda results: changed(results, lambda r, _: r["provenance"].update(dirty=True)), "uncommitted changes"),
+        (lambda results: changed(results, lambda r, _: r["provenance"].update(commit=None)), "which commit"),
+        (lambda results: next((results / "sources").glob("*.py")).unlink(), "is not in sources/"),
+        (lambda results: next((results / "sources").glob("*.py")).write_text("x = 1"), "or was changed"),
+        (lambda results: shutil.rmtree(results / "scores"), "have no accuracies"),
+        (lambda results: (results / "tables" / "leaderboard.csv").write_text("method\n"), "tables/leaderboard.csv is"),
+        (lambda results: (results / "runs" / f"{'1' * 64}.json").write_text("{"), "corrupt: "),
+    ],
+)
+def test_what_is_wrong_with_results_is_said(searched, tmp_path, capsys, harm, expected):
+    results = shutil.copytree(searched, tmp_path / "copy")
+    harm(results)
+    assert main(["verify", str(results), "--no-rerun"]) == 1
+    assert expected in capsys.readouterr().out
+
+
+def test_a_result_that_does_not_repeat_is_found_and_other_machines_explain_one(searched, tmp_path, capsys):
+    results = shutil.copytree(searched, tmp_path / "copy")
+    changed(results, lambda _, arrays: arrays["theta"].__iadd__(1e-3))
+    changed(results, lambda record, _: record["provenance"].update(seconds=0.0))  # the quickest
+    assert main(["report", "--figures", "none", "--results", str(results)]) == 0
+    assert main(["verify", str(results)]) == 1
+    printed = capsys.readouterr().out
+    assert "theta differs by up to 0.001" in printed
+    changed(results, lambda record, _: record["provenance"].update(cpu_capability="another"))
+    assert main(["verify", str(results)]) == 0
+    assert "differs under other surroundings (cpu_capability: another and " in capsys.readouterr().out
+
+
+def test_external_code_is_not_run_again_unless_it_is_trusted(searched, tmp_path, capsys):
+    results = shutil.copytree(searched, tmp_path / "copy")
+    for path in (results / "runs").glob("*"):
+        record = json.loads(path.read_bytes()) if path.suffix == ".json" else {}
+        if record.get("config", {}).get("method", {}).get("name") == "darts":
+            path.unlink()
+    assert main(["verify", str(results)]) == 1  # the tables have a row more
+    assert "would run external code; --trust allows it" in capsys.readouterr().out
