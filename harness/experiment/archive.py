@@ -69,6 +69,7 @@ def unpack(archive: Path, folder: Path) -> dict[str, Any]:
             digests = dict(manifest["files"])
             if sorted(file.namelist()) != sorted([MANIFEST, *digests]):
                 raise ValueError("its files are not those of its manifest")
+            (folder / "runs").mkdir()  # which a folder of packed records leaves empty
             for name, digest in digests.items():
                 _extract(file, name, digest, folder)
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
