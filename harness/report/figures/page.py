@@ -32,7 +32,7 @@ _WIDTH, _ROW_WIDTH = 2.7, 2.4  # width of a panel in figures with one row and wi
 _ALONE, _ROW, _BETWEEN = 2.3, 1.35, 0.2  # height of a single row, minimum of one among several, space between two
 _NARROWEST = 5.4  # minimum width of a figure
 _BESIDE = 2.75  # width of the legends next to several rows
-_LETTERS = 32
+_LETTERS = 32  # letters per line of such a legend
 _LINE = {10: 0.17, 8: 0.14}  # line height of text by its size in points
 
 
