@@ -23,7 +23,7 @@ def test_a_method_of_the_table_by_its_name(capsys, monkeypatch):
     monkeypatch.setattr("harness.commands.check.IMAGES", 16)
     assert main(["check", "setn"]) == 0
     assert capsys.readouterr().out.startswith("setn meets the contract.\n")
-    monkeypatch.setattr("harness.experiment.conformance.examine", lambda *_: [])  # seen
+    monkeypatch.setattr("harness.experiment.conformance.examine", lambda *_, **__: [])  # seen
     assert main(["check", "methods.setn:Setn"]) == 0
     assert "It does not run on darts: " in capsys.readouterr().out
 
