@@ -57,7 +57,7 @@ def test_every_search_has_its_numbers(results):
     assert len(searched) == 10
     for split in ("valid", "test"):
         of_split = [row for row in leaderboard if (row["dataset"], row["split"]) == ("formula", split)]
-        assert {row["method"].split(" [")[0] for row in of_split if row["selection"] == "last"} == searched
+        assert {row["method"].split()[0] for row in of_split if row["selection"] == "last"} == searched
     assert {row["verdict"] for row in leaderboard} == {"no published value"}
     assert all(row["space"].startswith("external:uneven@") for row in leaderboard)
 

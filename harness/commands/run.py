@@ -293,7 +293,7 @@ def _say_what_is_queried(options: argparse.Namespace, jobs: Sequence[SearchJob],
     queried: dict[str, dict[str, None]] = {}
     for job in jobs:
         name = job.config["dataset"]["name"]
-        if job.config.get("table") and options.dataset and name not in options.dataset:
+        if job.config["kind"] == "black-box" and options.dataset and name not in options.dataset:
             queried.setdefault(name, {})[job.name] = None
     for dataset, names in queried.items():
         line = f"{', '.join(names)}: on the table, which has {dataset}, whatever --dataset is"

@@ -66,7 +66,7 @@ def living(mark):
     return found
 
 
-@pytest.mark.parametrize("call, jobs, workers, number, to_all", cases())
+@pytest.mark.parametrize("call, jobs, workers, number, to_all", list(cases()))
 def test_nothing_outlives_a_call(data, tmp_path, call, jobs, workers, number, to_all):
     mark = uuid.uuid4().hex
     words = [*CALLS[call], "--data", str(data), "--results", str(tmp_path)]

@@ -29,6 +29,11 @@ def again(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def report(again):
+    return gather(Store(again), list(built_in()), RESULTS / "published.csv")
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in (REFERENCE / "tables").iterdir()))
 def test_tables_regenerate_unchanged(again, name):
     assert (again / "tables" / name).read_bytes() == (REFERENCE / "tables" / name).read_bytes()
@@ -56,9 +61,8 @@ def test_results_stay_small():
 @pytest.mark.parametrize(
     ("name", "full", "lines"), [("README.md", False, 30), ("docs/results.md", True, 100)], ids=["short", "full"]
 )
-def test_the_documents_show_them(again, name, full, lines):
+def test_the_documents_show_them(report, name, full, lines):
     file = RESULTS.parent / name
-    report = gather(Store(again), list(built_in()), RESULTS / "published.csv")
     link = ("../" if full else "") + "results/reference/tables/leaderboard.md"
     tables = render(report, link, full)
     assert file.read_text() == replaced(file.read_text(), tables)
