@@ -15,7 +15,7 @@ from harness.data.splits import SearchData
 from harness.experiment.registry import built_in
 from harness.search.loop import Search
 from tests.methods.test_contract import FEW
-from tests.problems import ONE_SHOT, budget, build_supernet
+from tests.problems import ONE_SHOT, budget, build_supernet, small
 
 BATCH = 4
 aten = torch.ops.aten
@@ -60,7 +60,7 @@ class Device(TorchDispatchMode):
 
 def search_on_device(name, space_name):
     """A search in its first iteration."""
-    space = BENCHMARKS[space_name].full_space
+    space = small(name, space_name)[0].full_space
     method = plugins.load(built_in()[name])(space, **FEW.get(name, {}))
     sizes = {"channels": 4, "cells": 1 if space_name == "nasbench201" else 3, "batch_size": BATCH}
     protocol = budget("quick", space_name, "digits", name, sizes).protocol
