@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ import joblib
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from harness.experiment import provenance
 from harness.experiment.claims import Claim, Watch, owner_is_dead, read
 from harness.experiment.devices import usable
 from harness.experiment.jobs.base import Job, Machine
@@ -139,7 +141,7 @@ class Scheduler:
         the cluster has only one thread left."""
         from distributed import as_completed, default_client
 
-        client, attempt = default_client(), partial(_attempt, machines=self.machines, slots=None)
+        client, attempt = default_client(), partial(attempt_on_cluster, machines=self.machines)
         futures = [
             client.submit(attempt, task, failed_before=failed, pure=False)
             for task, failed in zip(tasks, failed_before, strict=True)
@@ -221,6 +223,15 @@ def _attempt(task: Task, machines: Sequence[Machine], slots: Path | None, failed
 
 
 _ONE_TASK = threading.Lock()
+
+
+def attempt_on_cluster(task: Task, machines: Sequence[Machine], failed_before: FailedBefore) -> list[Record]:
+    """`_attempt` on a worker of a cluster. ValueError if its code is not that of the call, which records name."""
+    planned, here = (machines[0].commit, machines[0].dirty), provenance.version_control()
+    if planned != here:
+        call, worker = (f"{commit or 'no commit'}{', modified' * bool(dirty)}" for commit, dirty in (planned, here))
+        raise ValueError(f"a worker on {socket.gethostname()} has other code ({worker}) than this call ({call})")
+    return _attempt(task, machines, None, failed_before)
 
 
 def _worker_lost_error(backend: str) -> type[Exception]:

@@ -119,3 +119,23 @@ def test_workers_end_with_a_killed_parent_in_the_middle_of_an_epoch(tmp_path):
         assert wait_until(lambda: not living(process.pid), 20), "orphaned worker processes"
     finally:
         kill_group(process)
+
+
+def test_a_call_that_sleeps_for_longer_than_its_claims_hold_spoils_nothing(tmp_path):
+    """With the real time constants: a second call takes over after a minute, then the first one wakes up."""
+    whole, shared = tmp_path / "whole", tmp_path / "shared"
+    assert run(whole, methods=METHODS, epochs=12) == 0
+    sleeper = started(shared, 12, jobs="1", seeds="1")
+    try:
+        assert wait_until(lambda: list(shared.glob("checkpoints/*.pt")), 120)
+        os.killpg(sleeper.pid, signal.SIGSTOP)
+        assert run(shared, methods=METHODS, epochs=12) == 0
+        assert contents(shared) == contents(whole)
+        os.killpg(sleeper.pid, signal.SIGCONT)
+        _, errors = sleeper.communicate(timeout=300)
+        assert sleeper.returncode == 0, errors
+    finally:
+        kill_group(sleeper)
+    assert contents(shared) == contents(whole)
+    assert not left_behind(shared)
+    assert not (shared / "damaged").exists()

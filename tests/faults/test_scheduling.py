@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,15 @@ def test_a_lost_worker_does_not_touch_the_claims_of_other_machines(tmp_path):
     (record,) = scheduler._handle_lost_worker(RuntimeError())
     assert "killed 2 times in a row" in record["failure"]
     assert not path.exists()
+
+
+@pytest.mark.parametrize("changes", [{"commit": "f" * 40}, {"dirty": True}, {"commit": None, "dirty": None}])
+def test_a_worker_of_a_cluster_with_other_code_runs_nothing(tmp_path, changes):
+    commit, dirty = scheduling.provenance.version_control()
+    machine = Machine(tmp_path, tmp_path, None, "cpu", 1, commit, dirty)
+    with pytest.raises(ValueError, match=r"has other code \(.*\) than this call \("):
+        scheduling.attempt_on_cluster([the_run()], [replace(machine, **changes)], {})
+    assert not list(tmp_path.iterdir())
 
 
 def the_run():
