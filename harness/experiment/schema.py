@@ -22,6 +22,15 @@ Amount = Annotated[float, Meta(ge=0, le=1e12)]
 """Seconds or MiB."""
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Values = dict[Name, Any]
+"""Of settings and fields; see `_check_numbers`."""
+LARGEST = 2**53
+
+
+def _check_numbers(*values: Values) -> None:
+    """ValueError if an integer is larger than any setting, so that it need not even be a float."""
+    for name, value in (pair for each in values for pair in each.items()):
+        if isinstance(value, int) and abs(value) > LARGEST:
+            raise ValueError(f"{name} is larger than {LARGEST}")
 
 
 # Configs (harness.experiment.config) ---------------------------------------------------------------------------------
@@ -62,7 +71,7 @@ class Table(Struct):
     epochs: Count
     substitute: bool
     verified: bool
-    trials: Count | None = None
+    trials: Count = 1
 
 
 class Optimizer(Struct):
@@ -70,17 +79,26 @@ class Optimizer(Struct):
     sha256: Sha256
     settings: Values = {}
 
+    def __post_init__(self) -> None:
+        _check_numbers(self.settings)
+
 
 class Overrides(Struct):
     settings: Values
     protocol: Values
     numerics: Values
 
+    def __post_init__(self) -> None:
+        _check_numbers(self.settings, self.protocol, self.numerics)
+
 
 class Protocol(Struct):
     id: Name
     version: Positive
     values: Values
+
+    def __post_init__(self) -> None:
+        _check_numbers(self.values)
 
 
 class RecipeValues(Struct):
@@ -110,6 +128,9 @@ class Search(Config):
     settings: Values
     optimizer: Optimizer | None
     protocol: Protocol
+
+    def __post_init__(self) -> None:
+        _check_numbers(self.settings)
 
 
 class OneShot(Search, tag="one-shot"):
