@@ -8,7 +8,6 @@ from harness.experiment.store import Store
 from harness.report import sweeps
 from harness.report.figures.style import Look
 from harness.report.figures.sweeps import sweep
-from tests.report.conftest import results  # noqa: F401 - a fixture
 from tests.test_run_all import SMALL
 
 
@@ -32,7 +31,7 @@ def test_a_grid_is_searched_and_what_it_does_not_concern_once(tmp_path, capsys):
     assert "'x' is not of type float" in capsys.readouterr().err
 
 
-def test_rows_that_differ_in_one_number(results):  # noqa: F811 - the fixture
+def test_rows_that_differ_in_one_number(results):
     for rate in (10.0, 2.0, 0.1):
         changed = {"lr": rate} if rate != 0.1 else {}
         results.run("darts", settings={"lr": rate, "floor": 1.0}, changed=changed)
@@ -51,7 +50,7 @@ def test_rows_that_differ_in_one_number(results):  # noqa: F811 - the fixture
     assert found.rows == ((0.1, "darts"), (2.0, "darts [lr=2.0]"), (10.0, "darts [lr=10.0]"))
 
 
-def test_the_report_draws_the_sweep(results):  # noqa: F811 - the fixture
+def test_the_report_draws_the_sweep(results):
     for rate, accuracy in ((0.1, 90.0), (1.0, 92.0)):
         changed = {"lr": rate} if rate != 0.1 else {}
         results.run("darts", settings={"lr": rate}, changed=changed, cells=("other", f"cell {rate}"))
