@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.results import Results, run
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = ["Results", "run"]
 
 

@@ -12,9 +12,11 @@ accuracy, never counts its budget, never logs.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -152,6 +154,35 @@ class Problem(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Uniform:
+    """A range from which tuning draws a setting uniformly. ValueError if it is none."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not -math.inf < self.low < self.high < math.inf:
+            raise ValueError(f"a range needs a lower and a higher end, got {self.low:g} and {self.high:g}")
+
+    def at(self, share: float) -> float:
+        """The value below which a share (0 to 1) of the range lies."""
+        return self.low + share * (self.high - self.low)
+
+
+@dataclass(frozen=True)
+class LogUniform(Uniform):
+    """A range of positive numbers from which tuning draws the logarithm of a setting uniformly."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.low <= 0:
+            raise ValueError(f"a logarithmic range begins above 0, got {self.low:g}")
+
+    def at(self, share: float) -> float:
+        return float(self.low * (self.high / self.low) ** share)
+
+
 class BlackBox(ABC):
     """A method that queries the validation accuracy of one architecture after another.
 
@@ -182,6 +213,47 @@ class BlackBox(ABC):
         """
 
 
+class TrainingFree(ABC):
+    """A method that scores untrained networks: of `cells` random architectures, the best-scored one is the result.
+
+    Subclasses take `(space, **settings)`, `cells` among them; every setting has a default. The harness draws the
+    architectures, makes their networks and gives all of them the same batch of training images. What a score draws at
+    random comes from torch's global generator, which the harness seeds for every network.
+    """
+
+    paper: ClassVar[str] = ""
+    family: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    """Raised whenever results change."""
+    batch_size: ClassVar[int] = 64
+    """Images of the batch (Abdelfattah et al., ICLR 2021, Section 3)."""
+    augmented: ClassVar[bool] = True
+    """Whether the images are cropped and flipped."""
+    affine: ClassVar[bool] = False
+    """Whether the batch norms of the cells have affine parameters."""
+    classes: ClassVar[int | None] = None
+    """Of the network; None: those of the dataset."""
+
+    def __init__(self, space: SearchSpace, cells: int = 1000) -> None:
+        """cells: N, drawn at random with repetition; 1000 is the largest N of Mellor et al. (ICML 2021), Table 2."""
+        self.space, self.cells = space, cells
+
+    @classmethod
+    def unsupported(cls, space: SearchSpace) -> str | None:
+        """The mathematical reason why the method does not run on a space; None if it does."""
+        return None
+
+    @abstractmethod
+    def score(self, network: nn.Module, images: Tensor, labels: Tensor) -> float:
+        """Larger is better; what is not a finite number counts as minus infinity.
+
+        Args:
+            network: untrained, in training mode, of plain modules; images (B, 3, H, W) -> logits (B, classes).
+            images: (B, 3, H, W) float32.
+            labels: (B,), below the number of classes.
+        """
+
+
 class OneShot(nn.Module, ABC):
     """A method that learns a distribution over operations together with the shared weights of a supernet.
 
@@ -202,6 +274,8 @@ class OneShot(nn.Module, ABC):
     """Architecture steps use held-out data; False: single level (ERM), both steps use all training data."""
     warmup: float = 0.0
     """Share of the epochs, from the first on, without architecture steps."""
+    tunable: ClassVar[Mapping[str, Uniform]] = {}
+    """The settings that tuning draws (`python -m harness tune`), each with its range."""
 
     mask: Tensor | None
     """(R, K) which entries are options; None where all are."""

@@ -20,6 +20,7 @@ from harness.text import printable
 COMMANDS = {
     "run": "search with several methods and seeds, evaluate, report (run_all.py)",
     "report": "write tables, figures and the page of stored runs",
+    "tune": "tune settings of methods at an equal budget, and compare what they reach",
     "compare": "compare one method with others: difference, interval, test",
     "scores": "training-free scores of architectures, next to their accuracies",
     "check": "check a method against the contract",
@@ -33,6 +34,8 @@ COMMANDS = {
     "pack": "put the records of black-box searches into a few compressed files",
 }
 """By name. `module` has the module of each."""
+RESUMABLE = ("run", "tune", "retrain")
+"""Those that keep checkpoints."""
 
 
 def module(command: str) -> str:
@@ -73,31 +76,44 @@ def run(command: str, arguments: Sequence[str], program: str) -> int:
             status: int = importlib.import_module(module(command)).main(arguments, program)
             return status
     except (ValueError, OSError, EarlierFormatError) as error:
-        reason = printable(" ".join(str(error).split()))
+        reason = printable(" ".join(_reason(error).split()))
         print(f"{program.removesuffix('.py').split()[-1]}: {reason}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         number = stop.args[0] if stop.args else signal.SIGINT
-        print(f"\nStopped by {number.name}. The same command continues from the last checkpoints.", file=sys.stderr)
+        line = " The same command continues from the last checkpoints." if command in RESUMABLE else ""
+        print(f"\nStopped by {number.name}.{line}", file=sys.stderr)
         return 128 + number
 
 
+def _reason(error: Exception) -> str:
+    """Without the number that the system has for a failed call on a file."""
+    if isinstance(error, OSError) and error.filename and error.strerror and error.filename2 is None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
 def _tool(name: str, words: list[str]) -> int:
-    """A command that only some benchmarks have: of the first one that has it, or after `--space NAME` of that one."""
+    """A command that only some benchmarks have: of the first one that has it, or with `--space NAME` of that one."""
     spaces = [space for space, benchmark in BENCHMARKS.items() if name in benchmark.tools]
-    if words[:1] == ["--space"]:
-        space, words = (words[1] if len(words) > 1 else ""), words[2:]
-        if space not in spaces:
-            print(f"{name}: --space {space!r} has no such command, only {', '.join(spaces)}", file=sys.stderr)
-            return 2
-        spaces = [space]
-    module = BENCHMARKS[spaces[0]].tools[name][0]
+    parser = Parser(prog=f"python -m harness {name}", add_help=False, allow_abbrev=False)
+    parser.add_argument("--space", choices=spaces, metavar="NAME")
+    options, words = parser.parse_known_args(words)
+    if len(spaces) > 1 and options.space is None and {"-h", "--help"} & set(words):
+        others = ", ".join(spaces[1:])
+        print(f"This is the command of {spaces[0]}. Of {others}: python -m harness {name} --space NAME\n")
+    module = BENCHMARKS[options.space or spaces[0]].tools[name][0]
     status: int = importlib.import_module(module).main(words)
     return status
 
 
 def _text_of(tool: str) -> str:
     return next(benchmark.tools[tool][1] for benchmark in BENCHMARKS.values() if tool in benchmark.tools)
+
+
+def run_all() -> int:
+    """The console script of the same name: the command `run`."""
+    return run("run", sys.argv[1:], "run-all")
 
 
 @contextmanager

@@ -3,6 +3,7 @@ torch."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import os
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 UNFINISHED = ".unfinished"
 """Suffix of a partial file, whose content is not complete yet."""
 ABANDONED_SECONDS = 24 * 3600.0
-"""Age after which a partial file of another machine counts as left by a dead process."""
+"""Age after which a partial file of another machine, boot or container counts as left by a dead process."""
 
 
 class EarlierFormatError(LookupError):
@@ -36,7 +37,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     WriteError if it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}{UNFINISHED}")
+    partial = path.with_name(partial_name(path.name))
     try:
         # Not through what has its name already, which may be a link that someone else has put there.
         partial.unlink(missing_ok=True)
@@ -76,10 +77,27 @@ def process_is_alive(pid: int) -> bool:
     return True
 
 
+def boot() -> str:
+    """Identifies the boot of the machine and the PID namespace (container), within which process ids are unique."""
+    with suppress(OSError):
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
+    return ""
+
+
+def partial_name(name: str) -> str:
+    """Of a partial file of this process, which says whose it is."""
+    return f".{name}.{_owners()}.{os.getpid()}{UNFINISHED}"
+
+
+def _owners() -> str:
+    """Machine, boot and container, as partial files have them."""
+    return f"{socket.gethostname()}.{hashlib.sha256(boot().encode()).hexdigest()[:12]}"
+
+
 def is_abandoned(path: Path) -> bool:
     """Whether a partial file was left by a dead process."""
-    host, _, pid = path.name.removesuffix(UNFINISHED).rpartition(".")
-    if host.endswith(f".{socket.gethostname()}") and pid.isdecimal() and not process_is_alive(int(pid)):
+    owners, _, pid = path.name.removesuffix(UNFINISHED).rpartition(".")
+    if owners.endswith(f".{_owners()}") and pid.isdecimal() and not process_is_alive(int(pid)):
         return True  # a live process may have reused the number: then the age of the file decides
     with suppress(OSError):
         return time.time() - path.stat().st_mtime > ABANDONED_SECONDS

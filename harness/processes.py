@@ -8,7 +8,7 @@ import time
 
 POLL_SECONDS = 0.5
 
-_WATCHING = threading.Lock()
+_parent: int | None = None
 
 
 def exit_with_parent(parent: int) -> None:
@@ -16,12 +16,21 @@ def exit_with_parent(parent: int) -> None:
 
     Every file is written atomically, so the checkpoint of the last epoch is complete at any moment.
     """
-    if not _WATCHING.acquire(blocking=False):
+    global _parent
+    if _parent is not None:
         return
+    _parent = parent
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while True:
+            exit_if_orphaned()
             time.sleep(POLL_SECONDS)
-        os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def exit_if_orphaned() -> None:
+    """Exit now if that parent has ended. What is raised after its end may come from another of its processes, which
+    has exited first: nothing that has failed in this one."""
+    if _parent is not None and os.getppid() != _parent:
+        os._exit(1)

@@ -74,6 +74,8 @@ class Protocol:
             raise ValueError(f"precision={self.precision} is not one of {', '.join(PRECISIONS)}")
         if self.learning_rate_min > self.learning_rate:
             raise ValueError(f"learning_rate_min={self.learning_rate_min} exceeds learning_rate={self.learning_rate}")
+        if self.nesterov and not self.momentum:
+            raise ValueError("momentum=0 is not above 0, as nesterov=true needs it")
 
     @property
     def is_full_size(self) -> bool:
@@ -150,7 +152,20 @@ def as_simulation(values: Mapping[str, Any]) -> Simulation:
     return TrialSimulation(**values) if "mean_of_trials" in values else Simulation(**values)
 
 
-def _check_limits(instance: Protocol | Simulation) -> None:
+@dataclass(frozen=True)
+class NetworkSize:
+    """Of the networks that a training-free method scores. All values are part of a run's key."""
+
+    channels: Annotated[int, Limits(1, 4096)]
+    """C, of the first stage."""
+    cells: Annotated[int, Limits(1, 1000)]
+    """NAS-Bench-201: N, cells per stage; elsewhere all cells of the network, reductions included."""
+
+    def __post_init__(self) -> None:
+        _check_limits(self)
+
+
+def _check_limits(instance: Protocol | Simulation | NetworkSize) -> None:
     for name, annotation in get_type_hints(type(instance), include_extras=True).items():
         for limits in getattr(annotation, "__metadata__", ()):
             check_limits(name, getattr(instance, name), limits)
@@ -174,7 +189,7 @@ class Budget:
     profile: str
     name: str
     """E.g. `nasbench201/controlled`."""
-    protocol: Protocol | Simulation
+    protocol: Protocol | Simulation | NetworkSize
     version: int = 1
     """Raised when the numbers of the protocol change."""
 

@@ -9,15 +9,29 @@ FAMILIES = {
     ),
     "stochastic": ("drnas", "snas", "gdas", "gaea-gdas"),
     "black-box": ("random-search", "regularized-evolution", "reinforce", "bohb", "local-search"),
+    "training-free": ("synflow", "snip", "grasp", "fisher", "jacob-cov", "grad-norm", "naswot"),
     "weight-sharing": (
         *("random-search-ws", "darts", "darts-2nd", "pc-darts", "gdas", "setn", "enas"),
         *("drnas", "snas", "shapley-nas", "idarts", "fairdarts", "robust"),
         "gaea-all",
     ),
     "controls": ("gd-simplex", "darts-erm", "random-cell"),
-    "all": ("black-box", "weight-sharing", "controls"),
+    "all": ("black-box", "training-free", "weight-sharing", "controls"),
 }
 """Family -> methods and families, in leaderboard order. A benchmark can override the members of a family
 (`Benchmark.families`)."""
 DEFAULT = ("gaea", "darts")
 """Methods that run if none are named."""
+CONTROLS = ("random-search-ws", "random-cell")
+"""Methods that are run as controls of others, and listed last: random search with weight sharing, at the budget of the
+most expensive search, and random cells."""
+LOOKS = (
+    *("darts", "gaea-darts-erm", "gaea-darts-bilevel", "gd-simplex", "random-search-ws", "darts-erm", "pc-darts"),
+    *("gaea-gdas", "gdas", "darts-2nd", "gaea-pc-darts", "random-cell", "setn", "enas"),
+    *("random-search", "regularized-evolution", "reinforce", "bohb", "local-search", "sdarts-rs", "sdarts-adv"),
+    *("darts-pt", "darts-pt-fixed", "beta-darts", "darts-es", "lambda-darts", "oles", "darts-minus"),
+    *("shapley-nas", "idarts", "fairdarts", "drnas", "snas", "synflow", "snip"),
+    *("grasp", "fisher", "jacob-cov", "grad-norm", "naswot"),
+)
+"""A method's place gives its colour, marker and dashes in every figure, for good: new methods are added at the end.
+A line has a colour of each kind; methods that are often compared stand on one line, or at different places of two."""

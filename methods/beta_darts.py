@@ -9,15 +9,16 @@ with one mean per cell type. The derivative of the penalty on an edge is softmax
 
 Defaults: slope 0.5 per epoch, which the code writes as 50 t / 100 and uses with 100 epochs; in a shorter search the
 penalty ends at a smaller weight. Adam with lr 3e-4, betas (0.5, 0.999), weight decay 1e-3 and logits drawn from
-N(0, 1e-3), the values of the same code and those of `darts`.
+N(0, 1e-3²), the values of the same code and those of `darts`.
+Tuned ranges, ours: two decades around the defaults.
 """
 
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
-from harness.api import Problem
+from harness.api import LogUniform, Problem
 from harness.benchmarks import SearchSpace
 from harness.search.bases import SoftmaxAdam
 
@@ -26,6 +27,7 @@ from harness.search.bases import SoftmaxAdam
 class BetaDarts(SoftmaxAdam):
     paper = "Ye et al., b-DARTS: Beta-Decay Regularization for Differentiable Architecture Search, CVPR 2022"
     family = "robust"
+    tunable: ClassVar = {"lr": LogUniform(3e-5, 3e-3), "slope": LogUniform(0.05, 5.0)}
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ the paper, lambda is measured after every epoch, and the threshold is 0.75 for t
 the whole matrix; here Lanczos's method needs some of its products only.
 
 Defaults: those of the code and its scripts, as above, with 30 products, which is our own choice; Adam with lr 3e-4,
-betas (0.5, 0.999), weight decay 1e-3 and logits drawn from N(0, 1e-3), as in `darts-2nd`.
+betas (0.5, 0.999), weight decay 1e-3 and logits drawn from N(0, 1e-3²), as in `darts-2nd`.
 """
 
 from typing import final

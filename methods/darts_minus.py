@@ -15,7 +15,7 @@ the skip connection among the candidates does not grow because it eases the trai
 times `beta_first`. (In the code T is a setting of its own, 50, the number of epochs of its searches.)
 
 Defaults: beta_first 1, linear, Adam with lr 3e-4, betas (0.5, 0.999), weight decay 1e-3 and logits drawn from
-N(0, 1e-3), the values of that code and its script.
+N(0, 1e-3²), the values of that code and its script.
 """
 
 from collections.abc import Callable

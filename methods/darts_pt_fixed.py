@@ -4,11 +4,11 @@ Wang, Cheng, Chen, Tang, Hsieh, "Rethinking Architecture Selection in Differenti
 alpha), as in the authors' code (ruocwang/darts-pt, method `blank`). `darts-pt` without architecture steps: alpha keeps
 its initial value, and only the second phase selects operations.
 
-Defaults: logits drawn from N(0, 1e-3) as in the code, where the paper says 0; 25 epochs of tuning with learning rate
+Defaults: logits drawn from N(0, 1e-3²) as in the code, where the paper says 0; 25 epochs of tuning with learning rate
 2.5e-3 as in `darts-pt`, and the same settings on the DARTS space.
 """
 
-from typing import final
+from typing import ClassVar, final
 
 from harness.api import Problem
 from harness.benchmarks import SearchSpace
@@ -19,6 +19,8 @@ from harness.search.perturbation import PerturbationSelection
 class DartsPtFixed(PerturbationSelection):
     paper = "Wang et al., Rethinking Architecture Selection in Differentiable NAS, ICLR 2021"
     family = "robust"
+    version = 2  # on the DARTS space an edge could be decided for the zero operation, which no cell has
+    tunable: ClassVar = {}  # alpha does not learn
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ validation too, and cells are derived from softmax(alpha), which orders edges ot
 The progressive search (partial channels that widen, operations that are pruned) is left out: this is the version behind
 the paper's NAS-Bench-201 table; **on the DARTS space, where only the progressive search is published, it is ours**.
 
-Defaults: Adam with lr 3e-4, betas (0.5, 0.999), logits drawn from N(0, 1e-3), and weight decay 1e-3 as the regulariser
+Defaults: Adam with lr 3e-4, betas (0.5, 0.999), logits drawn from N(0, 1e-3²), and weight decay 1e-3 as the regulariser
 that pulls c to 1, all from that code's NAS-Bench-201 search. Its other regulariser, KL(Dirichlet(c) || Dirichlet(1))
 summed over the rows, is `kl=1e-3` with `alpha_decay=0`.
 """

@@ -8,13 +8,14 @@ point on a product of simplices, one per edge. With g the gradient of the loss i
 
 Defaults: lr 0.1 and floor 1e-5 of the released NAS-Bench-201 configuration (liamcli/gaea_release, `edarts` with
 single_level=true); theta starts uniform, without noise.
+The tuned range of lr, ours: two decades around the default.
 """
 
-from typing import final
+from typing import ClassVar, final
 
 from torch import Tensor, nn
 
-from harness.api import OneShot
+from harness.api import LogUniform, OneShot
 from harness.benchmarks import SearchSpace
 from harness.search.optimizers import ExponentiatedGradient
 from harness.search.simplex import uniform
@@ -25,6 +26,7 @@ class GaeaDartsErm(OneShot):
     paper = "Li et al., Geometry-Aware Gradient Algorithms for NAS, ICLR 2021"
     family = "gaea"
     bilevel = False
+    tunable: ClassVar = {"lr": LogUniform(0.01, 1.0)}
 
     def __init__(self, space: SearchSpace, lr: float = 0.1, floor: float = 1e-5) -> None:
         super().__init__(space)

@@ -8,14 +8,15 @@ floored, so they sum to slightly more than 1, which does not affect sampling and
 Defaults: lr 0.01, floor 1e-5, lambda 0.01, no architecture steps in the first 50 of 250 epochs, temperature
 10 - 9.9 * (epoch - 50) / (epochs - 1) afterwards, which does not reach 0.1, as in the released code. No published
 result of this method is known.
+Tuned ranges, ours: two decades around the defaults.
 """
 
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
-from harness.api import Problem
+from harness.api import LogUniform, Problem
 from harness.benchmarks import SearchSpace
 from harness.search.bases import SampledWeights
 from harness.search.simplex import (
@@ -31,6 +32,7 @@ from harness.search.simplex import (
 class GaeaGdas(SampledWeights):
     paper = "Li et al., Geometry-Aware Gradient Algorithms for NAS, ICLR 2021"
     family = "gaea"
+    tunable: ClassVar = {"lr": LogUniform(1e-3, 0.1), "entropy_weight": LogUniform(1e-3, 0.1)}
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ are the weights of edges (NAS-Bench-1Shot1), these have the floor too, as in lia
 Defaults: lr 0.1 for both, floor 1e-5, no warm-up, uniform initialisation, the values of the released configuration for
 CIFAR-10 (liamcli/gaea_release, `eedarts`); the search on ImageNet freezes theta for the first 35 of 50 epochs
 (`warmup=0.7`).
+Tuned ranges, ours: two decades around the defaults.
 """
 
 from typing import ClassVar, final
@@ -15,6 +16,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
+from harness.api import LogUniform
 from harness.benchmarks import SearchSpace
 from harness.search.bases import WeighsEdges
 from harness.search.optimizers import ExponentiatedGradient
@@ -26,6 +28,7 @@ class GaeaPcDarts(WeighsEdges):
     paper = "Li et al., Geometry-Aware Gradient Algorithms for NAS, ICLR 2021"
     family = "gaea"
     supernet: ClassVar = {"partial_channels": 4}
+    tunable: ClassVar = {"lr": LogUniform(0.01, 1.0), "edge_lr": LogUniform(0.01, 1.0)}
 
     def __init__(
         self, space: SearchSpace, lr: float = 0.1, edge_lr: float = 0.1, floor: float = 1e-5, warmup: float = 0.0

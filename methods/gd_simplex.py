@@ -6,14 +6,15 @@ theta <- theta - lr * g, then every entry raised to at least `floor` and every r
 Defaults: lr 3e-4 of that configuration, floor 1e-5 as in GAEA; theta starts uniform. At the uniform theta, a step of
 exponentiated gradient with lr 0.1 equals, to first order, a gradient descent step with lr 0.1 / K: for four operations
 `lr=0.025` isolates the geometry, while the default also has a smaller step.
+The tuned range of lr, ours, reaches one decade below the default and one above that step of equal size.
 """
 
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
-from harness.api import OneShot
+from harness.api import LogUniform, OneShot
 from harness.benchmarks import SearchSpace
 from harness.search.simplex import floored, uniform
 
@@ -22,6 +23,7 @@ from harness.search.simplex import floored, uniform
 class GdSimplex(OneShot):
     paper = "Li et al., Geometry-Aware Gradient Algorithms for NAS, ICLR 2021"
     family = "controls"
+    tunable: ClassVar = {"lr": LogUniform(3e-5, 0.3)}
 
     def __init__(self, space: SearchSpace, lr: float = 3e-4, floor: float = 1e-5) -> None:
         super().__init__(space)

@@ -7,7 +7,7 @@ Where an architecture keeps several options of a choice, as many are sampled wit
 perturbed logits (Kool, van Hoof and Welling, ICML 2019), with the gradient of the same tempered softmax. That is ours.
 
 Defaults: temperature from 10 to 0.1, linearly over the epochs; Adam with lr 3e-4, betas (0.5, 0.999), weight decay
-1e-3; logits drawn from N(0, 1e-3), the values of the NAS-Bench-201 baseline (D-X-Y/AutoDL-Projects, GDAS).
+1e-3; logits drawn from N(0, 1e-3²), the values of the NAS-Bench-201 baseline (D-X-Y/AutoDL-Projects, GDAS).
 """
 
 from typing import final

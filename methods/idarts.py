@@ -14,7 +14,7 @@ of the optimizer and do not move w, and after the last difference w is not resto
 the notebook's published row need not reproduce with it.**
 
 Defaults: T = 4, K (`terms`) = 2 and radius 0.01, the paper's and the notebook's; Adam with lr 3e-4, betas (0.5, 0.999),
-weight decay 1e-3 and logits drawn from N(0, 1e-3), the notebook's, which are those of `darts`.
+weight decay 1e-3 and logits drawn from N(0, 1e-3²), the notebook's, which are those of `darts`.
 """
 
 from typing import final

@@ -13,16 +13,17 @@ code (dr-faustus/Lambda-DARTS), the normal cells of the DARTS space are aligned 
 generally, all cells that read the same rows as the first one. With fewer than two such cells nothing is aligned.
 
 Defaults: strength 0.25, epsilon 1e-4, Adam with lr 1e-4, betas (0.5, 0.999), weight decay 1e-3 and logits drawn from
-N(0, 1e-3), the values of that code's script for NAS-Bench-201; its script for the DARTS space has epsilon 1e-3 and lr
+N(0, 1e-3²), the values of that code's script for NAS-Bench-201; its script for the DARTS space has epsilon 1e-3 and lr
 3e-4. similarity "cosine" is Lambda, "sign" the paper's second regulariser, Lambda_+-: g_i . g_j / (|g_i| . |g_j|).
+Tuned ranges, ours: two decades around the defaults.
 """
 
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
-from harness.api import Outcome, Problem
+from harness.api import LogUniform, Outcome, Problem
 from harness.benchmarks import SearchSpace
 from harness.search.bases import SoftmaxAdam
 
@@ -35,6 +36,7 @@ TINY = 1e-12
 class LambdaDarts(SoftmaxAdam):
     paper = "Movahedi et al., Lambda-DARTS, ICLR 2023"
     family = "robust"
+    tunable: ClassVar = {"lr": LogUniform(1e-5, 1e-3), "strength": LogUniform(0.025, 2.5)}
 
     def __init__(
         self,

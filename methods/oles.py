@@ -16,7 +16,7 @@ The gradient of a weight step is not kept beyond its epoch, so where the archite
 compared in the first iteration of an epoch. The code may derive the zero operation, the harness never does.
 
 Defaults: threshold 0.4 and window 20, written in that code, whose options for them are ignored; Adam with lr 3e-4,
-betas (0.5, 0.999), weight decay 1e-3 and logits drawn from N(0, 1e-3), its values, which are those of `darts`.
+betas (0.5, 0.999), weight decay 1e-3 and logits drawn from N(0, 1e-3²), its values, which are those of `darts`.
 """
 
 from typing import Any, final

@@ -7,6 +7,7 @@ of edges (NAS-Bench-1Shot1), there is no beta.
 
 Defaults: Adam with lr 6e-4, betas (0.5, 0.999), weight decay 1e-3, no architecture steps in the first 15 of 50 epochs,
 the values of the authors' code (yuhuixu1993/PC-DARTS). The PC-DARTS runs in the GAEA paper's comparison use `warmup=0`.
+The tuned range of lr, ours: two decades around the default.
 """
 
 from typing import ClassVar, final
@@ -14,6 +15,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
+from harness.api import LogUniform
 from harness.benchmarks import SearchSpace
 from harness.search.bases import SoftmaxAdam, WeighsEdges
 from harness.search.simplex import softmax_by_node
@@ -24,6 +26,7 @@ class PcDarts(WeighsEdges, SoftmaxAdam):
     paper = "Xu et al., PC-DARTS, ICLR 2020"
     family = "darts"
     supernet: ClassVar = {"partial_channels": 4}
+    tunable: ClassVar = {"lr": LogUniform(6e-5, 6e-3)}
 
     def __init__(
         self,

@@ -5,9 +5,9 @@ Williams, "Simple Statistical Gradient-Following Algorithms for Connectionist Re
 and its accuracy r, alpha ascends (r - b) log p(a) with Adam; b is the bias-corrected moving average of r, updated
 before it is used.
 
-Defaults: momentum 0.9, logits drawn from N(0, 1e-3), as in the script with a time budget. Its lr is an argument without
-a published value: 0.05 is fitted to the published row of searches on CIFAR-10, to which 0.05 and 0.1 come near and
-0.001 and 0.5 do not (results/README.md); the released commands have 0.5. The best queried cell is selected.
+Defaults: momentum 0.9, logits drawn from N(0, 1e-3²), as in the script with a time budget. Its lr is an argument
+without a published value: 0.05 is fitted to the published row of searches on CIFAR-10, to which 0.05 and 0.1 come near
+and 0.001 and 0.5 do not (results/README.md); the released commands have 0.5. The best queried cell is selected.
 """
 
 from collections.abc import Generator

@@ -12,7 +12,7 @@ P puts the rows back on the simplex (`harness.search.simplex.clipped`). As in th
 mode, and w descends at theta itself if L(theta_n) < L(theta).
 
 Defaults: 7 steps; the radius rises linearly with the epoch from 0.03 towards 0.3; Adam with lr 3e-4, betas (0.5,
-0.999), weight decay 1e-3 and logits drawn from N(0, 1e-3): the values of that code.
+0.999), weight decay 1e-3 and logits drawn from N(0, 1e-3²): the values of that code.
 """
 
 from typing import final

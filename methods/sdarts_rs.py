@@ -10,7 +10,7 @@ where P puts the rows back on the simplex (`harness.search.simplex.clipped`), as
 say. So a result can lie a little outside of the box.
 
 Defaults: the radius rises linearly with the epoch from 0.03 towards 0.3, Adam with lr 3e-4, betas (0.5, 0.999), weight
-decay 1e-3 and logits drawn from N(0, 1e-3): the values of that code.
+decay 1e-3 and logits drawn from N(0, 1e-3²): the values of that code.
 """
 
 from typing import final

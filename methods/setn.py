@@ -5,7 +5,7 @@ Algorithm 1. As in the NAS-Bench-201 baseline (D-X-Y/AutoDL-Projects, SETN), a w
 cell, an architecture step uses the softmax mixture, and the candidates are the most probable cells, not samples.
 
 Defaults: 100 candidates, one validation batch each; Adam with lr 3e-4, betas (0.5, 0.999), weight decay 1e-3; logits
-drawn from N(0, 1e-3), the values of that baseline.
+drawn from N(0, 1e-3²), the values of that baseline.
 """
 
 from typing import final

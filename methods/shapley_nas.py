@@ -14,7 +14,8 @@ orders; the paper has the mean. Accuracies are of evaluation mode; that code's m
 In our supernet an edge of which all operations are removed loses the channels that bypass them, too.
 
 Defaults: 10 orders with a batch of 1024 augmented held-out images each, threshold 0.5, momentum 0.8, step size 0.1,
-warm-up of 25 of 50 epochs; alpha and the accumulated values start at N(0, 1e-3); partial channels 1/4: that code's.
+warm-up of 25 of 50 epochs; alpha and the accumulated values start at N(0, 1e-3²); partial channels 1/4: that code's.
+The tuned range of the step size, ours: two decades around the default.
 """
 
 from collections.abc import Callable
@@ -22,9 +23,8 @@ from functools import partial
 from typing import ClassVar, final
 
 import torch
-from torch import Tensor
 
-from harness.api import OneShot, Problem
+from harness.api import LogUniform, OneShot, Problem
 from harness.benchmarks import SearchSpace
 from harness.search.simplex import masked, uniform
 
@@ -34,8 +34,9 @@ class ShapleyNas(OneShot):
     paper = "Xiao et al., Shapley-NAS: Discovering Operation Contribution for NAS, CVPR 2022"
     family = "shapley-nas"
     supernet: ClassVar = {"partial_channels": 4}
-    alpha: Tensor
-    accumulated: Tensor
+    tunable: ClassVar = {"step_size": LogUniform(0.01, 1.0)}
+    alpha: torch.Tensor
+    accumulated: torch.Tensor
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class ShapleyNas(OneShot):
         self.register_buffer("alpha", init_std * torch.randn(space.shape))  # (R, K)
         self.register_buffer("accumulated", init_std * torch.randn(space.shape))  # (R, K)
 
-    def distribution(self) -> Tensor:
+    def distribution(self) -> torch.Tensor:
         return masked(self.alpha, self.mask).softmax(dim=-1)
 
     def architecture_step(self, problem: Problem) -> None:
@@ -67,12 +68,12 @@ class ShapleyNas(OneShot):
             batches = (problem.batch("validation", self.images, augmented=True) for _ in range(self.samples))
             self.move([self.values(partial(problem.accuracy, batch=batch), self.order()) for batch in batches])
 
-    def order(self) -> Tensor:
+    def order(self) -> torch.Tensor:
         """All options, as indices into the flattened (R, K), in a random order."""
         options = uniform(self.space).flatten().nonzero().flatten()
         return options[torch.randperm(len(options))]
 
-    def values(self, accuracy: Callable[[Tensor], float], order: Tensor) -> Tensor:
+    def values(self, accuracy: Callable[[torch.Tensor], float], order: torch.Tensor) -> torch.Tensor:
         """What the accuracy (%) of the mixture loses with each option, in one order, (R, K)."""
         weights, values = self.distribution(), torch.zeros_like(self.alpha)
         before = first = accuracy(weights)
@@ -84,7 +85,7 @@ class ShapleyNas(OneShot):
                 break
         return values
 
-    def move(self, values: list[Tensor]) -> None:
+    def move(self, values: list[torch.Tensor]) -> None:
         """One step of alpha, from the values in several orders."""
         phi = torch.stack(values).mean(dim=0) - torch.stack(values).std(dim=0, correction=0)
         for rows in self.space.groups.values():

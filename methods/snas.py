@@ -11,7 +11,7 @@ with one batch and one sample, and keeps all 14 edges of a cell, which no cell o
 space this method is not that search**.
 
 Defaults: tau = 10 - 9 epoch / epochs, which ends just above 1; Adam with lr 3e-4, betas (0.5, 0.999), weight decay
-1e-3; logits drawn from N(0, 1e-3), the values of DrNAS's code.
+1e-3; logits drawn from N(0, 1e-3²), the values of DrNAS's code.
 """
 
 from typing import final

@@ -7,16 +7,33 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
+from hypothesis import settings
 
-torch.set_num_threads(1)  # networks of a few channels are slower on more
+if TYPE_CHECKING:
+    from harness.benchmarks.nasbench201.table import Table
+
+# How long an example takes says nothing on a busy machine; every run draws other examples.
+settings.register_profile("tests", deadline=None, max_examples=50)
+settings.load_profile("tests")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of torch: networks of a few channels are slower on more
+os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # reports draw in their own process: others would import for seconds
 # Started in the background or with nohup, these are ignored, and the processes that tests start would ignore them too.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+STAGES = ("faults", "browser")
+"""Folders whose tests all have the mark of the same name."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Tests that `-m` leaves out by their folder are not read: what they import takes longer than to deselect them."""
+    return (collection_path.name in STAGES and f"not {collection_path.name}" in config.option.markexpr) or None
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +46,28 @@ def test_data() -> Path:
     if not (path / "golden").is_dir():
         pytest.fail(f"NAS_TEST_DATA={folder} has no folder golden/")
     return path
+
+
+@pytest.fixture(scope="session")
+def csv_file(test_data: Path) -> Path:
+    """All of NAS-Bench-201's numbers that the project uses."""
+    return test_data / "nasbench201" / "nasbench201.csv.gz"
+
+
+@pytest.fixture(scope="session")
+def full(csv_file: Path) -> Table:
+    """The table with everything: both epochs, every split."""
+    from harness.benchmarks.nasbench201.table.convert import read_csv
+
+    return read_csv(csv_file)[0]
+
+
+@pytest.fixture(scope="session")
+def full_table(full: Table, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file of it."""
+    path = tmp_path_factory.mktemp("table") / "full.npz"
+    full.save(path)
+    return str(path)
 
 
 @pytest.fixture(scope="module", autouse=True)

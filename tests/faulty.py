@@ -4,11 +4,12 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import nn
 
-from harness.api import OneShot
+from harness.api import LogUniform, OneShot
 
 
 class Raises(OneShot):
@@ -69,6 +70,32 @@ class OddSetting(Raises):
     def __init__(self, space, optimizer=torch.optim.Adam):
         super().__init__(space)
         self.optimizer = optimizer
+
+
+class NoReason(Raises):
+    @classmethod
+    def unsupported(cls, space):
+        raise KeyError(f"no\n{space.name}")
+
+
+class NoOptions(Raises):
+    supernet = None
+
+
+class OddOptions(Raises):
+    supernet: ClassVar = {"partial_channels": "4"}
+
+
+class OddRange(Raises):
+    tunable: ClassVar = {"lr": (0.1, 1.0)}
+
+    def __init__(self, space, lr=0.1):
+        super().__init__(space)
+        self.lr = lr
+
+
+class UnknownRange(OddRange):
+    tunable: ClassVar = {"rate": LogUniform(0.1, 1.0)}
 
 
 class NoMethod:

@@ -35,6 +35,16 @@ class LeavesTheSimplex(SignDescent):
                 p += 1
 
 
+class LeavesTheSimplexLater(SignDescent):
+    """Rows keep their sums, but entries become negative. It does not move where all gradients are equal."""
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p -= 10 * (p.grad - p.grad.mean(dim=-1, keepdim=True)).sign()
+
+
 class HiddenMomentum(SignDescent):
     """Keeps its momentum where `state_dict()` does not see it."""
 

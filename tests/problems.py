@@ -3,17 +3,18 @@
 from dataclasses import replace
 from itertools import repeat
 
+import pytest
 import torch
 
 from harness import plugins
-from harness.api import BlackBox
+from harness.api import OneShot
 from harness.benchmarks import BENCHMARKS, DARTS
 from harness.benchmarks.darts.benchmark import DARTSBenchmark
 from harness.data.streams import Streams
 from harness.experiment import registry
 from harness.search.problem import Parts, SupernetProblem
 
-ONE_SHOT = [name for name, entry in registry.built_in().items() if not issubclass(plugins.load(entry), BlackBox)]
+ONE_SHOT = [name for name, entry in registry.built_in().items() if issubclass(plugins.load(entry), OneShot)]
 """The methods that share weights."""
 
 
@@ -89,8 +90,15 @@ class FewOperations(DARTSBenchmark):
     full_space = DARTS(("skip_connect", "dil_conv_3x3"))
 
 
+OF_EVERY_KIND = ("darts", "pc-darts", "gdas")
+"""Methods that are tested on every space every time: of mixtures, of a part of the channels, of samples."""
 ALL_OPERATIONS = ("darts", "gaea-darts-bilevel", "pc-darts", "gdas", "random-search-ws")
 """Methods that are searched on the whole of the largest space: all ways in which a supernet is used."""
+
+
+def every_time(cases, chosen):
+    """Parameters of a test: those that are `chosen` run every time, the others with the faults."""
+    return [pytest.param(*case, marks=[] if chosen(*case) else pytest.mark.faults) for case in cases]
 
 
 def small(name, space):

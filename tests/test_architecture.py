@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "arguments": set(),
     "files": set(),
+    "installation": set(),
     "processes": set(),
     "text": set(),
     "unpickling": set(),
@@ -32,6 +33,7 @@ MAY_IMPORT = {
         "data",
         "evaluate",
         "files",
+        "installation",
         "plugins",
         "processes",
         "protocol",
@@ -47,13 +49,14 @@ MAY_IMPORT = {
         "evaluate",
         "experiment",
         "files",
+        "installation",
         "plugins",
         "processes",
         "protocol",
         "report",
         "text",
     },
-    "results": {"commands", "experiment", "report"},
+    "results": {"commands", "experiment", "installation", "report"},
     "cli": {"arguments", "benchmarks", "commands", "files", "text"},
     "__main__": {"cli"},
 }
@@ -81,12 +84,21 @@ def test_imports_point_one_way(path):
             assert room(name) in {here, *MAY_IMPORT[here]}, f"{here} imports {name}"
 
 
-@pytest.mark.parametrize(
-    "module", ["run_all", "methods", "harness.report", "harness.experiment.store", "harness.benchmarks"]
-)
-def test_needs_no_torch(module):
-    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+HEAVY = ("torch", "matplotlib", "scipy.stats", "scikit_posthocs", "statsmodels", "nats_bench")
+CHEAP = """
+import contextlib, io, sys
+import run_all, methods, harness.benchmarks, harness.experiment.store, harness.report
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+    run_all.main(["--help"])
+print(*sys.modules, sep="\\n")
+"""
+
+
+def test_looking_is_cheap():
+    """In a process of its own: what is imported by a report without comparisons, and by --help."""
+    loaded = subprocess.run([sys.executable, "-c", CHEAP], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "harness.commands.run" in loaded.splitlines()
+    assert not set(HEAVY) & set(loaded.splitlines())
 
 
 def test_only_the_folder_of_a_benchmark_names_spaces_datasets_and_methods():

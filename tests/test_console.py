@@ -1,7 +1,6 @@
 """Where the output goes, and what may be given on the command line."""
 
 import io
-import os
 import re
 import signal
 import subprocess
@@ -12,14 +11,15 @@ import pytest
 from rich.console import Console
 
 import run_all
+from harness.benchmarks import BENCHMARKS
 from harness.benchmarks.nasbench201.table import open_table
 from harness.cli import main
 from harness.experiment.progress import Display, Shown
 from harness.experiment.store import Store
-from tests.report.conftest import results  # noqa: F401 - a fixture
-from tests.test_run_all import ROOT, SMALL
+from tests.test_run_all import ROOT
 
 
+@pytest.mark.faults
 def test_a_reader_that_has_gone_ends_the_call_as_a_signal_does():
     command = [sys.executable, str(ROOT / "run_all.py"), "--list"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -29,15 +29,6 @@ def test_a_reader_that_has_gone_ends_the_call_as_a_signal_does():
     assert process.wait(timeout=60) == 128 + signal.SIGPIPE
     assert "Stopped by SIGPIPE" in errors
     assert "Traceback" not in errors
-
-
-def test_a_terminal_without_some_letters_shows_others(results):  # noqa: F811 - the fixture
-    results.runs_with("darts", [50.0, 51.0])
-    words = [sys.executable, "-m", "harness", "report", "--figures", "none", "--results", str(results.store.folder)]
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "50.50 ? 0.71" in done.stdout
 
 
 @pytest.mark.parametrize("command", [["run"], ["report"], ["compare", "darts"], ["retrain", "--cell", "DARTS_V2"]])
@@ -58,18 +49,20 @@ def test_a_table_that_lacks_what_searches_query_is_refused_before_they_begin(tmp
 
 def test_finished_runs_are_short_lines_and_brief_ones_are_summed_up(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("harness.experiment.progress.BRIEF_SECONDS", 0.0)
-    words = ["--methods", "gaea", "--seeds", "2", "--jobs", "1", "--set", "protocol.epochs=1", *SMALL]
-    words += ["--set", "gaea-darts-erm.lr=0.2", "--results", str(tmp_path)]
+    words = ["--methods", "gaea", "--seeds", "2", "--jobs", "1", "--figures", "none", "--results", str(tmp_path)]
+    for setting in ("epochs=1", "channels=2", "batch_size=720"):
+        words += ["--set", f"protocol.{setting}"]
+    words += ["--set", "gaea-darts-erm.lr=0.2", "--controls", "random-cell"]
     assert run_all.main(words) == 0
     printed = capsys.readouterr().out
-    assert "all with batch_size=64, channels=2, epochs=1\n" in printed
-    lines = [line for line in printed.splitlines() if re.match(r"\[\d/4\]", line)]
+    assert "all with batch_size=720, channels=2, epochs=1\n" in printed
+    lines = [line for line in printed.splitlines() if re.match(r"\[\d/6\] gaea", line)]
     result = r"\d+\.\d\d % on cifar10 \(x-valid\), \d+\.\d s"
-    assert re.fullmatch(rf"\[1/4\] gaea-darts-erm \[lr=0\.2\] on digits, seed 0: {result}", lines[0])
-    assert re.fullmatch(rf"\[4/4\] gaea-darts-bilevel on digits, seed 1: {result}", lines[3])
+    assert re.fullmatch(rf"\[\d/6\] gaea-darts-erm \[lr=0\.2\] on digits, seed 0: {result}", lines[0])
+    assert re.fullmatch(rf"\[\d/6\] gaea-darts-bilevel on digits, seed 1: {result}", lines[3])
     assert max(map(len, lines)) < 90
     monkeypatch.undo()
-    black_boxes = ["--methods", "random-search,local-search", "--look-up", "found", "--figures", "none"]
+    black_boxes = ["--methods", "random-search,local-search", "--look-up", "found", "--figures", "none", "--jobs", "1"]
     assert run_all.main([*black_boxes, "--seeds", "3", "--results", str(tmp_path)]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
     assert [line.partition(",")[0] for line in lines] == [
@@ -88,6 +81,24 @@ def test_a_failure_is_said_at_once_and_a_single_brief_run_with_its_result(tmp_pa
     assert lines == ["[2/2] other, seed 0: FAILED: ValueError: no", "[2/2] one, seed 0: result of a, 0.2 s"]
 
 
+def test_a_command_that_several_spaces_have_says_how_to_get_that_of_another_one(capsys):
+    with pytest.raises(SystemExit):
+        main(["table", "--help"])
+    first, *others = [name for name, benchmark in BENCHMARKS.items() if "table" in benchmark.tools]
+    printed = capsys.readouterr().out
+    line = f"This is the command of {first}. Of {', '.join(others)}: python -m harness table --space NAME\n\n"
+    assert printed.startswith(line)
+    for words in (["--space", others[-1], "--help"], ["--help", f"--space={others[-1]}"]):
+        with pytest.raises(SystemExit):
+            main(["table", *words])
+        other = capsys.readouterr().out
+        assert other.startswith("usage:")
+        assert other not in printed
+    with pytest.raises(SystemExit):
+        main(["decode", "--help"])
+    assert capsys.readouterr().out.startswith("usage:")  # of one space alone
+
+
 def test_a_wrong_call_is_one_line_and_no_command_is_the_help(capsys):
     for words in (["compare"], ["retrain", "--cell"], ["table"], ["decode", "--x"], ["sing"], ["data", "fetch", "x"]):
         with pytest.raises(SystemExit) as stop:
@@ -100,3 +111,10 @@ def test_a_wrong_call_is_one_line_and_no_command_is_the_help(capsys):
     help_text = capsys.readouterr().err
     assert "python -m harness COMMAND --help" in help_text
     assert "compare" in help_text
+
+
+def test_a_failed_call_on_a_file_is_named_without_its_number(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    words = ["--methods", "random-cell", "--seeds", "1", "--figures", "none", "--results", str(tmp_path / "file")]
+    assert run_all.main(words) == 2
+    assert capsys.readouterr().err == f"run_all: {tmp_path / 'file' / 'runs'}: Not a directory\n"

@@ -1,16 +1,13 @@
 """Atomic writes."""
 
-import os
-import socket
-
-from harness.files import UNFINISHED, write_atomically
+from harness.files import partial_name, write_atomically
 
 
 def test_nothing_is_written_through_a_link(tmp_path):
     """In a folder where others may write, one could lie under the name of the partial file or of the file itself."""
     other = tmp_path / "other"
     other.write_text("mine")
-    (tmp_path / f".result.{socket.gethostname()}.{os.getpid()}{UNFINISHED}").symlink_to(other)
+    (tmp_path / partial_name("result")).symlink_to(other)
     (tmp_path / "result").symlink_to(other)
     write_atomically(tmp_path / "result", b"new")
     assert other.read_text() == "mine"

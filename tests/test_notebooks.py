@@ -28,7 +28,7 @@ def source(cell):
 
 
 def test_there_are_notebooks():
-    assert len(NOTEBOOKS) == 4
+    assert len(NOTEBOOKS) == 7
 
 
 @each

@@ -1,5 +1,7 @@
 """Searches from Python."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,13 +9,16 @@ import pytest
 import harness
 
 SMALL = {"protocol.epochs": 2, "protocol.channels": 2, "protocol.batch_size": 64}
+FEW_IMAGES = {"dataset": f"{Path(__file__).with_name('stripes.py')}:load", "retrain": "none"}
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     settings = {**SMALL, "darts.lr": [0.1, 0.2]}
-    return harness.run(["gaea-darts-erm", "darts"], seeds=1, settings=settings, results=folder, jobs=1)
+    return harness.run(
+        ["gaea-darts-erm", "darts"], seeds=1, settings=settings, controls="none", results=folder, jobs=1, **FEW_IMAGES
+    )
 
 
 def test_searches_give_data_frames(searched, capsys):
@@ -38,6 +43,51 @@ def test_epochs(searched):
     assert epochs["entropy"].between(0, np.log(5)).all()
     assert (epochs["multiply_adds"] > 0).all()
     assert (epochs[epochs["epoch"] == 2]["cell"].isin(set(searched.searches["cell"]))).all()
+
+
+def test_a_number_is_traced_to_its_record(searched):
+    search = searched.searches.query("selection == 'last' and dataset == 'cifar10'").iloc[0]
+    record = searched.record(search["key"][:12])
+    assert record["key"] == search["key"]
+    assert record["cells"]["last"] == search["cell"]
+    assert search["regret"] >= 0
+    arrays = searched.arrays(search["key"])
+    assert arrays["cells"][-1] == search["cell"]
+    assert arrays["theta"].shape == (2, 6, 4)
+    with pytest.raises(ValueError, match=r"3 records of .* begin with ''"):
+        searched.record("")
+    with pytest.raises(ValueError, match=r"0 records of .* begin with 'x'"):
+        searched.arrays("x")
+
+
+def test_why_a_published_value_is_not_comparable(searched):
+    reasons = searched.leaderboard.set_index("verdict")["reasons"]
+    assert set(reasons["no published value"]) == {""}
+    assert all("quick profile" in reason for reason in reasons.get("not comparable", pd.Series(dtype=str)))
+
+
+def test_a_figure_by_its_name(searched):
+    assert "entropy" in searched.figure("entropy").get_supylabel()
+    with pytest.raises(ValueError, match=r"no figure 'sunset'; there are .*entropy-"):
+        searched.figure("sunset")
+
+
+def test_nothing_is_shown_in_a_notebook_either(searched, monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich.jupyter.display", lambda *_: shown.append(1))
+    again = {
+        "seeds": 1,
+        "settings": {**SMALL, "darts.lr": 0.1},
+        "results": searched.folder,
+        "controls": "none",
+        **FEW_IMAGES,
+    }
+    harness.run("darts", **again)
+    assert capsys.readouterr().out == ""
+    harness.run("darts", **again, quiet=False)
+    assert "1 run: 1 done" in capsys.readouterr().out
+    assert shown == []
 
 
 def test_a_comparison_is_a_frame(searched):

@@ -2,18 +2,19 @@
 
 import csv
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import run_all
+from harness.benchmarks.darts.recipes import DIGITS, RECIPES
 from harness.commands import execution
 from harness.commands import run as command
 from harness.commands.run import parser
@@ -22,10 +23,13 @@ from harness.experiment import devices
 from harness.experiment import scheduler as scheduling
 from harness.experiment.plan import plan
 from harness.experiment.registry import built_in
-from harness.experiment.store import Store
+from harness.experiment.store import MEASURED, Store
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--set", "protocol.channels=2", "--set", "protocol.batch_size=64", "--figures", "none"]
+SMALL += ["--controls", "none"]  # tests/test_controls.py has them
+FEW_IMAGES = ["--dataset", f"{ROOT / 'tests' / 'stripes.py'}:load", "--retrain", "none"]
+"""For searches of which only that they are made counts: they take a tenth of the time of those on the digits."""
 
 
 def run(results, *words, epochs=2, methods="gaea-darts-bilevel,darts", seeds="1", jobs="1"):
@@ -34,13 +38,19 @@ def run(results, *words, epochs=2, methods="gaea-darts-bilevel,darts", seeds="1"
     return run_all.main([*options, "--results", str(results), *words])
 
 
+def brief(results, *words, **changes):
+    """The same on few images."""
+    return run(results, *FEW_IMAGES, *words, **changes)
+
+
 def contents(results):
     """All that must be the same however a run was executed: no times, memory or provenance."""
     store = Store(results)
     found = {}
     for record in store.records():
         arrays = store.arrays(record["key"]) if record["status"] == "done" else {}
-        arrays.pop("seconds", None)
+        for name in MEASURED:
+            arrays.pop(name, None)
         for name in ("provenance", "arrays_sha256"):
             record.pop(name, None)
         found[record["key"]] = (record, {name: array.tolist() for name, array in arrays.items()})
@@ -50,7 +60,7 @@ def contents(results):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     results = tmp_path_factory.mktemp("finished")
-    assert run(results, "--figures", "png,pdf", seeds="2") == 0
+    assert brief(results, "--figures", "svg", seeds="2") == 0
     return results
 
 
@@ -72,25 +82,25 @@ def test_results_are_complete_and_labelled(finished):
     assert {row["n"] for row in found} == {"2"}
     assert {row["verdict"] for row in found} <= {"not comparable", "no published value"}
     assert "proxy" in (finished / "tables" / "leaderboard.md").read_text()
-    drawn = {suffix: {path.stem for path in (finished / "figures").glob(f"*.{suffix}")} for suffix in ("png", "pdf")}
-    assert drawn["png"] == drawn["pdf"]
-    assert {f"{kind}-nasbench201-quick-digits" for kind in ("entropy", "accuracy", "final")} <= drawn["png"]
+    drawn = {path.name.partition("-nasbench201-quick-")[0] for path in (finished / "figures").glob("*.svg")}
+    assert {"entropy", "accuracy", "final"} <= drawn
     assert not list((finished / "checkpoints").iterdir())
 
 
 def test_second_call_only_reports_and_more_seeds_run_only_the_new_ones(finished, tmp_path, capsys):
     results = shutil.copytree(finished, tmp_path / "copy")
     before = {path.name: path.stat().st_mtime_ns for path in (results / "runs").iterdir()}
-    assert run(results, seeds="2") == 0
-    assert "4 runs asked, 4 done, 0 to do" in capsys.readouterr().out
-    assert run(results, seeds="3") == 0
-    assert "6 runs asked, 4 done, 2 to do" in capsys.readouterr().out
+    assert brief(results, seeds="2") == 0
+    assert "4 runs: 4 done, 0 to do" in capsys.readouterr().out
+    assert brief(results, seeds="3") == 0
+    assert "6 runs: 4 done, 2 to do" in capsys.readouterr().out
     after = {path.name: path.stat().st_mtime_ns for path in (results / "runs").iterdir()}
     assert before.items() <= after.items()
 
 
+@pytest.mark.faults
 def test_parallel_runs_equal_serial_ones(finished, tmp_path):
-    assert run(tmp_path, seeds="2", jobs="2") == 0
+    assert brief(tmp_path, seeds="2", jobs="2") == 0
     assert contents(tmp_path) == contents(finished)
 
 
@@ -98,14 +108,14 @@ def test_parallel_runs_equal_serial_ones(finished, tmp_path):
 def test_a_gpu_takes_as_many_runs_as_it_is_given_however_many_cores_there_are(device, jobs, places, monkeypatch):
     monkeypatch.setattr(devices, "usable", lambda _asked: [device])
     options = parser().parse_args(["--jobs", "16", "--jobs-per-device", "2"])
-    machines = command._machines(options)
+    machines = command.machines_of(options)
     assert execution.at_a_time(options.jobs, machines) == jobs
     assert [machine.device for machine in machines] == [device] * places
 
 
 def test_a_clusters_workers_look_for_their_own_devices(monkeypatch):
     options = parser().parse_args(["--backend", "dask", "--scheduler", "tcp://nowhere:1"])
-    (machine,) = command._machines(options)
+    (machine,) = command.machines_of(options)
     monkeypatch.setattr(scheduling, "usable", lambda _asked: ["cuda:0", "cuda:1"])
     with scheduling._acquire_machine([machine], None) as found:
         assert found.device == "cuda:0"
@@ -119,6 +129,7 @@ def whole(tmp_path_factory):
     return results
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_run_continues_and_ends_the_same(whole, tmp_path, stop):
     stopped = tmp_path / "stopped"
@@ -143,7 +154,7 @@ def test_a_damaged_checkpoint_is_set_aside(finished, tmp_path):
     for path in (results / "runs").glob(f"{key}.*"):
         path.unlink()
     Store(results).checkpoint_path(key).write_bytes(b"no checkpoint")
-    assert run(results, seeds="2") == 0
+    assert brief(results, seeds="2") == 0
     assert contents(results) == contents(finished)
     assert list((results / "damaged").iterdir())
 
@@ -153,7 +164,7 @@ def test_a_damaged_record_is_set_aside_and_done_again(finished, tmp_path, capsys
     results = shutil.copytree(finished, tmp_path / "copy")
     path = sorted((results / "runs").glob("*.json" if damage == "record" else "*.npz"))[0]
     path.write_bytes(path.read_bytes()[:-40])
-    assert run(results, seeds="2") == 0
+    assert brief(results, seeds="2") == 0
     printed = capsys.readouterr().out
     assert "damaged" in printed
     assert "3 done, 1 to do" in printed
@@ -162,7 +173,7 @@ def test_a_damaged_record_is_set_aside_and_done_again(finished, tmp_path, capsys
 
 def test_a_failed_run_is_recorded_and_the_others_go_on(tmp_path, capsys):
     faulty = ROOT / "tests" / "faulty.py"
-    assert run(tmp_path, methods=f"{faulty}:Raises,{faulty}:BecomesNan,darts") == 1
+    assert brief(tmp_path, methods=f"{faulty}:Raises,{faulty}:BecomesNan,darts") == 1
     printed = capsys.readouterr().out
     assert "no step today" in printed
     assert "the training loss became nan in epoch 1" in " ".join(printed.split())
@@ -179,8 +190,8 @@ def test_what_was_set_is_recorded_and_names_the_row(finished):
 
 def test_a_setting_of_a_users_optimizer_is_a_row_of_its_own(tmp_path):
     swap = ["--set", f"darts.optimizer={ROOT / 'tests' / 'optimizers.py'}:SignDescent"]
-    assert run(tmp_path, *swap, methods="darts", epochs=1) == 0
-    assert run(tmp_path, *swap, "--set", "darts.optimizer.lr=0.5", methods="darts", epochs=1) == 0
+    assert brief(tmp_path, *swap, methods="darts", epochs=1) == 0
+    assert brief(tmp_path, *swap, "--set", "darts.optimizer.lr=0.5", methods="darts", epochs=1) == 0
     records = {
         json.dumps(record["config"]["optimizer"].get("settings")): record for record in Store(tmp_path).records()
     }
@@ -194,8 +205,8 @@ def test_a_users_optimizer_takes_the_place_of_a_methods_own(tmp_path):
     optimizers = ROOT / "tests" / "optimizers.py"
     swap = ["--set", f"gaea-darts-bilevel.optimizer={optimizers}:MultiplicativeSign"]
     swap += ["--set", f"darts.optimizer={optimizers}:SignDescent"]
-    assert run(tmp_path, *swap, epochs=1) == 0
-    assert run(tmp_path, epochs=1) == 0
+    assert brief(tmp_path, *swap, epochs=1) == 0
+    assert brief(tmp_path, epochs=1) == 0
     store = Store(tmp_path)
     thetas = {
         (record["config"]["method"]["name"], (record["config"]["optimizer"] or {}).get("name")): store.arrays(
@@ -210,7 +221,8 @@ def test_a_users_optimizer_takes_the_place_of_a_methods_own(tmp_path):
     assert any(name.startswith("darts [batch_size=64, channels=2, epochs=1, optimizer=SignDescent@") for name in names)
 
 
-def test_a_users_own_space_is_searched_and_reported(tmp_path):
+def test_a_users_own_space_is_searched_and_reported(tmp_path, monkeypatch):
+    monkeypatch.setitem(RECIPES, "digits", replace(DIGITS, epochs=1, batch_size=512, channels=4))
     space = f"{ROOT / 'tests' / 'two_edges.py'}:TwoEdges"
     methods = "darts,gdas,random-search-ws,gaea-darts-erm,random-cell"
     assert run(tmp_path, "--space", space, methods=methods, epochs=1) == 0
@@ -222,22 +234,23 @@ def test_a_users_own_space_is_searched_and_reported(tmp_path):
     assert all(set(cell.split("-")) <= {"skip", "conv", "pool"} for cell in ends)
     assert {record["config"]["architecture"] for record in records if record not in searches} == ends
     assert {row["metric"] for row in rows(tmp_path)} == {"test_error"}
+    assert all(0 < float(row["mean"]) < 100 for row in rows(tmp_path))
 
 
 def test_a_space_without_accuracies_is_said_before_the_start(tmp_path, capsys):
     space = f"{ROOT / 'tests' / 'two_edges.py'}:TwoEdges"
-    assert run(tmp_path, "--space", space, "--retrain", "none", methods="darts") == 0
+    assert brief(tmp_path, "--space", space, "--retrain", "none", methods="darts") == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "get no accuracies" in printed
-    assert printed.index("get no accuracies") < printed.index("runs asked")
+    assert printed.index("get no accuracies") < printed.index(" to do")
 
 
 def test_a_comparison_searches_nothing(finished, tmp_path, capsys):
     names = ",".join(f"{name} [batch_size=64, channels=2, epochs=2]" for name in ("gaea-darts-bilevel", "darts"))
     results = shutil.copytree(finished, tmp_path / "copy")
-    assert run(results, "--compare", names, seeds="5") == 0
+    assert brief(results, "--compare", names, seeds="5") == 0
     printed = capsys.readouterr().out
-    assert "runs asked" not in printed
+    assert " to do" not in printed
     assert "gaea-darts-bilevel against darts" in printed
 
 
@@ -253,17 +266,14 @@ def test_another_file_of_the_same_space_is_another_search(tmp_path):
 
 
 def test_an_outside_method_is_called_by_its_class(tmp_path):
-    assert run(tmp_path, methods=f"{ROOT / 'tests' / 'sign_gradient.py'}:SignGradient") == 0
+    assert brief(tmp_path, methods=f"{ROOT / 'tests' / 'sign_gradient.py'}:SignGradient") == 0
     sha256 = Store(tmp_path).records()[0]["config"]["method"]["sha256"]
     assert {row["method"].split(" ")[0] for row in rows(tmp_path)} == {f"SignGradient@{sha256[:8]}"}
 
 
-def test_a_later_table_adds_test_accuracies_and_searches_nothing(finished, tmp_path, test_data, capsys):
-    from harness.benchmarks.nasbench201.table.convert import main as convert
-
-    results, table = shutil.copytree(finished, tmp_path / "copy"), tmp_path / "table.npz"
-    assert convert([str(test_data / "nasbench201" / "nasbench201.csv.gz"), str(table)]) == 0
-    assert run(results, "--table", str(table), seeds="2") == 0
+def test_a_later_table_adds_test_accuracies_and_searches_nothing(finished, tmp_path, full_table, capsys):
+    results = shutil.copytree(finished, tmp_path / "copy")
+    assert brief(results, "--table", full_table, seeds="2") == 0
     assert "4 done, 0 to do" in capsys.readouterr().out
     splits = {(row["dataset"], row["split"]) for row in rows(results)}
     assert {("cifar10", "test"), ("cifar100", "x-test"), ("cifar100", "ori-test")} <= splits
@@ -272,8 +282,8 @@ def test_a_later_table_adds_test_accuracies_and_searches_nothing(finished, tmp_p
 
 
 def test_the_seed_changes_the_run_and_the_thread_count_is_no_part_of_its_key(tmp_path):
-    assert run(tmp_path, methods="darts", seeds="0,3", epochs=1) == 0
-    assert run(tmp_path, "--threads", "2", methods="darts", seeds="0,3", epochs=1) == 0
+    assert brief(tmp_path, methods="darts", seeds="0,3", epochs=1) == 0
+    assert brief(tmp_path, "--threads", "2", methods="darts", seeds="0,3", epochs=1) == 0
     store = Store(tmp_path)
     thetas = [store.arrays(record["key"])["theta"] for record in store.records()]
     assert len(thetas) == 2
@@ -282,6 +292,9 @@ def test_the_seed_changes_the_run_and_the_thread_count_is_no_part_of_its_key(tmp
 
 BAD = {
     "--methods tests/faulty.py:OddSetting": "settings must be finite numbers",
+    "--methods tests/faulty.py:NoReason": "NoReason.unsupported(space) raised KeyError: ",
+    "--methods tests/faulty.py:NoOptions": "NoOptions.supernet must be a dict of options, not None",
+    "--methods tests/faulty.py:OddOptions": "partial_channels must be a number from 1 on, not '4'",
     "--methods dartz": "did you mean darts",
     "--methods ,": "names no method",
     "--methods nowhere.py:X": "no such file",
@@ -302,14 +315,19 @@ BAD = {
     "--jobs 0": "at least 1",
     "--set protocol.epochs": "NAME=VALUE",
     "--set protocol.epochs=-1": "epochs=-1 is below 1",
+    "--set protocol.momentum=0": "momentum=0 is not above 0, as nesterov=true needs it",
     "--set protocol.epochs=x": "is not of type int",
     "--set protocol.learning_rate=nan": "not a finite number",
+    "--methods random-search --precision bf16": "--precision bf16: none of the methods trains a supernet",
+    "--methods random-search --compile on": "--compile on: none of the methods trains a supernet",
     "--set protocol.colour=red": "no protocol has a field 'colour'",
-    "--set darts.colour=red": "it has no setting 'colour'",
+    "--set darts.colour=red": "darts has no setting 'colour'; known: ",
+    "--set darts.lrr=0.1": "darts has no setting 'lrr'; did you mean lr?",
     "--set epochs=3": "did you mean protocol.epochs?",
     "--set lr=0.1": "did you mean gaea-darts-erm.lr or gaea-darts-bilevel.lr or darts.lr?",
     "--set gdas.lr=1": "no method 'gdas'",
     "--methods pc-darts --set protocol.channels=6": "must be a multiple of 4",
+    "--set darts.lr=inf": "must be finite numbers or strings, got lr=inf",
     "--set darts.lr=-1": "Invalid learning rate: -1.0",
     "--set darts.optimizer=nowhere.py:X": "no such file",
     "--set darts.optimizer=tests/optimizers.py:SignDescent --set darts.lr=0.1": "has no effect: SignDescent",
@@ -318,6 +336,10 @@ BAD = {
     "--set darts.optimizer=adam": "expected file.py:Class",
     "--methods gd-simplex --set gd-simplex.optimizer=torch.optim:Adam": "holds no torch.optim optimizer",
     "--methods random-search --set random-search.optimizer=torch.optim:Adam": "is a black box",
+    "--methods naswot --set naswot.optimizer=torch.optim:Adam": "is training-free: it has no optimizer",
+    "--methods naswot --set naswot.cells=0": "must score at least one architecture: cells=0",
+    "--methods naswot --set protocol.channels=0": "channels=0 is below 1",
+    "--methods naswot --space nasbench1shot1-1": "no network in plain modules",
     "--table absent.npz": "absent.npz",
     "--table README.md": "README.md",
     "--device quantum": "--device quantum",
@@ -363,7 +385,8 @@ def test_list_help_version_and_dry_run(tmp_path, capsys):
 
 
 def test_only_found_cells_are_looked_up_where_that_is_asked(tmp_path):
-    words = ["--methods", "regularized-evolution", "--seeds", "1", "--figures", "none", "--results", str(tmp_path)]
+    words = ["--methods", "regularized-evolution", "--seeds", "1", "--jobs", "1", "--figures", "none"]
+    words += ["--results", str(tmp_path)]
     assert run_all.main([*words, "--look-up", "found"]) == 0
     (record,) = Store(tmp_path).records()
     (few,) = Store(tmp_path).scores()
@@ -373,6 +396,24 @@ def test_only_found_cells_are_looked_up_where_that_is_asked(tmp_path):
     assert run_all.main(words) == 0
     (every,) = Store(tmp_path).scores()
     assert stood < set(every.frame["architecture"])
+
+
+def test_a_call_looks_up_its_own_searches_and_a_report_all(tmp_path):
+    words = ["--seeds", "1", "--figures", "none", "--results", str(tmp_path)]
+    assert run_all.main(["--methods", "regularized-evolution", "--look-up", "found", *words]) == 0
+    (evolution,) = Store(tmp_path).records()
+    stood = {cell for _, _, cell, _ in evolution["improvements"]}
+    assert run_all.main(["--methods", "local-search", *words]) == 0
+    (scores,) = Store(tmp_path).scores()
+    known = set(scores.frame["architecture"])
+    (local,) = (record for record in Store(tmp_path).records() if record["key"] != evolution["key"])
+    assert {cell for _, _, cell, _ in local["improvements"]} <= known
+    assert evolution["cells"]["last"] in known
+    assert not stood <= known
+    (tmp_path / "scores" / scores.file_name).unlink()
+    assert run_all.main(["--report-only", "--figures", "none", "--results", str(tmp_path)]) == 0
+    (scores,) = Store(tmp_path).scores()
+    assert stood <= set(scores.frame["architecture"])
 
 
 def test_dry_run_counts_the_trainings_of_the_cells_to_be_found(tmp_path, capsys, monkeypatch):
@@ -389,10 +430,3 @@ def test_dry_run_counts_the_trainings_of_the_cells_to_be_found(tmp_path, capsys,
 @pytest.mark.parametrize("text, expected", [("4", [0, 1, 2, 3]), ("0,3,7", [0, 3, 7]), ("2-5", [2, 3, 4, 5])])
 def test_seeds(text, expected):
     assert seeds(text) == expected
-
-
-def test_help_needs_no_torch():
-    code = "import sys, run_all\ntry: run_all.main(['--help'])\nexcept SystemExit: sys.exit('torch' in sys.modules)"
-    environment = {**os.environ, "COLUMNS": "80"}
-    finished = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, env=environment)
-    assert finished.returncode == 0

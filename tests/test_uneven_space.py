@@ -12,21 +12,32 @@ from harness.cli import main
 from harness.experiment import registry
 from harness.experiment.store import Scores, Store
 from harness.search import simplex
+from tests.problems import OF_EVERY_KIND, ONE_SHOT, every_time
+from tests.test_run_all import FEW_IMAGES
+from tests.two_edges import TwoEdges
 from tests.uneven_space import Uneven
 
 FILE = Path(__file__).with_name("uneven_space.py")
 SPACE = f"{FILE}:Uneven"
+METHODS = "gaea,darts,random-search-ws,regularized-evolution,random-cell"
+"""Of mixtures with and without held-out images, of samples, of queries, and the control."""
 REASONS = {
     "setn": "no cell",
     "enas": "no cell",
     "pc-darts": "not edges",
     "gaea-pc-darts": "not edges",
     "darts-minus": "not edges",
+    **dict.fromkeys(registry.families()["training-free"], "no network in plain modules"),
 }
 """Why these methods do not run; all others do."""
 
 
-@pytest.mark.parametrize("name", list(registry.built_in()))
+def is_quick(name):
+    """One of every kind, and what does not run."""
+    return name in OF_EVERY_KIND or name in REASONS or name not in ONE_SHOT
+
+
+@pytest.mark.parametrize("name", every_time([(name,) for name in registry.built_in()], is_quick))
 def test_every_method_meets_the_contract_or_says_why_not(name, capsys, monkeypatch):
     monkeypatch.setattr("harness.commands.check.EPOCHS", 2)
     monkeypatch.setattr("harness.commands.check.IMAGES", 32)
@@ -40,9 +51,9 @@ def test_every_method_meets_the_contract_or_says_why_not(name, capsys, monkeypat
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("uneven")
-    words = ["--space", SPACE, "--methods", "gaea,darts,random-search-ws,black-box,random-cell", "--seeds", "2"]
-    small = ["--set", "protocol.epochs=3", "--set", "protocol.batch_size=64", "--set", "protocol.channels=4"]
-    assert run_all.main([*words, *small, "--figures", "svg", "--results", str(folder)]) == 0
+    words = ["--space", SPACE, "--methods", METHODS, "--seeds", "2", "--controls", "none", *FEW_IMAGES]
+    small = ["--set", "protocol.epochs=2", "--set", "protocol.batch_size=32", "--set", "protocol.channels=4"]
+    assert run_all.main([*words, *small, "--jobs", "1", "--figures", "svg", "--results", str(folder)]) == 0
     return folder
 
 
@@ -54,7 +65,7 @@ def rows(path):
 def test_every_search_has_its_numbers(results):
     leaderboard = rows(results / "tables" / "leaderboard.csv")
     searched = {record["config"]["method"]["name"] for record in Store(results).records()}
-    assert len(searched) == 10
+    assert len(searched) == 6
     for split in ("valid", "test"):
         of_split = [row for row in leaderboard if (row["dataset"], row["split"]) == ("formula", split)]
         assert {row["method"].split()[0] for row in of_split if row["selection"] == "last"} == searched
@@ -85,15 +96,20 @@ def test_everything_is_drawn(results):
         "profile",
         "regret",
         "hits",
-        "cost",
+        "regret-by-passes",
         "passes",
-        "cells",
+        "cells-darts",
+        "cells-random-cell",
         "supernet",
     } <= kinds
     theta = next((results / "figures").glob("theta-*.svg")).read_text()
     assert all(f"<!-- {name} -->" in theta for name in ("activation  relu", "tanh", "second  conv 3x3", "double"))
     page = (results / "leaderboard.html").read_text()
     assert "external:uneven" in page
+
+
+def test_choices_without_names_are_called_after_their_group():
+    assert TwoEdges().row_names == ("normal 1", "normal 2")
 
 
 def test_black_boxes_spend_their_budget_on_its_queries(results):
@@ -136,15 +152,6 @@ def test_spaces_with_even_choices_have_no_mask_and_the_plain_mathematics():
         assert simplex.masked(alpha, None) is alpha
 
 
-def test_a_space_without_a_formula_is_retrained(tmp_path):
-    space = FILE.with_name("two_edges.py")
-    words = ["--space", f"{space}:TwoEdges", "--methods", "darts", "--seeds", "1", "--set", "protocol.epochs=1"]
-    assert run_all.main([*words, "--figures", "none", "--results", str(tmp_path)]) == 0
-    (row,) = rows(tmp_path / "tables" / "leaderboard.csv")
-    assert (row["dataset"], row["metric"], row["n"]) == ("digits", "test_error", "1")
-    assert 0 < float(row["mean"]) < 100
-
-
 def changed(tmp_path, old, new):
     """The word of the space with a change in its file."""
     text = FILE.read_text()
@@ -155,7 +162,7 @@ def changed(tmp_path, old, new):
 
 
 def searched(tmp_path, space, *words, methods="random-cell", seeds="2"):
-    asked = ["--space", space, "--methods", methods, "--seeds", seeds, "--figures", "none", *words]
+    asked = ["--space", space, "--methods", methods, "--seeds", seeds, "--jobs", "1", "--figures", "none", *words]
     return run_all.main([*asked, "--results", str(tmp_path / "results")])
 
 
@@ -173,6 +180,16 @@ def test_an_evaluation_that_is_no_accuracy_costs_no_other_number(tmp_path, value
     assert len(tests) == len(good)
 
 
+def test_a_failed_evaluation_is_the_status_of_a_comparison(tmp_path, capsys):
+    bad = '("formula", "valid"): validation if arch[0] != "skip" else 101,'
+    space = changed(tmp_path, '("formula", "valid"): validation,', bad)
+    small = [*FEW_IMAGES, "--set", "protocol.epochs=1", "--set", "protocol.channels=4"]
+    assert searched(tmp_path, space, *small, "--controls", "none", methods="random-cell,darts", seeds="8") == 1
+    words = ["--space", space, "--figures", "none", "--results", str(tmp_path / "results")]
+    assert main(["compare", "random-cell,darts", *words]) == 1
+    assert "Uneven.evaluate(skip/" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     "old, new, reason",
     [
@@ -182,6 +199,8 @@ def test_an_evaluation_that_is_no_accuracy_costs_no_other_number(tmp_path, value
         ("    def graph(self, arch):\n", "    def graph(self, arch):\n        raise KeyError(1)\n", "raised KeyError"),
         ("        weights = np.zeros(self.shape)\n", "        return np.zeros(3)\n", "one_hot"),
         ('        return "/".join((', '        return "\\n".join((', "one line"),
+        ("groups: ClassVar[dict[str, slice]] = {", 'groups = {"none": slice(9, 9), ', "must be a slice of some of the"),
+        ("edges = [(0, 1, first)", "edges = [(1, 0, first)", "to a later one"),
     ],
 )
 def test_an_incomplete_space_is_refused_in_one_line(tmp_path, old, new, reason, capsys):
@@ -220,7 +239,7 @@ class Other(Uneven):
 
 def test_a_table_for_a_space_without_one_is_refused_before_the_searches(tmp_path, capsys):
     assert searched(tmp_path, SPACE, "--table", "anything.npz") == 2
-    assert "is no tabular benchmark" in capsys.readouterr().err
+    assert "is not a tabular benchmark" in capsys.readouterr().err
     assert not (tmp_path / "results").exists()
 
 

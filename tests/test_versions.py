@@ -1,8 +1,9 @@
 """Numbers do not change without a new version: of a method, of a protocol, or of a supernet.
 
-`versions.json` holds what every method computes in two short epochs in float64 on each space, and digests of all
-protocols and default settings. After a change that is meant, raise the version (of the class, `Budget.version`,
-`Benchmark.version`), note it in the CHANGELOG, and write the file again: python -m tests.test_versions
+`versions.json` holds what every method computes in two short epochs in float64 on each space, training-free scores of
+two architectures, and digests of all protocols and default settings. After a change that is meant, raise the version
+(of the class, `Budget.version`, `Benchmark.version`), note it in the CHANGELOG, and write the file again:
+python -m tests.test_versions
 """
 
 import hashlib
@@ -15,7 +16,7 @@ import pytest
 import torch
 
 from harness import plugins
-from harness.api import BlackBox
+from harness.api import OneShot, TrainingFree
 from harness.benchmarks import BENCHMARKS
 from harness.benchmarks.darts.recipes import RECIPES
 from harness.data import load, search_data
@@ -23,9 +24,10 @@ from harness.data.batches import Batches
 from harness.experiment import conformance, registry
 from harness.experiment.overrides import default_settings
 from harness.experiment.registry import built_in
-from harness.protocol import PROFILES, split_numerics
+from harness.protocol import PROFILES, NetworkSize, split_numerics
 from harness.search.loop import Search
-from tests.problems import budget, build_supernet, small
+from harness.search.scoring import Scorer, Scoring
+from tests.problems import OF_EVERY_KIND, budget, build_supernet, every_time, small
 
 FILE = Path(__file__).with_name("versions.json")
 TOLERANCE = 1e-9
@@ -40,7 +42,7 @@ def searched():
     last = {type(benchmark): benchmark for benchmark in BENCHMARKS.values()}
     for name, entry in built_in().items():
         cls = plugins.load(entry)
-        if not issubclass(cls, BlackBox):
+        if issubclass(cls, OneShot):
             yield from ((name, known.name) for known in last.values() if not registry.why_not(cls, known))
 
 
@@ -65,6 +67,32 @@ def numbers(name, space):
             torch.set_default_dtype(torch.float32)
 
 
+def scored():
+    """(method, space) of every training-free method."""
+    for name, entry in built_in().items():
+        cls = plugins.load(entry)
+        if issubclass(cls, TrainingFree):
+            yield from ((name, space) for space, known in BENCHMARKS.items() if not registry.why_not(cls, known))
+
+
+def scores(name, space):
+    """Of the first architectures that a search draws, on small networks in float64."""
+    benchmark = BENCHMARKS[space]
+    method = plugins.load(built_in()[name])(benchmark.full_space, cells=2)
+
+    def make(arch, classes, affine):
+        return benchmark.untrained(arch, NetworkSize(channels=4, cells=1), classes, affine)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Batches, "_normalised", in_float64)
+        torch.set_default_dtype(torch.float64)
+        try:
+            (log,) = Scoring(method, Scorer(method, make, load("digits", Path()), 0, "cpu"), 0).epochs()
+        finally:
+            torch.set_default_dtype(torch.float32)
+    return log.values
+
+
 def in_float64(batches, pixels):
     mean, std = (torch.tensor(values)[:, None, None] for values in (batches.mean, batches.std))
     return ((pixels.double() - mean) / std).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
@@ -84,6 +112,8 @@ def projected(values):
 def protocols():
     """Digest and version of every protocol and recipe."""
     budgets = [benchmark.default_simulation("paper") for benchmark in BENCHMARKS.values()]
+    scoring = [benchmark.default_scoring(profile, "") for benchmark in BENCHMARKS.values() for profile in PROFILES]
+    budgets += [budget for budget in scoring if budget]
     for benchmark in BENCHMARKS.values():
         cases = product(PROFILES, benchmark.datasets, ["", *registry.built_in()])
         budgets += [benchmark.default_protocol(*case) for case in cases]
@@ -118,11 +148,23 @@ def written():
     return json.loads(FILE.read_text())
 
 
-@pytest.mark.parametrize("name, space", list(searched()))
+def is_quick(name, space):
+    """Every method on one space, and on every space one of every kind, but for the slowest."""
+    return space == "nasbench201" or (name in OF_EVERY_KIND and (name, space) != ("darts", "darts"))
+
+
+@pytest.mark.parametrize("name, space", every_time(searched(), is_quick))
 def test_numbers_of_a_version_do_not_change(name, space):
     expected = written()["numbers"][f"{name} on {space}"]
     assert expected["versions"] == versions(name, space), "another version: write versions.json again"
     assert numbers(name, space) == pytest.approx(expected["values"], rel=TOLERANCE)
+
+
+@pytest.mark.parametrize("name, space", list(scored()))
+def test_scores_of_a_version_do_not_change(name, space):
+    expected = written()["scores"][f"{name} on {space}"]
+    assert expected["versions"] == versions(name, space), "another version: write versions.json again"
+    assert scores(name, space) == pytest.approx(expected["values"], rel=TOLERANCE)
 
 
 @pytest.mark.parametrize("part, found", [("protocols", protocols), ("defaults", defaults)])
@@ -136,7 +178,11 @@ def main():
         f"{name} on {space}": {"versions": versions(name, space), "values": numbers(name, space)}
         for name, space in searched()
     }
-    content = {"numbers": found, "protocols": protocols(), "defaults": defaults()}
+    values = {
+        f"{name} on {space}": {"versions": versions(name, space), "values": scores(name, space)}
+        for name, space in scored()
+    }
+    content = {"numbers": found, "scores": values, "protocols": protocols(), "defaults": defaults()}
     FILE.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 

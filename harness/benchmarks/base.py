@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
     from harness.evaluate.network import Network
     from harness.evaluate.recipe import Recipe
+    from harness.protocol import NetworkSize
     from harness.protocol import Protocol as SearchProtocol
 
 Arch = tuple[Any, ...]
 """One architecture. It holds operation *names*, so that spaces with and without the zero operation speak of the same
 architecture."""
+
+QUICK_SCORING = {"cells": 25}
+"""Our own choice: the random architectures that a training-free method scores in the quick profile, some seconds."""
 
 ZERO = "none"
 """Name of the zero operation, in every space that has it."""
@@ -95,8 +99,13 @@ class SearchSpace(ABC):
 
     @property
     def row_names(self) -> tuple[str, ...]:
-        """(R,) how figures call the choices."""
-        return tuple(f"choice {number}" for number in range(1, len(self.options) + 1))
+        """(R,) how figures call the choices: by default after their group, numbered where it has several."""
+        names = [f"choice {number}" for number in range(1, len(self.options) + 1)]
+        for group, rows in self.groups.items():
+            places = range(len(names))[rows]
+            for number, place in enumerate(places, start=1):
+                names[place] = f"{group} {number}" if len(places) > 1 else group
+        return tuple(names)
 
     @property
     def samples_every_choice(self) -> bool:
@@ -185,7 +194,8 @@ class Oracle:
 
 
 class Noise(NamedTuple):
-    """Half-width of the region of practical equivalence."""
+    """Training noise, which is the half-width of the region of practical equivalence: by how much accuracies of cells
+    differ that compute the same function but were trained separately, as a standard deviation."""
 
     points: float
     split: str
@@ -211,9 +221,18 @@ class Evaluator(ABC):
         """The best architectures of every dataset and split, from which regret is counted; empty: none is."""
         return []
 
+    def ranks(self, architectures: Iterable[str]) -> pd.DataFrame:
+        """Ranks among all architectures of the space by each accuracy, columns `RANK_COLUMNS`; none by an accuracy that
+        is not known of every architecture."""
+        import pandas as pd
+
+        return pd.DataFrame(columns=RANK_COLUMNS)
+
 
 SCORE_COLUMNS = ["architecture", "dataset", "split", "metric", "value", "trials"]
 """A score: `value` in % is the mean over `trials` trainings."""
+RANK_COLUMNS = ["architecture", "dataset", "split", "rank", "rank_of"]
+"""1 is the best of `rank_of` architectures; equal accuracies share the better rank."""
 
 
 @dataclass(frozen=True)
@@ -236,6 +255,8 @@ class Benchmark(ABC):
     """A search space with everything that is true of it only."""
 
     name: str
+    title: str = ""
+    """How headings name it; empty: as `name`."""
     full_space: SearchSpace
     """With all candidates."""
     version: int = 1
@@ -285,6 +306,14 @@ class Benchmark(ABC):
         """Of a black box, before overrides; None: there is nothing to query."""
         return None
 
+    def default_scoring(self, profile: str, method: str) -> Budget | None:
+        """Of a training-free method, before overrides: the size of the networks; None: architectures have none."""
+        return None
+
+    def scoring_settings(self, profile: str) -> Mapping[str, Any]:
+        """Settings of every training-free method in a profile, where they are not the defaults of its file."""
+        return QUICK_SCORING if profile == "quick" else {}
+
     def published_settings(self, profile: str, dataset: str, method: str) -> Mapping[str, Any]:
         """Settings with which a method was published, where they are not the defaults of its file."""
         return {}
@@ -310,7 +339,7 @@ class Benchmark(ABC):
         """The source of scores that takes no training; None: architectures are retrained. ValueError or OSError if
         there is no use for a table, or it cannot be read."""
         if table:
-            raise ValueError(f"--table: {self.name} is no tabular benchmark")
+            raise ValueError(f"--table: {self.name} is not a tabular benchmark")
         return None
 
     def recipes(self) -> Mapping[str, Recipe]:
@@ -328,12 +357,15 @@ class Benchmark(ABC):
         """
         raise ValueError(f"architectures of {self.name} are not retrained")
 
-    def untrained(self, arch: Arch, classes: int, affine: bool) -> nn.Module:
-        """The network of one architecture, of which training-free scores are taken.
+    def untrained(self, arch: Arch, size: NetworkSize, classes: int, affine: bool) -> nn.Module:
+        """The network of one architecture in plain modules, of which training-free scores are taken.
 
         affine: whether the batch norms of the cells have affine parameters.
         """
-        raise ValueError(f"architectures of {self.name} have no network for training-free scores")
+        raise ValueError(self.no_scores)
+
+    no_scores: str = "its architectures have no network in plain modules, of which training-free scores are taken"
+    """Why training-free methods do not run where `default_scoring` is None."""
 
     def unsuited_recipe(self, dataset: str, recipe: Recipe) -> str | None:
         """Why architectures cannot be retrained on a dataset by this recipe; None if they can."""
@@ -379,4 +411,32 @@ class Benchmark(ABC):
 
     def noise(self, table: Path | None, dataset: str, split: str) -> Noise | None:
         """Margin of practical equivalence on a dataset and split; None if it is not known."""
+        return None
+
+
+class RetrainedSupernet(Benchmark):
+    """A benchmark without a network of its own: its architectures are retrained as the supernet, fixed to them."""
+
+    @abstractmethod
+    def sized(
+        self, space: SearchSpace, channels: int, cells: int, classes: int, track_statistics: bool, **options: Any
+    ) -> nn.Module:
+        """The supernet, at a size."""
+
+    def supernet(
+        self, space: SearchSpace, protocol: SearchProtocol, classes: int, options: Mapping[str, Any]
+    ) -> nn.Module:
+        return self.sized(space, protocol.channels, protocol.cells, classes, protocol.track_statistics, **options)
+
+    def network(self, arch: Arch, recipe: Recipe, classes: int, large: bool) -> Network:
+        from harness.evaluate.network import FixedSupernet
+
+        supernet = self.sized(self.full_space, recipe.channels, recipe.cells, classes, True)
+        return FixedSupernet(supernet, self.full_space.one_hot(arch))
+
+    def unsuited_recipe(self, dataset: str, recipe: Recipe) -> str | None:
+        # Batch norms of search cells are calls of functions, whose modules are not converted to synchronised ones.
+        for name in ("auxiliary_weight", "drop_path", "colour_jitter", "image_size", "synchronised_batch_norm"):
+            if getattr(recipe, name):
+                return f"a supernet that is fixed to one architecture knows no {name}"
         return None

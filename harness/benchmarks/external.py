@@ -6,6 +6,8 @@ partial_channels)`, which may take `auxiliary_skip=False` as well. It may define
     evaluate(arch) -> {(dataset, split): accuracy in %}     else its architectures are retrained from scratch
     best() -> [arch, ...]                                   the best by every dataset and split; else there is no regret
     query(arch) -> (validation accuracy in %, seconds)      what black boxes ask for; else they do not run
+    untrained(arch, channels, cells, classes, affine)       the network that training-free methods score; else they do
+                                                            not run
 
 A split whose name contains "valid" is one of validation, any other one of tests.
 """
@@ -21,23 +23,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.benchmarks.base import SCORE_COLUMNS, Arch, Benchmark, Evaluator, Oracle, SearchSpace, Signal
+from harness.benchmarks.base import SCORE_COLUMNS, Arch, Evaluator, Oracle, RetrainedSupernet, SearchSpace, Signal
 from harness.benchmarks.darts.recipes import RECIPES
 from harness.benchmarks.nasbench201 import protocols
 from harness.evaluate.recipe import Recipe
-from harness.protocol import Budget, Protocol
+from harness.protocol import Budget, NetworkSize
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-    from harness.evaluate.network import Network
-
 AUXILIARY_SKIP = "auxiliary_skip"
 RETRAINED_ON = ("digits", "cifar10", "cifar100")
 
 
-class ExternalBenchmark(Benchmark):
+class ExternalBenchmark(RetrainedSupernet):
     """Searches have the protocols of NAS-Bench-201."""
 
     datasets = ("digits", "cifar10", "cifar100", "imagenet16-120")
@@ -62,10 +62,7 @@ class ExternalBenchmark(Benchmark):
         takes_auxiliary = AUXILIARY_SKIP in inspect.signature(getattr(space, "supernet")).parameters  # noqa: B009
         self.supernet_options = ("partial_channels", *([AUXILIARY_SKIP] if takes_auxiliary else []))
 
-    def supernet(self, space: SearchSpace, protocol: Protocol, classes: int, options: Mapping[str, Any]) -> nn.Module:
-        return self._supernet(space, protocol.channels, protocol.cells, classes, protocol.track_statistics, **options)
-
-    def _supernet(
+    def sized(
         self, space: SearchSpace, channels: int, cells: int, classes: int, track_statistics: bool, **options: Any
     ) -> nn.Module:
         make: Any = getattr(space, "supernet")  # noqa: B009 - which SearchSpace does not have
@@ -80,6 +77,18 @@ class ExternalBenchmark(Benchmark):
 
     def default_simulation(self, profile: str) -> Budget:
         return protocols.of_function(profile)
+
+    def default_scoring(self, profile: str, method: str) -> Budget | None:
+        if not hasattr(self.full_space, "untrained"):
+            return None
+        return protocols.of_scoring("controlled" if profile == "paper" else profile, method)
+
+    def untrained(self, arch: Arch, size: NetworkSize, classes: int, affine: bool) -> nn.Module:
+        make = getattr(self.full_space, "untrained", None)
+        if make is None:
+            return super().untrained(arch, size, classes, affine)
+        network: nn.Module = make(arch, size.channels, size.cells, classes, affine)
+        return network
 
     def oracle(self, table: Path | None) -> Oracle | None:
         query = getattr(self.full_space, "query", None)
@@ -96,7 +105,7 @@ class ExternalBenchmark(Benchmark):
 
     def evaluator(self, table: Path | None) -> Evaluator | None:
         if table:
-            raise ValueError(f"--table: {self.name} is no tabular benchmark")
+            raise ValueError(f"--table: {self.name} is not a tabular benchmark")
         return UserEvaluator(self.full_space, str(self.sha256)) if hasattr(self.full_space, "evaluate") else None
 
     def recipes(self) -> Mapping[str, Recipe]:
@@ -108,23 +117,14 @@ class ExternalBenchmark(Benchmark):
     def own_recipe(self, full: bool) -> Recipe:
         return replace(RECIPES["cifar10" if full else "digits"], auxiliary_weight=0.0, drop_path=0.0, flip=False)
 
-    def network(self, arch: Arch, recipe: Recipe, classes: int, large: bool) -> Network:
-        """The supernet, fixed to the architecture."""
-        from harness.evaluate.network import FixedSupernet
-
-        supernet = self._supernet(self.full_space, recipe.channels, recipe.cells, classes, True)
-        return FixedSupernet(supernet, self.full_space.one_hot(arch))
-
-    def unsuited_recipe(self, dataset: str, recipe: Recipe) -> str | None:
-        for name in ("auxiliary_weight", "drop_path", "colour_jitter", "image_size"):
-            if getattr(recipe, name):
-                return f"a supernet that is fixed to one architecture knows no {name}"
-        return None
-
 
 def _try_out(space: SearchSpace) -> None:
     """Ask for everything that a search and its record will need, once."""
     assert len(space.keep) == len(space.row_names) == len(space.lengths)
+    for name, rows in space.groups.items():
+        start, stop, step = rows.indices(len(space.lengths))
+        if step != 1 or start >= stop:
+            raise ValueError(f"the group {name} must be a slice of some of the {len(space.lengths)} choices in a row")
     arch = space.random(np.random.default_rng(0))
     text = space.to_string(arch)
     if "\n" in text or "\r" in text:
@@ -133,6 +133,8 @@ def _try_out(space: SearchSpace) -> None:
         raise ValueError(f"one_hot must give an array of shape {space.shape}")
     for graph in space.graph(arch):
         json.dumps(asdict(graph))
+        if not all(0 <= source < target < len(graph.nodes) for source, target, _ in graph.edges):
+            raise ValueError(f"every edge of graph {graph.title} must lead from one of its nodes to a later one")
 
 
 class UserEvaluator(Evaluator):

@@ -1,4 +1,4 @@
-"""What the supernets share: the weighted batch norm of a candidate operation, and the choice of a formulation."""
+"""What supernets share: the weighted batch norm of a candidate operation, poolings, and the choice of a formulation."""
 
 from __future__ import annotations
 
@@ -67,14 +67,19 @@ def uses_batch_statistics(norm: nn.BatchNorm2d) -> bool:
     return norm.training or norm.running_mean is None
 
 
-def average(x: Tensor) -> Tensor:
-    """3x3 average pooling that does not count the padding.
+def average_pool(x: Tensor, stride: int) -> Tensor:
+    """3x3 average pooling that does not count the padding."""
+    return F.avg_pool2d(x, 3, stride, padding=1, count_include_pad=False)
+
+
+def convolved_average(x: Tensor) -> Tensor:
+    """`average_pool` of stride 1, on a CPU as a convolution.
 
     On large tensors a CPU takes less time for a depthwise convolution, divided by the number of pixels that it saw: a
     fifth in eager mode, and of a whole compiled cell (C=16, bf16) two thirds.
     """
     if is_small(x) or x.is_cuda:
-        return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+        return average_pool(x, stride=1)
     channels = x.shape[1]
     return F.conv2d(x, x.new_ones(channels, 1, 3, 3), padding=1, groups=channels) * _inverse_counts(x)
 

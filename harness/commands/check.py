@@ -52,7 +52,7 @@ def check(entry: Entry, benchmarks: Sequence[Benchmark], optimizer: Entry | None
     """Why a method does not run on some benchmarks, and what is wrong with it, in lines that say how to fix it."""
     import torch
 
-    from harness.api import BlackBox, OneShot
+    from harness.api import BlackBox, OneShot, TrainingFree
     from harness.data import load, search_data
     from harness.experiment import conformance, exchange
 
@@ -67,6 +67,9 @@ def check(entry: Entry, benchmarks: Sequence[Benchmark], optimizer: Entry | None
             reasons.append(f"on {benchmark.name}: {reason}")
         elif issubclass(cls, BlackBox):
             problems += conformance.examine_black_box(cls, benchmark, exchanged)
+        elif issubclass(cls, TrainingFree):
+            images = load(benchmark.default_datasets["quick"], Path())
+            problems += conformance.examine_training_free(cls, benchmark, images, exchanged)
         elif not issubclass(cls, OneShot):
             problems += conformance.problems(cls, benchmark.full_space)
         else:

@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str], program: str) -> int:
     options = parser(program).parse_args(arguments)
+    report.check_options(options)
     console = Output(soft_wrap=False)
     store = Store(options.results)
     check(store, options.methods)
-    report.score_stored(options, store, console)
-    written = report.report(store, options.figures, console)
+    failed = report.score_stored(options, store, console)
+    written = report.report(store, options, console)
     say(written, store, options.methods, options.table, console, options.paired)
-    return 0
+    return int(failed > 0)
 
 
 def check(store: Store, methods: str) -> None:

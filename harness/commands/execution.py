@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser, jobs: int) -> argparse._Argumen
         type=values.count,
         default=0,
         metavar="N",
-        help="processes that decode image files, for each stream of a run on class folders (default: 0, the run's)",
+        help="processes that decode image files, for each stream of a run on class folders (default: 0, none)",
     )
     how.add_argument(
         "--time-limit",
@@ -72,9 +72,9 @@ def add_data(parser: argparse._ActionsContainer, more: str = "") -> None:
 def machine_on(device: str, options: argparse.Namespace, table: Path | None = None, local: bool = True) -> Machine:
     """local: whether the runs are executed by processes of this machine."""
     from harness.experiment.jobs.base import Machine
-    from harness.experiment.provenance import version_control
+    from harness.experiment.provenance import code
 
-    commit, dirty = version_control()
+    commit, dirty, distribution = code()
     return Machine(
         results=options.results.absolute(),
         data=options.data.absolute(),
@@ -83,9 +83,11 @@ def machine_on(device: str, options: argparse.Namespace, table: Path | None = No
         threads=options.threads,
         commit=commit,
         dirty=dirty,
+        distribution=distribution,
         parent=os.getpid() if local else None,
         time_limit=options.time_limit,
         workers=options.workers,
+        tensorboard=getattr(options, "tensorboard", False),
     )
 
 
@@ -103,7 +105,7 @@ def cluster(scheduler: str | None, jobs: int) -> Iterator[int]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise ValueError("--backend dask needs the packages of the extra: pip install '.[dask]'") from error
+        raise ValueError("--backend dask needs the packages of the extra: pip install -e '.[dask]'") from error
     with Client(scheduler, timeout="20s") as client:
         threads = client.nthreads().values()
         if max(threads, default=1) > 1:
@@ -139,7 +141,8 @@ def execute(
     for key in store.checkpoints() & (before.keys() - {job.key for job in missing}):
         store.discard_checkpoint(key)  # killed between a run's record and its end
     print_warnings(store, console)
-    console.print(f"{len(jobs)} runs asked, {len(jobs) - len(missing)} done, {len(missing)} to do")
+    runs = f"{len(jobs)} run{'s' * (len(jobs) != 1)}"
+    console.print(f"{runs}: {len(jobs) - len(missing)} done, {len(missing)} to do")
     if not missing:
         return 0
     shown, shared = finished.shown(missing)

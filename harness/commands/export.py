@@ -9,12 +9,12 @@ from pathlib import Path
 
 from harness.arguments import Parser
 from harness.commands import values
-from harness.experiment.archive import pack
+from harness.experiment import archive
 
 
 def main(arguments: Sequence[str], program: str) -> int:
     options = parser(program).parse_args(arguments)
-    manifest = pack(options.folder, options.archive)
+    manifest = archive.write(options.folder, options.archive)
     sys.stdout.write(f"{options.archive}: {manifest['runs']} runs of {', '.join(manifest['methods'])}\n")
     return 0
 

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 
 def shown(jobs: Sequence[Job]) -> tuple[list[Shown], str]:
-    """The jobs as the console names them, and the details that all of them share."""
+    """The jobs as the console names them, and the details that all of them share; a search that sees no data need not
+    share them."""
     labels = [Label(job.name, _details(job)) for job in jobs]
-    shared = [detail for detail in labels[0].details if all(detail in label.details for label in labels)]
+    sharing = [label for job, label in zip(jobs, labels, strict=True) if not _blind(job)] or labels
+    shared = [detail for detail in sharing[0].details if all(detail in label.details for label in sharing)]
     names = [
         f"{label.without(shared)} on {config.dataset_name(job.config)}" for job, label in zip(jobs, labels, strict=True)
     ]
@@ -29,15 +31,22 @@ def shown(jobs: Sequence[Job]) -> tuple[list[Shown], str]:
     return runs, ", ".join(shared)
 
 
+def _blind(job: Job) -> bool:
+    return job.config["kind"] == "black-box" and job.config.get("table") is None
+
+
 def _details(job: Job) -> tuple[str, ...]:
     label = config.recipe_label if job.config["kind"] == RETRAINING else config.label
-    return label({"config": job.config, "provenance": {}}).details
+    return label({"config": job.config, "provenance": {"dirty": False}}).details  # which code runs is not of a plan
 
 
 def result(store: Store, record: Record) -> str:
     """The test error of a retraining; of a search the supernet's last accuracy, not that of its architecture."""
     if "test_error" in record:
         return f"test error {record['test_error']:.2f} %"
+    if "scored" in record:
+        return f"best of {record['scored']:,} scored cells"
+    record = store.read(record["key"]) or record  # the stored one says whether there are arrays
     if "arrays_sha256" not in record:
         return f"{record['queries']:,} queries" if "queries" in record else "done"
     arrays = store.arrays(record["key"])

@@ -10,14 +10,14 @@ from tempfile import TemporaryDirectory
 from harness.arguments import Parser
 from harness.commands import execution, merge
 from harness.commands.console import Output
-from harness.experiment.archive import unpack
+from harness.experiment import archive
 from harness.experiment.merge import merge as merge_folders
 
 
 def main(arguments: Sequence[str], program: str) -> int:
     options = parser(program).parse_args(arguments)
     with TemporaryDirectory() as folder:
-        unpack(options.archive, Path(folder))
+        archive.extract(options.archive, Path(folder))
         return merge.say(merge_folders([Path(folder)], options.results), Output(soft_wrap=True))
 
 

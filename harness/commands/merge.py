@@ -11,13 +11,19 @@ from rich.console import Console
 from harness.arguments import Parser
 from harness.commands import values
 from harness.commands.console import Output
+from harness.experiment import submission
 from harness.experiment.merge import Merged, merge
 from harness.text import verbatim
 
 
 def main(arguments: Sequence[str], program: str) -> int:
     options = parser(program).parse_args(arguments)
-    return say(merge(options.folders, options.into), Output(soft_wrap=True))
+    console = Output(soft_wrap=True)
+    for folder in options.folders:
+        if stated := submission.read(folder):
+            line = f"{folder} was submitted by {stated.submitter}: nothing will tell its rows from others in the target"
+            console.print(verbatim(line, "yellow"))
+    return say(merge(options.folders, options.into), console)
 
 
 def parser(program: str = "python -m harness merge") -> argparse.ArgumentParser:

@@ -20,5 +20,5 @@ def main(arguments: Sequence[str], program: str) -> int:
 
 def parser(program: str = "python -m harness migrate") -> argparse.ArgumentParser:
     result = Parser(prog=program, description=__doc__)
-    result.add_argument("folder", type=values.folder)
+    result.add_argument("folder", type=values.folder, metavar="DIR", help="a results folder")
     return result

@@ -13,8 +13,7 @@ from harness.experiment.store import Store
 
 def main(arguments: Sequence[str], program: str) -> int:
     store = Store(parser(program).parse_args(arguments).folder)
-    if not (store.folder / "runs").is_dir():
-        raise ValueError(f"{store.folder} is not a results folder")
+    store.check()
     store.prepare()
     moved = store.pack()
     sys.stdout.write("".join(f"{line}\n" for line in store.warnings))
@@ -24,5 +23,5 @@ def main(arguments: Sequence[str], program: str) -> int:
 
 def parser(program: str = "python -m harness pack") -> argparse.ArgumentParser:
     result = Parser(prog=program, description=__doc__)
-    result.add_argument("folder", type=values.folder)
+    result.add_argument("folder", type=values.folder, metavar="DIR", help="a results folder")
     return result

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ from harness.commands.console import Output
 from harness.experiment.config import RETRAINING, Label, benchmark_name
 from harness.experiment.registry import benchmark_of, built_in
 from harness.experiment.store import Store
+from harness.experiment.tuning import drawn_keys, tunings
 from harness.files import write_atomically
+from harness.installation import PUBLISHED
 from harness.report import names
 from harness.text import verbatim
 
@@ -26,17 +29,17 @@ if TYPE_CHECKING:
 
 SHOWN_FAILURES = 5
 """Of evaluations, on the console."""
-PUBLISHED = Path(__file__).resolve().parents[2] / "results" / "published.csv"
 
 
 def main(arguments: Sequence[str], program: str) -> int:
     options = parser(program).parse_args(arguments)
+    check_options(options)
     console = Output(soft_wrap=False)
     store = Store(options.results)
     if options.only:
         names.resolved(labels(store), options.only)  # seen before anything is evaluated or drawn
     failed = score_stored(options, store, console)
-    written = report(store, options.figures, console)
+    written = report(store, options, console)
     if options.only or options.metric:
         _write_selection(written, store, options)
     return int(failed > 0)
@@ -64,10 +67,13 @@ def parser(program: str = "python -m harness report") -> argparse.ArgumentParser
 
 
 def labels(store: Store) -> dict[str, Label]:
-    """The rows of a leaderboard of what is stored."""
+    """The rows of a leaderboard of what is stored; trials with drawn settings are none."""
     from harness.report import runs
 
-    searches = [record for record in store.records() if record["config"]["kind"] != RETRAINING]
+    if not store.folder.is_dir():
+        raise ValueError(f"no results folder {store.folder}: there is no such folder")
+    drawn = drawn_keys([stored for _, stored in tunings(store)])
+    searches = [r for r in store.records() if r["config"]["kind"] != RETRAINING and r["key"] not in drawn]
     table = runs.tabulate(searches)
     return dict(zip(table["method"], table["label"], strict=True))
 
@@ -89,9 +95,8 @@ def add_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--look-up",
         choices=("all", "found"),
-        default="all",
         help="all: the cells of every epoch or query, which curves over time need; found: only the final and chosen "
-        "cells, for a smaller folder (default: all)",
+        "cells, for a smaller folder (default: all, but of stored searches only where the final cell has no accuracy)",
     )
     parser.add_argument(
         "--figures",
@@ -100,6 +105,23 @@ def add_options(parser: argparse._ActionsContainer) -> None:
         metavar="A[,B]",
         help="formats of the figures, or none (default: %(default)s)",
     )
+    parser.add_argument(
+        "--bibtex",
+        action="store_true",
+        help="also write tables/references.bib: the methods, benchmarks and data of the tables",
+    )
+    parser.add_argument(
+        "--submissions",
+        type=values.folder,
+        metavar="DIR",
+        help="show the submitted results folders in DIR in a section of their own on the page",
+    )
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """ValueError if a folder of `add_options` does not exist that is only read, seen before anything runs."""
+    if options.submissions and not options.submissions.is_dir():
+        raise ValueError(f"no folder of submissions {options.submissions}: there is no such folder")
 
 
 def add_space(parser: argparse._ActionsContainer) -> None:
@@ -114,36 +136,50 @@ def add_space(parser: argparse._ActionsContainer) -> None:
 
 def score_stored(options: argparse.Namespace, store: Store, console: Console) -> int:
     """Evaluate the architectures of stored searches with a table that is given, as a user's own space does, or with the
-    benchmark's own table where no accuracies are stored; returns for how many that failed."""
+    benchmark's own table: of searches that ended with an architecture of which no accuracy is stored, or with --look-up
+    of all; returns for how many that failed."""
     benchmark = benchmark_of(options.space)
     if not store.folder.is_dir():
-        raise ValueError(f"no results folder {store.folder}")
-    if benchmark.sha256 is None and not options.table and not _lacks_scores(store, benchmark):
-        return 0  # the searches stored what the benchmark's own table has
-    return score(benchmark, benchmark.evaluator(options.table), store, options.look_up == "found", console)
+        raise ValueError(f"no results folder {store.folder}: there is no such folder")
+    keys = None
+    if benchmark.sha256 is None and not options.table and options.look_up is None:
+        keys = _without_scores(store, benchmark)
+        if not keys:
+            return 0
+    return score(benchmark, benchmark.evaluator(options.table), store, options.look_up == "found", console, keys)
 
 
-def _lacks_scores(store: Store, benchmark: Benchmark) -> bool:
-    """Whether a stored search of a built-in benchmark ended with an architecture of which no accuracy is stored."""
+def _without_scores(store: Store, benchmark: Benchmark) -> list[str]:
+    """The stored searches of a built-in benchmark whose final architecture has no accuracy."""
     known = {
         text for scores in store.scores() if scores.benchmark == benchmark.name for text in scores.frame["architecture"]
     }
-    searches = (r for r in store.records() if r["status"] == "done" and "cells" in r)
-    return any(
-        record["cells"]["last"] not in known
-        for record in searches
-        if benchmark_name(record["config"]) == benchmark.name
-    )
+    return [
+        record["key"]
+        for record in store.records()
+        if record["status"] == "done"
+        and "cells" in record
+        and benchmark_name(record["config"]) == benchmark.name
+        and record["cells"]["last"] not in known
+    ]
 
 
-def score(benchmark: Benchmark, evaluator: Evaluator | None, store: Store, chosen_only: bool, console: Console) -> int:
-    """Evaluate the architectures of stored searches, where that takes no training; returns for how many that failed."""
+def score(
+    benchmark: Benchmark,
+    evaluator: Evaluator | None,
+    store: Store,
+    chosen_only: bool,
+    console: Console,
+    keys: Collection[str] | None = None,
+) -> int:
+    """Evaluate the architectures of stored searches, of all or of those with `keys`, where that takes no training;
+    returns for how many that failed."""
     from harness.experiment.scoring import score as write_scores
 
     if evaluator is None:
         return 0
     store.prepare()
-    failures = write_scores(store, benchmark, evaluator, chosen_only)
+    failures = write_scores(store, benchmark, evaluator, chosen_only, keys)
     for line in failures[:SHOWN_FAILURES]:
         console.print(verbatim(line, "yellow"))
     if len(failures) > SHOWN_FAILURES:
@@ -151,13 +187,32 @@ def score(benchmark: Benchmark, evaluator: Evaluator | None, store: Store, chose
     return len(failures)
 
 
-def report(store: Store, formats: Sequence[str], console: Console) -> Report:
+def complete_tables(store: Store, space: str = "", table: Path | None = None) -> list[tuple[str, Evaluator]]:
+    """The tables that rank the cells of a report, each with its space: the installed ones, and one that is given."""
+    scored = {scores.benchmark for scores in store.scores()}
+    paths: list[tuple[str, Path | None]] = [(name, None) for name in BENCHMARKS if name in scored]
+    if space in BENCHMARKS:
+        paths.append((space, table))
+    tables = []
+    for name, path in paths:
+        with contextlib.suppress(ValueError):  # without the package of the installed table nothing is ranked
+            if evaluator := BENCHMARKS[name].evaluator(path):
+                tables.append((name, evaluator))
+    return tables
+
+
+def report(store: Store, options: argparse.Namespace, console: Console) -> Report:
     """Write what is stored as tables, figures and page, and print the leaderboard."""
     from harness.report import write
 
     if not store.folder.is_dir():
-        raise ValueError(f"no results folder {store.folder}")
-    written = write(store, list(built_in()), PUBLISHED, formats)
+        raise ValueError(f"no results folder {store.folder}: there is no such folder")
+    tables = complete_tables(store, options.space, options.table)
+    written = write(store, list(built_in()), PUBLISHED, options.figures, tables, options.submissions)
+    if options.bibtex:
+        from harness.report import references
+
+        write_atomically(store.folder / "tables" / references.FILE, references.bibtex(written).encode())
     written.show(console)
     store.warnings = [line for line in store.warnings if line not in written.warnings]
     execution.print_warnings(store, console)

@@ -61,7 +61,8 @@ def parser(program: str = "python -m harness retrain") -> argparse.ArgumentParse
         action="append",
         required=True,
         metavar="CELL",
-        help="a published cell's name, a genotype, or a file with one or with a search's record; repeatable",
+        help="a published cell's name, a genotype, or a file with one or with a search's record (runs/KEY.json of a "
+        "results folder, also where it is packed); repeatable",
     )
     what.add_argument(
         "--space",

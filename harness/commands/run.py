@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -17,10 +17,10 @@ from rich.table import Table as RichTable
 
 from harness import __version__, plugins
 from harness.arguments import Parser
-from harness.benchmarks import BENCHMARKS, Benchmark
-from harness.commands import compare, execution, finished, report, values
+from harness.benchmarks import BENCHMARKS
+from harness.commands import compare, execution, finished, planning, report, values
 from harness.commands.console import Output
-from harness.experiment import registry
+from harness.experiment import registry, scalars
 from harness.experiment.config import benchmark_name, dataset_name
 from harness.experiment.store import Record, Store
 from harness.protocol import PRECISIONS, PROFILES
@@ -30,7 +30,6 @@ if TYPE_CHECKING:  # these need torch, which --help does without
     from harness.experiment.jobs.base import Job, Machine
     from harness.experiment.jobs.search import SearchJob
 
-NONE = "none"
 NO_SCORES = (
     "The architectures of {0} get no accuracies: {1}. The report will have entropies, costs and the architectures, and"
     " no leaderboard."
@@ -44,8 +43,8 @@ def main(arguments: Sequence[str], program: str) -> int:
     if options.list:
         console.print(method_list())
         return 0
-    if (options.backend == "dask") != (options.scheduler is not None):
-        raise ValueError("--backend dask and --scheduler ADDRESS go together")
+    check_execution(options)
+    report.check_options(options)
     store = Store(options.results)
     if options.dry_run:
         return _dry_run(options, store, console)
@@ -58,7 +57,6 @@ def main(arguments: Sequence[str], program: str) -> int:
 
 
 def parser(program: str = "run_all.py") -> argparse.ArgumentParser:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     result = Parser(
         prog=program,
         description="Compare neural architecture search methods: run the searches that are missing, evaluate the "
@@ -74,8 +72,50 @@ def parser(program: str = "run_all.py") -> argparse.ArgumentParser:
         help="names, families, file.py:Class or package.module:Class (default: %(default)s; see --list)",
     )
     what.add_argument(
-        "--seeds", type=values.seeds, default="4", metavar="S", help="4 means 0..3; 0,3,7 and 2-5 work too (default: 4)"
+        "--seeds",
+        type=values.seeds,
+        default="4",
+        metavar="S",
+        help="4 means seeds 0 to 3; 0,3,7 and 2-5 work too (default: 4)",
     )
+    what.add_argument(
+        "--controls",
+        type=values.controls,
+        metavar="A,B",
+        help=f"controls to run with the searches: {', '.join(registry.controls())}, or {values.NONE} (default: with "
+        "weight-sharing searches, those that take seconds)",
+    )
+    add_searches(what)
+    add_retraining(what)
+    add_execution(result)
+    where = result.add_argument_group("benchmark and files")
+    report.add_options(where)
+    execution.add_data(where)
+    other = result.add_argument_group("instead of running")
+    other.add_argument("--list", action="store_true", help="list the methods and families")
+    other.add_argument(
+        "--compare",
+        metavar="A,B",
+        help="report stored runs, and compare the first method with each of the others",
+    )
+    other.add_argument("--report-only", action="store_true", help="report stored runs")
+    return result
+
+
+def add_retraining(what: argparse._ActionsContainer) -> None:
+    """On what and how found architectures are retrained."""
+    recipes = dict.fromkeys(name for benchmark in BENCHMARKS.values() for name in benchmark.recipes())
+    what.add_argument(
+        "--retrain",
+        choices=(*recipes, values.NONE),
+        help="dataset for retraining architectures from scratch, where no table has their accuracies (default: "
+        f"your own --dataset, else {next(iter(recipes))}, briefly)",
+    )
+    add_recipe(what)
+
+
+def add_searches(what: argparse._ActionsContainer, grids: bool = True) -> None:
+    """What is searched on, and under which protocol."""
     first = next(iter(BENCHMARKS.values()))
     by_profile = ", ".join(f"{dataset} for {profile}" for profile, dataset in first.default_datasets.items())
     datasets = dict.fromkeys(name for benchmark in BENCHMARKS.values() for name in benchmark.datasets)
@@ -98,23 +138,20 @@ def parser(program: str = "run_all.py") -> argparse.ArgumentParser:
         default=[],
         metavar="SCOPE.NAME=VALUE",
         help="override protocol.NAME, METHOD.NAME, METHOD.protocol.NAME, or METHOD.optimizer by FILE.py:Class; "
-        "A,B: each of several values; repeatable",
+        f"{'several values with commas are a grid; ' if grids else ''}repeatable",
     )
-    retrained_on = dict.fromkeys(name for benchmark in BENCHMARKS.values() for name in benchmark.recipes())
-    what.add_argument(
-        "--retrain",
-        choices=(*retrained_on, NONE),
-        help="dataset for retraining architectures from scratch, where no table has their accuracies (default: "
-        f"your own --dataset, else {next(iter(retrained_on))}, briefly)",
-    )
-    add_recipe(what)
-    how = execution.add_options(result, cores)
+
+
+def add_execution(parser: argparse.ArgumentParser) -> None:
+    """How searches are run."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    how = execution.add_options(parser, cores)
     how.add_argument("--precision", choices=PRECISIONS, help="of the supernet (default: fp32)")
     how.add_argument(
         "--compile",
         choices=("auto", "on", "off"),
         default="auto",
-        help="the supernet's training passes; auto: in full-size protocols, where a compiler is found (default: auto)",
+        help="compile training passes; auto: in full-size protocols, if a compiler is found (default: auto)",
     )
     how.add_argument(
         "--jobs-per-device",
@@ -128,20 +165,21 @@ def parser(program: str = "run_all.py") -> argparse.ArgumentParser:
     )
     how.add_argument("--scheduler", metavar="ADDRESS", help="address of the Dask scheduler, e.g. tcp://host:8786")
     how.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="write every epoch of weight-sharing searches to RESULTS/tensorboard, as those of retrainings are",
+    )
+    how.add_argument(
         "--dry-run", action="store_true", help="print the plan with what is done, and an estimate of time and memory"
     )
-    where = result.add_argument_group("benchmark and files")
-    report.add_options(where)
-    execution.add_data(where)
-    other = result.add_argument_group("instead of running")
-    other.add_argument("--list", action="store_true", help="list the methods and families")
-    other.add_argument(
-        "--compare",
-        metavar="A,B",
-        help="report stored runs, and compare the first method with each of the others",
-    )
-    other.add_argument("--report-only", action="store_true", help="report stored runs")
-    return result
+
+
+def check_execution(options: argparse.Namespace) -> None:
+    """ValueError if the options of `add_execution` do not go together, or lack a package."""
+    if (options.backend == "dask") != (options.scheduler is not None):
+        raise ValueError("--backend dask and --scheduler ADDRESS go together")
+    if options.tensorboard and not scalars.installed():
+        raise ValueError("--tensorboard needs the packages of the extra: pip install -e '.[tensorboard]'")
 
 
 def add_recipe(parser: argparse._ActionsContainer) -> None:
@@ -156,21 +194,22 @@ def add_recipe(parser: argparse._ActionsContainer) -> None:
 def _search_and_report(options: argparse.Namespace, store: Store, console: Console) -> int:
     from harness.experiment import retrainings
 
-    searches = _plan(options, console)
+    searches = planning.searches(options, console, with_controls=True)
     _try_query(searches, options)
-    benchmark, retrained_on = registry.benchmark_of(options.space), _retrained_on(options)
+    benchmark, retrained = registry.benchmark_of(options.space), planning.retrained_on(options)
     evaluator = benchmark.evaluator(options.table)
-    if not retrained_on and evaluator is None:
+    if not retrained and evaluator is None:
         console.print(verbatim(NO_SCORES.format(options.space, benchmark.without_table or NO_TRAINING), "yellow"))
     store.prepare()
-    machines = _machines(options)
+    machines = machines_of(options)
     result = finished.looked_up(benchmark, evaluator, store)
     failed = _execute(searches, machines, options, store, console, result)
-    failed += report.score(benchmark, evaluator, store, options.look_up == "found", console)
-    for dataset in retrained_on:
+    own = [job.key for job in searches]
+    failed += report.score(benchmark, evaluator, store, options.look_up == "found", console, own)
+    for dataset in retrained:
         if registry.benchmark_of(options.space).sha256 != benchmark.sha256:
             raise ValueError(f"{options.space} has changed since the searches began: run the same command again")
-        searched = [record for job in _of_images(searches, dataset) if (record := store.read(job.key))]
+        searched = [record for job in planning.of_images(searches, dataset) if (record := store.read(job.key))]
         trainings = retrainings.of_searches(options.space, searched, dataset, options.data, options.recipe == "full")
         console.print()
         console.print(verbatim(f"retraining the architectures on {dataset}"))
@@ -192,28 +231,6 @@ def _try_query(searches: Sequence[SearchJob], options: argparse.Namespace) -> No
             raise ValueError(f"a query of {options.space} raised {type(error).__name__}: {error}") from error
 
 
-def _retrained_on(options: argparse.Namespace) -> list[str]:
-    """The datasets that architectures are retrained on: images of the user's own that are searched on, else one that
-    the benchmark has a recipe for. ValueError if there is no recipe."""
-    from harness.experiment.retrainings import recipe_for
-
-    benchmark = registry.benchmark_of(options.space)
-    own = [dataset for dataset in options.dataset or () if ":" in dataset]
-    if options.retrain == NONE or not (benchmark.recipes() or own):
-        return []
-    datasets = [options.retrain] if options.retrain and benchmark.recipes() else own
-    datasets = datasets or [next(iter(benchmark.recipes()))]
-    for dataset in datasets:
-        recipe_for(benchmark, dataset)
-    return datasets
-
-
-def _of_images(searches: Sequence[SearchJob], dataset: str) -> list[SearchJob]:
-    """The searches whose architectures are retrained on a dataset: all, but for those on other images where it is the
-    user's own."""
-    return [job for job in searches if ":" not in dataset or getattr(job, "images", dataset) == dataset]
-
-
 def _execute(
     jobs: Sequence[Job],
     machines: list[Machine],
@@ -231,7 +248,7 @@ def _report(options: argparse.Namespace, store: Store, console: Console, searche
     from harness.report import learnt
     from harness.report.groups import Group
 
-    written = report.report(store, options.figures, console)
+    written = report.report(store, options, console)
     configs = [job.config for job in searches]
     groups = [Group(benchmark_name(each), each["profile"], dataset_name(each)) for each in configs]
     for line in learnt.sentences(written, groups):
@@ -242,80 +259,7 @@ def _report(options: argparse.Namespace, store: Store, console: Console, searche
     return 0
 
 
-def _plan(options: argparse.Namespace, console: Console) -> list[SearchJob]:
-    from harness.experiment.overrides import grid
-    from harness.experiment.plan import plan
-
-    benchmark = registry.benchmark_of(options.space)
-    selection = registry.select(options.methods, benchmark, options.table)
-    for line in selection.skipped:
-        console.print(verbatim(line))
-    overrides = list(options.set)
-    if options.precision:
-        overrides.append(f"protocol.precision={options.precision}")
-    if options.compile != "auto":
-        overrides.append(f"protocol.compiled={'true' if options.compile == 'on' else 'false'}")
-
-    def planned(more: Sequence[str]) -> list[SearchJob]:
-        jobs: dict[str, SearchJob] = {}
-        for combination in grid(overrides):
-            found = plan(
-                selection.entries,
-                options.space,
-                options.profile,
-                options.dataset or [benchmark.default_datasets[options.profile]],
-                options.seeds,
-                [*combination, *more],
-                options.data,
-                options.table,
-            )
-            for job in found:  # a method that a grid does not concern is planned once
-                jobs.setdefault(job.key, job)
-        return sorted(jobs.values(), key=lambda job: int(job.config["seed"]))
-
-    jobs = planned([])
-    _say_what_is_queried(options, jobs, console)
-    if not any(job.config["numerics"].get("compiled") for job in jobs) or options.backend != "loky":
-        return jobs  # what the machines of a cluster can do is not known here
-    reason = _cannot_compile(options)
-    if reason and options.compile == "on":
-        raise ValueError(f"--compile on: {reason}")
-    if options.compile == "auto":
-        reason = reason or _gains_nothing(options, benchmark)
-    if reason is None:
-        return jobs
-    console.print(f"the searches are not compiled: {reason}", markup=False)
-    return planned(["protocol.compiled=false"])
-
-
-def _say_what_is_queried(options: argparse.Namespace, jobs: Sequence[SearchJob], console: Console) -> None:
-    """That the table's dataset is not the one of --dataset, where it is not."""
-    queried: dict[str, dict[str, None]] = {}
-    for job in jobs:
-        name = job.config["dataset"]["name"]
-        if job.config["kind"] == "black-box" and options.dataset and name not in options.dataset:
-            queried.setdefault(name, {})[job.name] = None
-    for dataset, names in queried.items():
-        line = f"{', '.join(names)}: on the table, which has {dataset}, whatever --dataset is"
-        console.print(verbatim(line, "yellow"))
-
-
-def _cannot_compile(options: argparse.Namespace) -> str | None:
-    """Why searches cannot be compiled on this machine; None if they can be."""
-    from harness.experiment.devices import cannot_compile, usable
-
-    return next(filter(None, map(cannot_compile, usable(options.device))), None)
-
-
-def _gains_nothing(options: argparse.Namespace, benchmark: Benchmark) -> str | None:
-    from harness.experiment.devices import usable
-
-    if benchmark.gains_on_cpu or any(name != "cpu" for name in usable(options.device)):
-        return None
-    return f"on a CPU this makes searches on {benchmark.name} no faster (--compile on does it all the same)"
-
-
-def _machines(options: argparse.Namespace) -> list[Machine]:
+def machines_of(options: argparse.Namespace) -> list[Machine]:
     """One for each run that may be under way at a time on its device; a single one where all share the CPU."""
     from harness.experiment.devices import usable
 
@@ -338,56 +282,34 @@ def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int
     """Print the plan, what is done, and an estimate of the time left."""
     from harness.experiment.estimates import Estimate, estimate
 
-    jobs = _plan(options, console)
-    machines = _machines(options)
+    jobs = planning.searches(options, console, with_controls=True)
+    machines = machines_of(options)
     table = RichTable("run", "profile", "status", "seconds (estimate)", "MB (estimate)")
     estimates: dict[str, Estimate] = {}
     total, largest = 0.0, 0.0
-    for job, kind, profile in _with_trainings(jobs, options, store):
+    planned = list(planning.with_trainings(jobs, options, store))
+    shown, shared = finished.shown([job for job, _, _ in planned])  # which tell the values of a grid apart
+    for (job, kind, profile), run in zip(planned, shown, strict=True):
         record = store.read(job.key)
         status = record["status"] if record else "begun" if store.progress(job.key) else "to do"
         if status == "done":
-            table.add_row(verbatim(job.label), profile, status, "0", "")
+            table.add_row(verbatim(run.label), profile, status, "0", "")
             continue
         if kind not in estimates:
             estimates[kind] = estimate(job, machines[0])
         left = 1 - store.progress(job.key).get("epoch", 0) / job.epochs
         seconds, megabytes = estimates[kind].seconds * left, estimates[kind].megabytes
         total, largest = total + seconds, max(largest, megabytes)
-        table.add_row(verbatim(job.label), profile, status, f"{seconds:.0f}", f"{megabytes:.0f}")
+        table.add_row(verbatim(run.label), profile, status, f"{seconds:.0f}", f"{megabytes:.0f}")
     console.print(table)
+    if shared:
+        console.print(verbatim(f"all with {shared}"))
     number = execution.at_a_time(options.jobs, machines)
     console.print(
         f"about {total / 3600:.2f} device-hours, {total / number:.0f} s with {number} at a time, up to {largest:.0f} "
         "MB each (from three measured steps; a process alone takes some of that)"
     )
     return 0
-
-
-def _with_trainings(
-    searches: Sequence[SearchJob], options: argparse.Namespace, store: Store
-) -> Iterator[tuple[Job, str, str]]:
-    """Every job, what its estimate is shared by, and its profile; where architectures are retrained also their
-    trainings, of a random one as long as a search has none."""
-    import numpy as np
-
-    from harness.experiment import retrainings
-
-    for search in searches:
-        config = search.config
-        yield search, f"{config['method']['name']}/{dataset_name(config)}", config["profile"]
-    space = registry.benchmark_of(options.space).full_space
-    stand_in = space.to_string(space.random(np.random.default_rng(0)))
-    full = options.recipe == "full"
-    for dataset in _retrained_on(options):
-        for search in _of_images(searches, dataset):
-            record = store.read(search.key)
-            records = [record] if record else []
-            known = retrainings.of_searches(options.space, records, dataset, options.data, full)
-            cell, seeds = (f"cell of {search.name}", stand_in), [search.config["seed"]]
-            planned = known or retrainings.plan(options.space, [cell], dataset, seeds, {}, options.data, full=full)
-            for training in planned:
-                yield training, f"training on {dataset}", "retraining"
 
 
 # Methods -------------------------------------------------------------------------------------------------------------

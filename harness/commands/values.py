@@ -7,6 +7,10 @@ import re
 from pathlib import Path
 
 from harness.benchmarks import BENCHMARKS
+from harness.experiment import registry
+
+NONE = "none"
+"""What leaves out all."""
 
 
 def seeds(text: str) -> list[int]:
@@ -33,6 +37,17 @@ def names(text: str) -> list[str]:
     return found
 
 
+def controls(text: str) -> list[str]:
+    """Methods that are controls, or none."""
+    found = names(text)
+    if found == [NONE]:
+        return []
+    known = registry.controls()
+    if unknown := [name for name in found if name not in known]:
+        raise argparse.ArgumentTypeError(f"expected {', '.join(known)} or {NONE}, got {', '.join(unknown)}")
+    return [name for name in known if name in found]
+
+
 def metrics(text: str) -> list[tuple[str, str]]:
     """`DATASET:SPLIT,DATASET` -> (dataset, split) pairs; an empty split is a dataset's first."""
     pairs = [(dataset, split) for dataset, _, split in (name.partition(":") for name in names(text))]
@@ -48,6 +63,12 @@ def space(text: str) -> str:
     return text
 
 
+def text(value: str) -> str:
+    if not value.strip():
+        raise argparse.ArgumentTypeError("expected a name, got an empty one")
+    return value.strip()
+
+
 def folder(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("expected a folder, got ''; the current one is called .")
@@ -56,7 +77,7 @@ def folder(text: str) -> Path:
 
 def formats(text: str) -> list[str]:
     names = [part.strip() for part in text.split(",")]
-    if names == ["none"]:
+    if names == [NONE]:
         return []
     if not set(names) <= {"png", "pdf", "svg"}:
         raise argparse.ArgumentTypeError(f"expected png, pdf, svg or none, got {text!r}")
@@ -68,6 +89,13 @@ def devices(text: str) -> list[str]:
     if not names or len(set(names)) < len(names):
         raise argparse.ArgumentTypeError(f"expected devices, each once, got {text!r}")
     return names
+
+
+def amount(text: str) -> float:
+    """`2e12`, `1500000`: a positive number."""
+    if not re.fullmatch(r"[0-9]{1,30}(\.[0-9]{1,30})?([eE]\+?[0-9]{1,2})?", text) or not 0 < float(text) <= 1e30:
+        raise argparse.ArgumentTypeError(f"expected a positive number such as 2e12, got {text!r}")
+    return float(text)
 
 
 def seconds(text: str) -> float:

@@ -85,7 +85,7 @@ class BatchFiles:
                     return
             raise ValueError(f"{archive} has no file {self.folder}/{min(names)}")
         else:
-            fetch = ", or run python -m harness data fetch" if self.download else ""
+            fetch = ", or run python -m harness data fetch DATASET" if self.download else ""
             raise FileNotFoundError(f"no folder {self.folder} in {folder} (--data): {self.instructions(folder)}{fetch}")
 
     def _keep_classes(self, batch: Pixels) -> Pixels:

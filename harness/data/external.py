@@ -28,8 +28,9 @@ def read(word: str, folder: Path) -> Dataset:
 def dataset_of(name: str, arrays: Any) -> Dataset:
     """Build a dataset from a user's arrays: training pixels, training labels, test pixels, test labels.
 
-    Pixels (n, channels, H, W) uint8 with 1 or 3 channels, square, sides divisible by 4; labels (n,) integers from 0.
-    ValueError, one line, for anything else. Mean and standard deviation are those of the training pixels; bilevel
+    Pixels (n, channels, H, W) uint8 with 1 or 3 channels, square, sides divisible by 4; labels (n,) integers from 0 to
+    the number of classes minus 1, two classes or more, each with training images. ValueError, one line, for anything
+    else. Mean and standard deviation are those of the training pixels; bilevel
     search holds out a class-balanced half of the training images.
     """
     try:
@@ -38,22 +39,42 @@ def dataset_of(name: str, arrays: Any) -> Dataset:
         raise ValueError(
             f"dataset {name} must be four arrays: training pixels and labels, test pixels and labels"
         ) from error
-    train, test = (_images(name, *part) for part in ((train_pixels, train_labels), (test_pixels, test_labels)))
+    train = _images(f"dataset {name}, training images", train_pixels, train_labels)
+    test = _images(f"dataset {name}, test images", test_pixels, test_labels)
     if train.pixels.shape[1:] != test.pixels.shape[1:]:
         raise ValueError(f"dataset {name}: training and test images have different shapes")
     values = train.pixels.double()
     mean = tuple(values.mean(dim=(0, 2, 3)).tolist())
     std = tuple(values.std(dim=(0, 2, 3)).clamp(min=1e-6).tolist())
-    classes = int(max(train.labels.max(), test.labels.max())) + 1
-    return Dataset(name, train, test, classes, mean, std, Halves(), None)
+    return Dataset(name, train, test, _classes(name, train, test), mean, std, Halves(), None)
 
 
-def _images(name: str, pixels: ArrayLike, labels: ArrayLike) -> Images:
-    values, classes = np.asarray(pixels), np.asarray(labels)
+def _images(what: str, pixels: ArrayLike, labels: ArrayLike) -> Images:
+    try:
+        values, classes = np.asarray(pixels), np.asarray(labels)
+    except (RuntimeError, TypeError, ValueError) as error:  # rows of different lengths, or a tensor on another device
+        raise ValueError(f"{what}: pixels and labels must be arrays: {error}") from error
     if values.dtype != np.uint8 or values.ndim != 4 or values.shape[1] not in (1, 3):
-        raise ValueError(f"dataset {name}: pixels must be uint8 (n, 1 or 3, H, W), got {values.dtype} {values.shape}")
-    if values.shape[2] != values.shape[3] or values.shape[2] % 4 or not len(values):
-        raise ValueError(f"dataset {name}: images must be square with sides divisible by 4, got {values.shape}")
-    if classes.shape != values.shape[:1] or classes.dtype.kind not in "iu" or classes.min() < 0:
-        raise ValueError(f"dataset {name}: labels must be one non-negative integer per image")
-    return Images(torch.from_numpy(values.copy()), torch.from_numpy(classes.astype(np.int64)))
+        raise ValueError(f"{what}: pixels must be uint8 (n, 1 or 3, H, W), got {values.dtype} {values.shape}")
+    if not len(values):
+        raise ValueError(f"{what}: there are none")
+    if values.shape[2] != values.shape[3] or values.shape[2] % 4 or not values.shape[2]:
+        raise ValueError(f"{what} must be square with sides divisible by 4, got {values.shape}")
+    integers = classes.shape == values.shape[:1] and classes.dtype.kind in "iu"
+    if not integers or (classes := classes.astype(np.int64)).min() < 0:  # which the largest unsigned ones become
+        raise ValueError(f"{what}: labels must be one non-negative integer per image")
+    return Images(torch.from_numpy(values.copy()), torch.from_numpy(classes))
+
+
+def _classes(name: str, train: Images, test: Images) -> int:
+    """The number of classes, all of which have training images."""
+    known = train.labels.unique()
+    if len(known) < 2:
+        raise ValueError(f"dataset {name}: all training images are of one class, and a classifier needs two")
+    for what, labels in (("training", known), ("test", test.labels)):
+        if (other := int(labels.max())) >= len(known):
+            raise ValueError(
+                f"dataset {name}: labels must be 0 to {len(known) - 1}, as the training images have {len(known)}"
+                f" classes; {what} images have {other}"
+            )
+    return len(known)

@@ -22,6 +22,9 @@ def fetch(files: BatchFiles, folder: Path, *, progress: bool = False) -> str:
         return f"{target} is already there"
     if files.download is None:
         raise FileNotFoundError(f"{files.folder} cannot be downloaded as one archive: {files.instructions(folder)}")
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"the data folder {folder} is a file")
+    folder.mkdir(parents=True, exist_ok=True)  # fails here, not as a download
     archive = folder / files.download.file
     if archive.exists():
         _verify(archive, files.download)

@@ -111,6 +111,8 @@ def _classes(folder: Path) -> list[str]:
     classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
     if not classes:
         raise FileNotFoundError(f"{folder} has no class folders: sort its images into one folder per class")
+    if len(classes) < 2:
+        raise ValueError(f"{folder} has a single class folder, {classes[0]}, and a classifier needs two classes")
     return classes
 
 
@@ -216,8 +218,10 @@ class FolderBatches:
 class FolderShares:
     """The images of one search in class folders; the counterpart of `SearchData`, whose images are in memory."""
 
-    weights: ImageFiles
-    architecture: ImageFiles
+    train: ImageFiles
+    """For the weight steps."""
+    held_out: ImageFiles
+    """For the architecture steps; single-level search holds nothing out, and they see the training images."""
     bilevel: bool
     classes: int
     image_size: int
@@ -233,19 +237,19 @@ class FolderShares:
     def sha256(self) -> str:
         """SHA-256 of the names of the files that the two steps see."""
         digest = hashlib.sha256()
-        for part in (self.weights, self.architecture):
+        for part in (self.train, self.held_out):
             digest.update(len(part).to_bytes(8, "little"))
             digest.update(part.names.tobytes())
         return digest.hexdigest()
 
-    def streams(self, batch_size: int, scoring_batch: int, crop: bool, flip: bool, device: torch.device) -> Streams:
+    def streams(self, batch_size: int, validation_batch: int, crop: bool, flip: bool, device: torch.device) -> Streams:
         """Build the streams on a device. crop, flip: random crops and flips of the training batches."""
         batches = partial(FolderBatches, image_size=self.image_size, device=device, workers=self.workers)
         training = partial(batches, batch_size=batch_size, augmentation=Augmentation(crop, flip, colour_jitter=False))
         return Streams(
-            training(self.weights),
-            training(self.architecture),
-            batches(self.architecture, batch_size=scoring_batch, augmentation=Augmentation(False, False, False)),
+            training(self.train),
+            training(self.held_out),
+            batches(self.held_out, batch_size=validation_batch, augmentation=Augmentation(False, False, False)),
         )
 
 
@@ -337,11 +341,15 @@ class _Decoder(Decoded[tuple[Tensor, int]]):
 
 
 def _read_image(path: Path) -> Picture:
-    """Read a file as an RGB image. ValueError, one line, if it is not an image."""
+    """Read a file as an RGB image. ValueError, one line, if it is not an image; OSError if it cannot be read now."""
     try:
-        with Image.open(path) as image:
+        with path.open("rb") as file, Image.open(file) as image:
             return image.convert("RGB")
+    except (MemoryError, TimeoutError):  # the second may be that of a time limit
+        raise
     except Exception as error:  # a corrupt image can raise almost anything
+        if isinstance(error, OSError) and error.errno is not None:  # an OSError of Pillow's own has no number
+            raise OSError(error.errno, error.strerror, str(path)) from error
         reason = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder="...")
         raise ValueError(f"{path} cannot be read as an image: {reason}") from error
 

@@ -48,10 +48,10 @@ class Split:
 class SearchData:
     """The images of one search, with their normalisation."""
 
-    weights: Images
+    train: Images
     """For the weight steps."""
-    architecture: Images
-    """For the architecture steps."""
+    held_out: Images
+    """For the architecture steps; single-level search holds nothing out, and they see the training images."""
     validation: Images | None
     """For the supernet's validation accuracy; None in single-level search, which holds nothing out."""
     classes: int
@@ -62,16 +62,16 @@ class SearchData:
     def holds_out(self) -> bool:
         return self.validation is not None
 
-    def streams(self, batch_size: int, scoring_batch: int, crop: bool, flip: bool, device: torch.device) -> Streams:
+    def streams(self, batch_size: int, validation_batch: int, crop: bool, flip: bool, device: torch.device) -> Streams:
         """Build the streams on a device. crop, flip: random crops (padding: a side's eighth) and flips in training."""
         batches = partial(Batches, mean=self.mean, std=self.std)
-        padding = self.weights.pixels.shape[-1] // 8 if crop else 0
+        padding = self.train.pixels.shape[-1] // 8 if crop else 0
         training = partial(batches, batch_size=batch_size, crop_padding=padding, flip=flip)
-        held_out = self.validation if self.validation is not None else self.architecture
+        validation = self.held_out if self.validation is None else self.validation
         return Streams(
-            training(self.weights.to(device)),
-            training(self.architecture.to(device)),
-            batches(held_out.to(device), batch_size=scoring_batch),
+            training(self.train.to(device)),
+            training(self.held_out.to(device)),
+            batches(validation.to(device), batch_size=validation_batch),
         )
 
 
@@ -105,8 +105,8 @@ def search_data(dataset: Dataset, bilevel: bool, split: Split | None = None) -> 
     split = split or search_split(dataset, bilevel)
     held_out = _subset(dataset.test if split.held_out_of == "test" else dataset.train, split.held_out)
     return SearchData(
-        weights=_subset(dataset.train, split.train),
-        architecture=held_out,
+        train=_subset(dataset.train, split.train),
+        held_out=held_out,
         validation=held_out if bilevel else None,
         classes=dataset.classes,
         mean=dataset.mean,

@@ -35,9 +35,9 @@ class Stream(Protocol):
 class Streams(NamedTuple):
     """The three streams of a search."""
 
-    weights: Stream
+    train: Stream
     """For the weight steps."""
-    architecture: Stream
-    """For the architecture steps."""
-    scoring: Stream
+    held_out: Stream
+    """For the architecture steps; single-level search holds nothing out, and they see the training images."""
+    validation: Stream
     """For the accuracy of architectures and of the supernet; never augmented."""

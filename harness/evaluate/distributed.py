@@ -79,3 +79,11 @@ def process_group() -> Iterator[Group]:
         raise ValueError(f"cannot join torchrun's processes: {str(error).splitlines()[0]}") from error
     yield current_group()
     dist.destroy_process_group()  # not after an exception: the other processes might never answer
+
+
+def tells_of_a_lost_process(error: BaseException) -> bool:
+    """Whether an error is that another process of the group has ended: NCCL has a type for it, gloo a text."""
+    if not dist.is_available():
+        return False
+    texts = "Connection closed by peer", "Connection reset by peer"
+    return isinstance(error, dist.DistError) or any(text in str(error) for text in texts)

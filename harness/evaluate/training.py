@@ -120,7 +120,7 @@ class Training:
     """The training of one network; can be stopped after any epoch and resumed from its `state_dict`.
 
     `name` identifies it to the other processes of a group. ValueError if batch norms are to be synchronised on other
-    devices than GPUs, or if there are too few images.
+    devices than GPUs, or if there are too few images, in all or in a batch.
     """
 
     def __init__(
@@ -146,7 +146,10 @@ class Training:
         self.name = name
         self.next_epoch = 0
         if not self.batch_sizes():
-            raise ValueError(f"{feed.train_size} training images are too few for {group.size} processes")
+            least = SMALLEST_PART * group.size
+            few = f"{feed.train_size} training images are too few"
+            reason = few if feed.train_size < least else f"batch_size={recipe.batch_size} is too small"
+            raise ValueError(f"{reason} for {group.size} processes, of which each needs {SMALLEST_PART} images")
         self.weights = list(self.network.parameters())
         self.optimizer = torch.optim.SGD(
             self.weights, lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay

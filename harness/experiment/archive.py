@@ -17,9 +17,9 @@ from harness.files import write_atomically
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-KEPT = ("runs/*.json", "runs/*.npz", "packed/*.jsonl.gz", "scores/*.csv", "sources/*.py")
+KEPT = ("runs/*.json", "runs/*.npz", "packed/*.jsonl.gz", "scores/*.csv", "sources/*.py", "tunings/*.json")
 _MEMBER = re.compile(
-    r"(runs/[0-9a-f]{64}\.(json|npz)|sources/[0-9a-f]{64}\.py|(packed/[\w.-]{1,200}\.jsonl\.gz|scores/[\w.-]{1,200}\.csv))"
+    r"(runs/[0-9a-f]{64}\.(json|npz)|sources/[0-9a-f]{64}\.py|tunings/[0-9a-f]{16}\.json|(packed/[\w.-]{1,200}\.jsonl\.gz|scores/[\w.-]{1,200}\.csv))"
 )
 LARGEST = 4_000_000_000
 """Bytes of an archive's content."""
@@ -27,10 +27,11 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 """Of all members: the same content gives the same bytes."""
 
 
-def pack(folder: Path, archive: Path) -> dict[str, Any]:
-    """Write a results folder as an archive and return its manifest. ValueError if the folder has no records, or corrupt
-    ones."""
+def write(folder: Path, archive: Path) -> dict[str, Any]:
+    """Write a results folder as an archive and return its manifest. ValueError if there is no such folder, or if it has
+    no records or corrupt ones."""
     store = ForeignStore(folder)
+    store.check()
     records = store.records()
     scores = list(store.scores())
     if store.warnings:
@@ -56,9 +57,11 @@ def pack(folder: Path, archive: Path) -> dict[str, Any]:
     return manifest
 
 
-def unpack(archive: Path, folder: Path) -> dict[str, Any]:
+def extract(archive: Path, folder: Path) -> dict[str, Any]:
     """Write the content of an archive into an empty folder and return its manifest. ValueError if a file is missing,
     unexpected or not the one of the manifest; nothing outside of the folder is ever written."""
+    if not archive.is_file():
+        raise ValueError(f"no archive {archive}: there is no such file")
     try:
         with zipfile.ZipFile(archive) as file:
             if sum(member.file_size for member in file.infolist()) > LARGEST:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.experiment import schema
 from harness.experiment.jobs.base import Work
+from harness.experiment.sessions import Session
 from harness.experiment.store import Arrays, Store
 from harness.files import write_atomically
 
@@ -19,18 +21,17 @@ def save(
     store: Store,
     key: str,
     epochs: int,
-    threads: int,
+    sessions: list[Session],
     work: Work,
     logs: list[Arrays],
-    dirty: bool | None = None,
 ) -> None:
-    """Write the checkpoint and the progress file of a run; WriteError if that fails. threads: those the run began with;
-    logs: one per finished epoch; dirty: whether modified code computed any of them."""
+    """Write the checkpoint and the progress file of a run; WriteError if that fails. sessions: the processes that
+    computed its epochs; logs: one per finished epoch."""
     content = io.BytesIO()
-    state = {"threads": threads, "dirty": dirty, "search": work.state_dict()}
+    state = {"sessions": sessions, "search": work.state_dict()}
     torch.save({**state, "logs": [_as_plain(log) for log in logs]}, content)
     store.write_checkpoint(key, content.getvalue())
-    loss = float(logs[-1]["loss"][0])
+    loss = float(logs[-1]["loss"][0]) if "loss" in logs[-1] else math.nan
     progress = {
         "epoch": work.next_epoch,
         "epochs": epochs,
@@ -47,7 +48,10 @@ def load(store: Store, key: str) -> dict[str, Any] | None:
         return None
     try:
         checkpoint: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-        if not isinstance(checkpoint["threads"], int):
+        if "sessions" not in checkpoint:  # of earlier code, which kept no more of them
+            checkpoint["sessions"] = [{"epoch": 1, **{name: checkpoint.get(name) for name in ("threads", "dirty")}}]
+        schema.check_sessions(checkpoint["sessions"])
+        if not isinstance(checkpoint["sessions"][0]["threads"], int):
             raise TypeError("no number of threads")
     except Exception as error:  # whatever another version of torch raises
         store.quarantine(store.checkpoint_path(key), why=error)

@@ -26,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from harness.files import UNFINISHED, process_is_alive, write_atomically
+from harness.files import boot, partial_name, process_is_alive, write_atomically
 
 HEARTBEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
@@ -40,7 +40,7 @@ class Claim:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.owner = {"host": socket.gethostname(), "pid": os.getpid(), "boot": _boot(), "id": uuid.uuid4().hex}
+        self.owner = {"host": socket.gethostname(), "pid": os.getpid(), "boot": boot(), "id": uuid.uuid4().hex}
         self.held = False
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self._beat, daemon=True)
@@ -109,7 +109,7 @@ class Watch:
             return False
         # Renamed before it is removed: only one of several processes can do so, and a claim created in the meantime is
         # detected below. The name is that of a partial file, which is cleaned up if this process is killed here.
-        broken = path.with_name(f".{path.name}.{uuid.uuid4().hex}.{socket.gethostname()}.{os.getpid()}{UNFINISHED}")
+        broken = path.with_name(partial_name(f"{path.name}.{uuid.uuid4().hex}"))
         try:
             path.rename(broken)
         except FileNotFoundError:
@@ -141,7 +141,7 @@ def remove_abandoned(folder: Path) -> None:
 
 def owner_is_dead(claim: dict[str, Any]) -> bool:
     """Whether the owner of a claim was a process of this machine that is dead now."""
-    pid, this_machine = claim.get("pid"), (socket.gethostname(), _boot())
+    pid, this_machine = claim.get("pid"), (socket.gethostname(), boot())
     return (claim.get("host"), claim.get("boot")) == this_machine and isinstance(pid, int) and not process_is_alive(pid)
 
 
@@ -156,10 +156,3 @@ def read(path: Path) -> dict[str, Any]:
 
 def _encoded(owner: dict[str, Any], count: int) -> bytes:
     return json.dumps({**owner, "count": count}).encode()
-
-
-def _boot() -> str:
-    """Identifies the boot of the machine and the PID namespace (container), within which process ids are unique."""
-    with suppress(OSError):
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
-    return ""

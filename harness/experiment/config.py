@@ -4,7 +4,7 @@ own record, never from the other runs of a results folder. Needs no torch.
 A config is JSON:
 
     schema      2
-    kind        "one-shot", "black-box" or "retraining"
+    kind        "one-shot", "black-box", "training-free" or "retraining"
     benchmark   {name, version, origin[, class, sha256]}: the search space and its supernet
     profile     "quick", "controlled" or "paper"; of a search
     method      {name, version, origin[, sha256]}; of a search
@@ -75,6 +75,14 @@ def label(record: Mapping[str, Any]) -> Label:
     return Label(_named(config["method"]), (*_changed(config), *_inputs(config), *_code(record)))
 
 
+def published_as(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What published rows of a search may be called: its method with the settings that the user changed, and the method
+    alone."""
+    name, settings = str(config["method"]["name"]), config["overrides"]["settings"]
+    changed = Label(name, tuple(f"{setting}={shown(value)}" for setting, value in sorted(settings.items())))
+    return tuple(dict.fromkeys((str(changed), name)))
+
+
 def recipe_label(record: Mapping[str, Any]) -> Label:
     """The same of a retraining: `6 cells, C=8, 10 epochs`, and what sets it apart from its dataset's usual recipe."""
     config = record["config"]
@@ -93,9 +101,9 @@ def is_search_of(config: Mapping[str, Any], benchmark: Mapping[str, Any]) -> boo
 
 
 def row_key(record: Mapping[str, Any]) -> str:
-    """What runs of one row have in common: everything but the seed, and whether the code was the committed one."""
+    """What runs of one row have in common: everything but the seed, and whether the code was that of its commit."""
     config = {name: value for name, value in record["config"].items() if name not in ("seed", "architecture")}
-    return run_key({**config, "modified": bool(record["provenance"].get("dirty"))})
+    return run_key({**config, "modified": record["provenance"].get("dirty")})
 
 
 def benchmark_name(config: Mapping[str, Any]) -> str:
@@ -125,12 +133,11 @@ def deviations(record: Mapping[str, Any]) -> tuple[str, ...]:
         (f"overrides: {', '.join(changed)}", bool(changed)),
         (f"{config['profile']} profile", config["profile"] != "paper"),
         ("may have seen test images", bool((dataset.get("split") or {}).get("may_have_seen_test"))),
-        ("substitute for the queried accuracy", _substitute(config) is not None),
+        ("queries after another number of epochs", _substitute(config) is not None),
         ("queries of means over trials", _trials(config) != 1),
         ("unverified table", bool(table) and table["verified"] is not True),
-        ("modified code", bool(record["provenance"].get("dirty"))),
     ]
-    return tuple(reason for reason, holds in found if holds)
+    return (*(reason for reason, holds in found if holds), *_code(record))
 
 
 def is_subset(config: Mapping[str, Any]) -> bool:
@@ -188,12 +195,16 @@ def _inputs(config: Mapping[str, Any]) -> list[str]:
         found.append(f"mean of {trials or 'unknown'} trials")
     if table and table["name"] is None:
         found.append(f"table={table['sha256'][:SHOWN_DIGITS]}")
-    versions = [("protocol", config["protocol"]["version"]), ("supernet", config["benchmark"]["version"])]
-    return found + [f"{name} v{version}" for name, version in versions if version > 1]
+    versions = {"protocol": config["protocol"]["version"], "supernet": config["benchmark"]["version"]}
+    if config.get("kind") == "black-box" and not table:  # it queries nothing, whatever the protocol of queries is
+        del versions["protocol"]
+    return found + [f"{name} v{version}" for name, version in versions.items() if version > 1]
 
 
 def _code(record: Mapping[str, Any]) -> list[str]:
-    return ["modified code"] if record["provenance"].get("dirty") else []
+    """Nothing where the code is known to be that of a commit or a release."""
+    dirty = record["provenance"].get("dirty")
+    return ["unidentified code"] if dirty is None else ["modified code"] * dirty
 
 
 def _substitute(config: Mapping[str, Any]) -> int | None:

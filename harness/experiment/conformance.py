@@ -15,14 +15,17 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import nn
 
-from harness.api import BlackBox, OneShot, Problem
-from harness.benchmarks.base import Benchmark, SearchSpace
-from harness.data import SearchData
-from harness.experiment import exchange
-from harness.protocol import Protocol, Simulation
+from harness.api import BlackBox, OneShot, Problem, TrainingFree
+from harness.benchmarks.base import Arch, Benchmark, SearchSpace
+from harness.data import Dataset, SearchData
+from harness.experiment import exchange, registry
+from harness.protocol import NetworkSize, Protocol, Simulation
 from harness.search.loop import Epoch, Search
 from harness.search.queries import Simulated, nothing, simulate
+from harness.search.scoring import EPOCH, Scorer, Scoring
 
 TOLERANCE = 1e-4
 QUERIES = 50
@@ -37,14 +40,21 @@ def problems(
 ) -> list[str]:
     """Whether a class meets the contract on a space, perhaps with another optimizer, seen without any training."""
     name = cls.__name__
-    if not issubclass(cls, OneShot | BlackBox):
-        return [f"{name} must derive from harness.api.OneShot or harness.api.BlackBox"]
+    if not issubclass(cls, OneShot | BlackBox | TrainingFree):
+        return [f"{name} must derive from OneShot, BlackBox or TrainingFree of harness.api"]
     missing = sorted(getattr(cls, "__abstractmethods__", ()))
     if missing:
         return [f"{name} must define {', '.join(missing)}"]
+    if found := _facts_problems(cls):
+        return found
     if issubclass(cls, OneShot) and (found := first_contract_problems(cls)):
         return found
-    if reason := cls.unsupported(space):
+    try:
+        reason = registry.unsupported(cls, space)
+        registry.supernet_options(cls)
+    except ValueError as error:
+        return [str(error)]
+    if reason:
         return [f"{name} does not run on space {space.name}: {reason}"]
     try:
         inspect.signature(cls).bind(space)
@@ -54,13 +64,31 @@ def problems(
         method = cls(space, **(settings or {}))
     except Exception as error:  # whatever an outside constructor raises
         return [f"{name}(space) raised {type(error).__name__}: {error}"]
+    if not isinstance(getattr(method, "space", None), SearchSpace):
+        return [f"{name}.__init__ must call super().__init__(space)"]
     if optimizer is not None:
         found = exchange.problems(method, partial(cls, space, **(settings or {})), optimizer)
         if found:
             return found
-    if not isinstance(getattr(method, "space", None), SearchSpace):
-        return [f"{name}.__init__ must call super().__init__(space)"]
+        if isinstance(method, OneShot) and not problems(cls, space, settings):  # the method is not to blame
+            lines = (f"after a step, {line}" for line in _one_shot_problems(method))
+            return exchange.blamed(optimizer[0].__name__, lines)
+    if isinstance(method, TrainingFree):
+        return _training_free_problems(method)
     return _black_box_problems(method) if isinstance(method, BlackBox) else _one_shot_problems(method)
+
+
+def _facts_problems(cls: type[Any]) -> list[str]:
+    """What a record could not say of a method."""
+    name, version = cls.__name__, cls.version
+    found = [
+        f"{name}.{what} must be a string, not {getattr(cls, what)!r}"
+        for what in ("paper", "family")
+        if not isinstance(getattr(cls, what), str)
+    ]
+    if type(version) is not int or version < 1:
+        found.append(f"{name}.version must be a whole number, 1 or larger, not {version!r}")
+    return found
 
 
 def _black_box_problems(method: BlackBox) -> list[str]:
@@ -80,6 +108,24 @@ def _black_box_problems(method: BlackBox) -> list[str]:
             return _cell_problems(f"{name}.search() must return a cell of the space, or None", method.space, stop.value)
     except Exception as error:  # whatever an outside method raises
         return [f"{name} raised {type(error).__name__} in its search: {error}"]
+    return []
+
+
+def _training_free_problems(method: TrainingFree) -> list[str]:
+    name, cells = type(method).__name__, getattr(method, "cells", None)
+    if not isinstance(cells, int) or cells < 1:
+        return [f"{name} must score at least one architecture: cells={cells}"]
+    torch.manual_seed(0)
+    classes = method.classes or 2
+    network = nn.Sequential(nn.ReLU(), nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, classes))
+    try:
+        value = method.score(network, torch.randn(8, 3, 4, 4), torch.arange(8) % classes)
+    except Exception as error:  # whatever an outside method raises
+        return [f"{name} raised {type(error).__name__} in its score: {error}"]
+    try:
+        float(value)
+    except (TypeError, ValueError, RuntimeError):  # the last is of a tensor with several entries
+        return [f"{name}.score(network, images, labels) must return a number, not {type(value).__name__}"]
     return []
 
 
@@ -142,7 +188,7 @@ def _one_shot_problems(method: OneShot) -> list[str]:
                 )
                 if value is not None and tuple(value.shape) != shape
             ]
-            found = found or _simplex_problems(name, method.distribution().cpu().detach().numpy(), space)
+            found = found or simplex_problems(name, method.distribution().cpu().detach().numpy(), space)
             return found or _derived_problems(method)
     except Exception as error:  # whatever an outside method raises
         return [f"{name} raised {type(error).__name__} before any training: {error}"]
@@ -156,7 +202,8 @@ def _derived_problems(method: OneShot) -> list[str]:
     return _cell_problems(f"{type(method).__name__}.derive() must return a cell of the space", method.space, cell)
 
 
-def _simplex_problems(name: str, theta: Any, space: SearchSpace) -> list[str]:
+def simplex_problems(name: str, theta: NDArray[np.floating], space: SearchSpace) -> list[str]:
+    """What is wrong with the distribution (R, K) of the method called `name`."""
     if not np.isfinite(theta).all():
         return [f"{name}.distribution() is not finite"]
     if (theta < -TOLERANCE).any() or (abs(theta.sum(axis=1) - 1) > TOLERANCE).any():
@@ -178,7 +225,7 @@ def few(data: SearchData, images: int) -> SearchData:
     """The first images of each kind."""
     first = torch.arange(images)
     validation = data.validation[first] if data.validation else None
-    return replace(data, weights=data.weights[first], architecture=data.architecture[first], validation=validation)
+    return replace(data, train=data.train[first], held_out=data.held_out[first], validation=validation)
 
 
 def examine_black_box(
@@ -203,6 +250,42 @@ def examine_black_box(
         return [f"{cls.__name__} on {benchmark.name} raised {type(error).__name__}: {error}"]
     if not same:
         found.append(f"two searches of {cls.__name__} with one seed differ: draw from the given rng only")
+    return found
+
+
+SCORED = EPOCH + 1
+"""Architectures that `examine_training_free` scores: more than one epoch of them."""
+
+
+def examine_training_free(
+    cls: type[TrainingFree], benchmark: Benchmark, dataset: Dataset, optimizer: exchange.Exchange | None = None
+) -> list[str]:
+    """Score a few small networks for real: determinism, exact resume after every epoch, as many scores as asked for."""
+    found = problems(cls, benchmark.full_space, {"cells": SCORED}, optimizer)
+    if found:
+        return found
+
+    def make(arch: Arch, classes: int, affine: bool) -> nn.Module:
+        return benchmark.untrained(arch, NetworkSize(channels=2, cells=1), classes, affine)
+
+    def start() -> Scoring:
+        method = cls(benchmark.full_space, cells=SCORED)
+        return Scoring(method, Scorer(method, make, dataset, 0, "cpu"), 0)
+
+    try:
+        whole, resumed = start(), start()
+        for _ in whole.epochs():
+            pass
+        while next(resumed.epochs(), None):
+            state = resumed.state_dict()
+            resumed = start()
+            resumed.load_state_dict(state)
+    except Exception as error:  # whatever a user's method or benchmark raises
+        return [f"{cls.__name__} on {benchmark.name} raised {type(error).__name__}: {error}"]
+    if whole.values != resumed.values:
+        found.append(f"{cls.__name__} scores a network differently each time: draw from torch's global generator only")
+    if len(whole.values) != SCORED:
+        found.append(f"{cls.__name__}(space, cells={SCORED}) must set self.cells: super().__init__(space, cells)")
     return found
 
 
@@ -232,7 +315,9 @@ def examine(
 
     whole = list(start().epochs())
     for log in whole:
-        found += _simplex_problems(f"after epoch {log.epoch + 1}: {cls.__name__}", log.theta, space)
+        found += simplex_problems(f"after epoch {log.epoch + 1}: {cls.__name__}", log.theta, space)
+    if optimizer:
+        found = exchange.blamed(optimizer[0].__name__, found)
     if not _same(whole, list(_interrupted(start))):  # else two searches are the same too
         if not _same(whole, list(start().epochs())):
             found.append(

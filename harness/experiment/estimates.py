@@ -1,4 +1,4 @@
-"""How long a job takes and what memory it needs, from a few measured steps of it."""
+"""How long a job takes, what memory it needs and what it costs, from a few steps of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import NamedTuple
 import torch
 
 from harness.experiment.jobs.base import Job, Machine
+from harness.experiment.jobs.search import OneShotJob
 from harness.experiment.memory import peak_megabytes, reset_peak_memory, tune_malloc
+from harness.search.estimate import epoch_multiply_adds
 
 
 class Estimate(NamedTuple):
@@ -23,3 +25,9 @@ def estimate(job: Job, machine: Machine) -> Estimate:
     reset_peak_memory(machine.device)
     seconds = job.begin(machine).epoch_seconds() * job.epochs
     return Estimate(seconds, peak_megabytes(machine.device))
+
+
+def multiply_adds(job: OneShotJob, machine: Machine) -> float:
+    """Of a whole search, as its first steps suggest; NaN if its supernet does not count them."""
+    torch.set_num_threads(machine.threads)
+    return epoch_multiply_adds(job.search(machine)) * job.epochs

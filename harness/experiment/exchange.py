@@ -4,7 +4,7 @@ effect, and the optimizer resumes exactly from its `state_dict()`."""
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -12,12 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.api import BlackBox, OneShot
+from harness.api import BlackBox, OneShot, TrainingFree
 
 STEPS = 4
 """Of the optimizer, on random gradients."""
 Exchange = tuple[type[Any], Mapping[str, Any]]
 """An optimizer class and its settings."""
+
+
+def blamed(optimizer: str, lines: Iterable[str]) -> list[str]:
+    """Lines on what is wrong with this optimizer, not with the method."""
+    return [f"{optimizer}, in the place of the method's own optimizer: {line}" for line in lines]
 
 
 def exchange(method: OneShot, optimizer: Exchange) -> None:
@@ -26,7 +31,7 @@ def exchange(method: OneShot, optimizer: Exchange) -> None:
     method.exchange_optimizers(partial(make, **optimizer[1]))
 
 
-def problems(method: BlackBox | OneShot, make: Callable[[], Any], optimizer: Exchange) -> list[str]:
+def problems(method: BlackBox | OneShot | TrainingFree, make: Callable[[], Any], optimizer: Exchange) -> list[str]:
     """What is wrong with an optimizer in the place of a method's own; the method is left with it, after one step.
 
     make: returns a new instance of the method, with its own optimizer.
@@ -36,7 +41,8 @@ def problems(method: BlackBox | OneShot, make: Callable[[], Any], optimizer: Exc
     if not issubclass(cls, torch.optim.Optimizer):
         return [f"{name} must derive from torch.optim.Optimizer"]
     if not isinstance(method, OneShot):
-        return [f"{type(method).__name__} is a black box: it has no optimizer to exchange"]
+        kind = "a black box" if isinstance(method, BlackBox) else "training-free"
+        return [f"{type(method).__name__} is {kind}: it has no optimizer to exchange"]
 
     def exchanged() -> OneShot:
         torch.manual_seed(0)
@@ -58,7 +64,7 @@ def problems(method: BlackBox | OneShot, make: Callable[[], Any], optimizer: Exc
                 " self.state[parameter] or self.param_groups"
             ]
     except Exception as error:  # whatever an outside optimizer raises
-        return [f"{name}, in the place of the method's own optimizer: {type(error).__name__}: {error}"]
+        return blamed(name, [f"{type(error).__name__}: {error}"])
     return []
 
 
@@ -82,7 +88,10 @@ def _stepped(make: Callable[[], OneShot], resumed: bool) -> Iterator[list[Tensor
 
 
 def without_effect(
-    make: Callable[..., BlackBox | OneShot], settings: Mapping[str, Any], changed: Mapping[str, Any], exchanged: bool
+    make: Callable[..., BlackBox | OneShot | TrainingFree],
+    settings: Mapping[str, Any],
+    changed: Mapping[str, Any],
+    exchanged: bool,
 ) -> list[str]:
     """The changed settings that leave no trace in a new instance of a method.
 

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.experiment import scalars
 from harness.experiment.config import dataset_name, label, recipe_label
-from harness.experiment.store import Arrays, Record, Scores, Store
+from harness.experiment.store import MEASURED, SCORED, Arrays, Record, Scores, Store
+from harness.experiment.tuning import add, tunings
 from harness.plugins import Source
-
-SCORED = ["architecture", "dataset", "split", "metric"]
-"""What a score is of."""
-TENSORBOARD = "tensorboard"
 
 
 class ForeignStore(Store):
@@ -46,8 +44,7 @@ def merge(folders: Sequence[Path], into: Path) -> Merged:
     ValueError if a folder is no results folder; OSError if the target cannot be written.
     """
     for folder in folders:
-        if not (folder / "runs").is_dir():
-            raise ValueError(f"no results folder {folder}")
+        Store(folder).check()
     target, merged = Store(into), Merged()
     target.prepare()
     for folder in folders:
@@ -58,6 +55,8 @@ def merge(folders: Sequence[Path], into: Path) -> Merged:
             _add_run(source, target, record, merged)
         for scores in source.scores():
             merged.conflicts += _add_scores(target, scores)
+        for name, tuning in tunings(source):
+            add(target, name, tuning, replace_known=False)
         for path in sorted((folder / "sources").glob("*.py")):
             target.write_source(Source(path.name, path.read_bytes()))
         merged.corrupt += [f"{folder}: {line}" for line in source.warnings]
@@ -68,9 +67,9 @@ def _add_run(source: Store, target: Store, record: Record, merged: Merged) -> No
     known = target.read(record["key"])
     if known is None or (known["status"] != "done" and record["status"] == "done"):
         target.adopt(source, record)
-        written, place = (store.folder / TENSORBOARD / record["key"] for store in (source, target))
-        if written.is_dir() and not place.exists():
-            shutil.copytree(written, place)
+        for written in scalars.written(source.folder, record["key"]):
+            if not (place := target.folder / scalars.FOLDER / written.name).exists():
+                shutil.copytree(written, place)
         merged.added += 1
     elif record["status"] != "done" or not (found := differences(target, known, source, record)):
         merged.equal += 1
@@ -100,7 +99,7 @@ def _differ(name: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> b
 
 
 def _array_differences(first: Arrays, second: Arrays) -> Iterator[str]:
-    for name in sorted((first.keys() | second.keys()) - {"seconds"}):
+    for name in sorted((first.keys() | second.keys()).difference(MEASURED)):
         ours, theirs = first.get(name), second.get(name)
         if ours is None or theirs is None or ours.shape != theirs.shape:
             yield f"{name} has another shape"

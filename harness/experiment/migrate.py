@@ -54,8 +54,7 @@ def migrate(folder: Path) -> tuple[dict[str, str], int]:
     Raises:
         ValueError, OSError: a record cannot be mapped or read. Then no file has been changed.
     """
-    if not (folder / "runs").is_dir():
-        raise ValueError(f"{folder} is no results folder: it has no folder runs")
+    Store(folder).check()
     paths = sorted((folder / "runs").glob("*.json"))
     converted = {path: _converted(path, content) for path, content in _of_first_format(paths).items()}
     keys = [record["key"] for record in converted.values()]

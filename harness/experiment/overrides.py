@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import product
 from typing import Any
 
@@ -74,7 +75,7 @@ def parse(texts: Sequence[str], settings: Mapping[str, Values], protocols: Mappi
             name = name.removeprefix(f"{PROTOCOL}.")
             _set_protocol(text, name, value, {scope: protocols[scope]}, changes)
         else:
-            _set_setting(text, name, value, settings[scope], changes[scope])
+            _set_setting(text, scope, name, value, settings[scope], changes[scope])
     for name, change in changes.items():
         if change.optimizer_settings and change.optimizer is None:
             setting = next(iter(change.optimizer_settings))
@@ -104,18 +105,24 @@ def _suggestion(name: str, settings: Mapping[str, Values], protocols: Mapping[st
     return f"; did you mean {' or '.join(f'{scope}.{name}' for scope in scopes)}?" if scopes else ""
 
 
+def _near(name: str, names: Sequence[str]) -> str:
+    """What was meant, or what there is."""
+    near = get_close_matches(name, names, n=2)
+    return f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(names)}"
+
+
 def _set_protocol(
     text: str, name: str, value: str, protocols: Mapping[str, Values], changes: Mapping[str, Changes]
 ) -> None:
     having = [method for method, fields in protocols.items() if name in fields]
     if not having:
         known = sorted({field for fields in protocols.values() for field in fields})
-        raise ValueError(f"--set {text}: no protocol has a field {name!r}; known: {', '.join(known)}")
+        raise ValueError(f"--set {text}: no protocol has a field {name!r}{_near(name, known)}")
     for method in having:
         changes[method].protocol[name] = _parsed(text, value, protocols[method][name])
 
 
-def _set_setting(text: str, name: str, value: str, defaults: Values, changes: Changes) -> None:
+def _set_setting(text: str, method: str, name: str, value: str, defaults: Values, changes: Changes) -> None:
     if name in defaults:
         changes.settings[name] = _parsed(text, value, defaults[name])
     elif name == OPTIMIZER:
@@ -123,7 +130,7 @@ def _set_setting(text: str, name: str, value: str, defaults: Values, changes: Ch
     elif name.startswith(f"{OPTIMIZER}."):
         changes.optimizer_settings[name.removeprefix(f"{OPTIMIZER}.")] = value
     else:
-        raise ValueError(f"--set {text}: it has no setting {name!r}; known: {', '.join([*defaults, OPTIMIZER])}")
+        raise ValueError(f"--set {text}: {method} has no setting {name!r}{_near(name, [*defaults, OPTIMIZER])}")
 
 
 def _parsed(text: str, value: str, default: Any) -> Any:

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from harness import plugins
-from harness.api import BlackBox
+from harness.api import BlackBox, OneShot, TrainingFree
 from harness.benchmarks.base import Benchmark, Oracle, SearchSpace
 from harness.data import Dataset, load, search_split
 from harness.data.folders import CLASS_FOLDERS, ClassFolders, class_folders, folder_shares
 from harness.experiment import conformance, exchange, registry
 from harness.experiment.config import SCHEMA, Config, run_key
-from harness.experiment.jobs.search import OneShotJob, QueryJob, SearchJob
+from harness.experiment.jobs.search import OneShotJob, QueryJob, SearchJob, TrainingFreeJob
 from harness.experiment.overrides import Changes, default_settings, optimizer_settings, parse
 from harness.plugins import Entry
-from harness.protocol import NUMERICS, Budget, FolderProtocol, Protocol, Simulation, split_numerics
+from harness.protocol import NUMERICS, Budget, FolderProtocol, NetworkSize, Protocol, Simulation, split_numerics
 
 
 def plan(
@@ -68,6 +68,8 @@ def plan(
         words = (config, entries[name], benchmark_word, cls.family or "external", cls.paper)
         if issubclass(cls, BlackBox):
             return QueryJob(*words)
+        if issubclass(cls, TrainingFree):
+            return TrainingFreeJob(*words, searched.images)
         return OneShotJob(*words, searched.images, chosen.optimizer)
 
     return [job(name, searched, seed) for seed in seeds for name in choices for searched in inputs[name]]
@@ -97,12 +99,29 @@ class Defaults(NamedTuple):
 def _defaults(benchmark: Benchmark, name: str, entry: Entry, cls: type[Any], profile: str, dataset: str) -> Defaults:
     published = {} if entry.external else benchmark.published_settings(profile, dataset, name)
     settings = {**default_settings(cls), **published}
+    if issubclass(cls, TrainingFree):
+        if "cells" not in settings:
+            raise ValueError(f"method {name} must have a setting `cells`, how many architectures it scores")
+        return _scoring_defaults(benchmark, "" if entry.external else name, settings, profile)
     if not issubclass(cls, BlackBox):
         return Defaults(settings, benchmark.default_protocol(profile, dataset, "" if entry.external else name))
     simulation = benchmark.default_simulation(profile)
     if simulation is None:
         raise ValueError(f"method {name} queries accuracies, which {benchmark.name} does not have")
     return Defaults(settings, simulation)
+
+
+def _scoring_defaults(benchmark: Benchmark, name: str, settings: dict[str, Any], profile: str) -> Defaults:
+    scoring = benchmark.default_scoring(profile, name)
+    if scoring is None:
+        raise ValueError(f"method {name} does not run on {benchmark.name}: {benchmark.no_scores}")
+    return Defaults({**settings, **benchmark.scoring_settings(profile)}, scoring)
+
+
+def _kind(cls: type[Any]) -> str:
+    """Of a method, as configs have it."""
+    kinds = {BlackBox: "black-box", TrainingFree: "training-free"}
+    return next((kind for base, kind in kinds.items() if issubclass(cls, base)), "one-shot")
 
 
 class Chosen(NamedTuple):
@@ -130,7 +149,7 @@ def _chosen(
     _check_effects(name, cls, benchmark.space(fields.get("zero_operation", True)), default.settings, changed, optimizer)
     config = {
         "schema": SCHEMA,
-        "kind": "black-box" if issubclass(cls, BlackBox) else "one-shot",
+        "kind": _kind(cls),
         "benchmark": benchmark_config(benchmark),
         "profile": chosen.profile,
         "method": {"name": name, "version": cls.version, **_origin(plugins.source_digest(cls), entry.external)},
@@ -147,8 +166,17 @@ def _chosen(
     try:
         run_key(config)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"method {name}: settings must be finite numbers or strings: {error}") from error
+        odd = ", ".join(f"{setting}={value}" for setting, value in settings.items() if not _has_key(value))
+        raise ValueError(f"method {name}: settings must be finite numbers or strings, got {odd or error}") from error
     return Chosen(config, chosen, changes.optimizer)
+
+
+def _has_key(value: Any) -> bool:
+    """Whether a value can be part of a run's key."""
+    try:
+        return bool(run_key({"value": value}))
+    except (TypeError, ValueError):
+        return False
 
 
 class _Optimizer(NamedTuple):
@@ -200,7 +228,7 @@ def _check(
     problems = conformance.problems(cls, space, settings, exchanged)
     if problems:
         raise ValueError(" ".join(f"method {name}: {problems[0]}".split()))
-    partial = 1 if issubclass(cls, BlackBox) else cls.supernet.get("partial_channels", 1)
+    partial = cls.supernet.get("partial_channels", 1) if issubclass(cls, OneShot) else 1
     if partial > 1 and protocol["channels"] % partial:
         raise ValueError(
             f"method {name} mixes on 1/{partial} of the channels: "
@@ -257,6 +285,10 @@ def _inputs(
         for name in others:
             if name in black_boxes:  # a control that queries nothing: what it is compared with searches on the images
                 config: Config = {"dataset": _unseen(identity), "table": None}
+            elif issubclass(classes[name], TrainingFree):
+                if isinstance(images, ClassFolders):
+                    raise ValueError(f"method {name} scores on images in memory, not on the class folders of {dataset}")
+                config = {"dataset": identity}
             else:
                 split = _split(images, classes[name].bilevel, choices[name].budget.protocol)
                 config = {"dataset": {**identity, "split": split}}
@@ -281,7 +313,9 @@ def dataset_config(dataset: str, images: Dataset | ClassFolders) -> dict[str, An
     return {"name": name, "origin": images.origin, "sha256": images.sha256, "part": images.part}
 
 
-def _split(images: Dataset | ClassFolders, bilevel: bool, protocol: Protocol | Simulation) -> dict[str, Any]:
+def _split(
+    images: Dataset | ClassFolders, bilevel: bool, protocol: Protocol | Simulation | NetworkSize
+) -> dict[str, Any]:
     """What the steps of a search see of a dataset."""
     if isinstance(images, ClassFolders):
         return _shares(images, bilevel, cast(FolderProtocol, protocol))

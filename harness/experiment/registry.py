@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -13,15 +15,26 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from harness import plugins
-from harness.benchmarks import BENCHMARKS, Benchmark
+from harness import installation, plugins
+from harness.benchmarks import BENCHMARKS, Benchmark, SearchSpace
 from harness.benchmarks.external import ExternalBenchmark
 from harness.plugins import Entry
 
 ENTRY_POINTS = "nas_methods"
 """A package offers a method with `[project.entry-points."nas_methods"]`, `my-method = "package.module:Class"`."""
-METHODS = "methods"
-"""The package of the project's own methods. Found by name, as the harness imports no method."""
+
+
+def _methods() -> str:
+    """The package of the project's own methods. Found by name, as the harness imports no method."""
+    if not installation.IN_CHECKOUT:
+        return "harness.methods"
+    found = importlib.util.find_spec("methods")
+    if found is None or not found.origin or Path(found.origin).resolve().parent != installation.METHODS:
+        sys.path.insert(0, str(installation.ROOT))  # called from another folder, which may have its own `methods`
+    return "methods"
+
+
+METHODS = _methods()
 
 
 @dataclass(frozen=True)
@@ -53,7 +66,7 @@ def select(text: str, benchmark: Benchmark, table: Path | None = None) -> Select
                 raise ValueError(f"method {word} does not run on {benchmark.name}: {reason}")
             _add(entries, name, entry)
     if not entries:
-        raise ValueError("--methods names no method to run")
+        raise ValueError(": ".join(["--methods names no method to run", *skipped[:1]]))
     return Selection(entries, tuple(skipped))
 
 
@@ -62,6 +75,8 @@ def named(word: str) -> tuple[str, Entry]:
     if ":" in word:
         entry = plugins.external(word)
         return entry.target.rpartition(":")[2], entry
+    if word.endswith(".py"):
+        raise ValueError(f"expected file.py:Class, got {word!r}")
     known = {**discovered(), **built_in()}
     if word not in known:
         raise ValueError(_unknown(word, [*built_in(), *families(), *discovered()]))
@@ -69,21 +84,53 @@ def named(word: str) -> tuple[str, Entry]:
 
 
 def why_not(cls: type[Any], benchmark: Benchmark, table: Path | None = None) -> str | None:
-    """Why a method does not run on a benchmark; None if it does. What is no method is left to `conformance`."""
+    """Why a method does not run on a benchmark; None if it does. What is no method is left to `conformance`.
+
+    ValueError, in one line, if a user's class does not answer."""
     if getattr(cls, "queries", False) and benchmark.oracle(table) is None:
         return benchmark.no_queries
-    options = getattr(cls, "supernet", {})
-    reason: Callable[[Any], str | None] | None = getattr(cls, "unsupported", None)
-    if found := reason(benchmark.full_space) if reason else None:
-        return found
-    missing = [name for name in options if name not in benchmark.supernet_options]
+    if _scores(cls) and benchmark.default_scoring("quick", "") is None:
+        return benchmark.no_scores
+    if reason := unsupported(cls, benchmark.full_space):
+        return reason
+    missing = [str(name) for name in supernet_options(cls) if name not in benchmark.supernet_options]
     return f"its supernet has no option {', '.join(missing)}" if missing else None
+
+
+def unsupported(cls: type[Any], space: SearchSpace) -> str | None:
+    """The reason that a method itself gives why it does not run on a space. ValueError if the class does not answer."""
+    try:
+        reason: str | None = cls.unsupported(space) if hasattr(cls, "unsupported") else None
+    except Exception as error:  # whatever the user's code raises
+        text = " ".join(str(error).split())
+        raise ValueError(f"{cls.__name__}.unsupported(space) raised {type(error).__name__}: {text}") from error
+    return reason
+
+
+def supernet_options(cls: type[Any]) -> Mapping[str, Any]:
+    """Of a method; none where it has no supernet. ValueError if they are no options."""
+    options = getattr(cls, "supernet", {})
+    if not isinstance(options, Mapping):
+        raise ValueError(f"{cls.__name__}.supernet must be a dict of options, not {options!r:.100}")
+    partial = options.get("partial_channels", 1)
+    if not isinstance(partial, int) or partial < 1:
+        raise ValueError(f"{cls.__name__}.supernet: partial_channels must be a number from 1 on, not {partial!r:.100}")
+    return options
+
+
+def _scores(cls: type[Any]) -> bool:
+    """Whether it is training-free; a weight-sharing method may have something called `score` too."""
+    from harness.api import TrainingFree  # which needs torch, as every method
+
+    return issubclass(cls, TrainingFree)
 
 
 def kind(cls: type[Any]) -> str:
     """Of a method, in words."""
     if hasattr(cls, "search"):
         return "black box"
+    if _scores(cls):
+        return "training-free"
     return "weight sharing, bilevel" if getattr(cls, "bilevel", True) else "weight sharing, single level"
 
 
@@ -108,6 +155,18 @@ def families() -> Mapping[str, tuple[str, ...]]:
 def default_methods() -> tuple[str, ...]:
     """Methods and families that are run where none are named."""
     names: tuple[str, ...] = importlib.import_module(METHODS).DEFAULT
+    return names
+
+
+def controls() -> tuple[str, ...]:
+    """Names of the methods that are run as controls of others."""
+    names: tuple[str, ...] = importlib.import_module(METHODS).CONTROLS
+    return names
+
+
+def looks() -> tuple[str, ...]:
+    """Names of the methods; the place of a name gives the look of the method in figures."""
+    names: tuple[str, ...] = importlib.import_module(METHODS).LOOKS
     return names
 
 

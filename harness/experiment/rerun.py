@@ -9,8 +9,9 @@ from typing import Any
 from harness.benchmarks import BENCHMARKS
 from harness.experiment import registry, runner
 from harness.experiment.jobs.base import Machine
-from harness.experiment.jobs.search import OneShotJob, QueryJob, SearchJob
+from harness.experiment.jobs.search import OneShotJob, QueryJob, SearchJob, TrainingFreeJob
 from harness.experiment.merge import differences
+from harness.experiment.sessions import differing
 from harness.experiment.store import Record, Store
 from harness.plugins import Entry
 
@@ -57,7 +58,12 @@ def again(store: Store, record: Record, folder: Path, data: Path) -> Again:
 def _surroundings(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
     pairs = {name: (first.get(name), second.get(name)) for name in SAME}
     pairs["torch"] = tuple(each.get("versions", {}).get("torch") for each in (first, second))
-    return [f"{name}: {ours} and {theirs}" for name, (ours, theirs) in pairs.items() if ours != theirs]
+    found = [f"{name}: {ours} and {theirs}" for name, (ours, theirs) in pairs.items() if ours != theirs]
+    if sessions := first.get("sessions"):
+        wrote = {name: first.get(name) for name in sessions[-1] if name != "dirty"}  # which may have had no epoch to do
+        names = differing([*sessions, {**wrote, "dirty": sessions[-1].get("dirty")}])
+        found.append(f"it was resumed, and its sessions differ in {', '.join(names)}")
+    return found
 
 
 def _job(store: Store, record: Record, folder: Path) -> SearchJob:
@@ -70,8 +76,11 @@ def _job(store: Store, record: Record, folder: Path) -> SearchJob:
     words = (config, entry, benchmark, record["family"], record["paper"])
     if config["kind"] == "black-box":
         return QueryJob(*words)
+    images = external.get("dataset", config["dataset"]["name"])
+    if config["kind"] == "training-free":
+        return TrainingFreeJob(*words, images)
     optimizer = Entry(external["optimizer"], external=True) if "optimizer" in external else None
-    return OneShotJob(*words, external.get("dataset", config["dataset"]["name"]), optimizer)
+    return OneShotJob(*words, images, optimizer)
 
 
 def _word(store: Store, record: Record, what: str, folder: Path) -> str:

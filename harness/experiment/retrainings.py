@@ -9,17 +9,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from harness.benchmarks import BENCHMARKS
 from harness.benchmarks.base import Benchmark
 from harness.data import load
 from harness.data.folders import CLASS_FOLDERS, class_folders
 from harness.evaluate.recipe import Recipe
 from harness.experiment import registry
-from harness.experiment.config import RETRAINING, SCHEMA, Config, is_search_of, run_key
+from harness.experiment.config import RETRAINING, SCHEMA, Config, benchmark_name, is_search_of, run_key
 from harness.experiment.jobs.retraining import RetrainingJob
+from harness.experiment.merge import ForeignStore
 from harness.experiment.plan import benchmark_config, dataset_config, differing
 from harness.experiment.store import Record
 from harness.protocol import split_numerics
 
+NO_CELL = "{} holds neither an architecture of {} nor the record of a search with one"
 LARGEST_CELL_FILE = 10_000_000
 """Bytes; a record of a search has some thousands."""
 
@@ -147,7 +150,8 @@ def canonical(benchmark: Benchmark, text: str) -> str:
 
 def named_cell(benchmark: Benchmark, text: str) -> tuple[str, str]:
     """Name and string of what the user calls an architecture: its string, a file with one or with the record of a
-    search, or the name of a published one. ValueError or OSError, in one line, if it is none of them."""
+    search, also where it would be if it were not packed, or the name of a published one. ValueError or OSError, in one
+    line, if it is none of them."""
     try:
         cell = canonical(benchmark, text)
         return f"cell {run_key({'cell': cell})[:8]}", cell
@@ -155,6 +159,8 @@ def named_cell(benchmark: Benchmark, text: str) -> tuple[str, str]:
         path = Path(text)
         if len(path.name) < 256 and path.is_file():
             return _in_file(benchmark, path)
+        if record := _packed(path):
+            return _of_record(benchmark, path, record)
         if "/" in text or path.suffix in (".json", ".txt"):
             raise FileNotFoundError(f"no file {text[:1000]}") from None
         published = benchmark.named(text[:200]) if re.fullmatch(r"\w+", text) else None
@@ -164,17 +170,36 @@ def named_cell(benchmark: Benchmark, text: str) -> tuple[str, str]:
 
 
 def _in_file(benchmark: Benchmark, path: Path) -> tuple[str, str]:
-    """The name is that of the file; of a search's record, whose file is called by its key, method and seed."""
+    """The name is that of the file."""
     if path.stat().st_size > LARGEST_CELL_FILE:
         raise ValueError(f"{path} is too large to hold a cell")
     try:
         content = path.read_text().strip()
-        if content.startswith("{"):
-            record = json.loads(content)
-            name = f"cell of {record['config']['method']['name']}, seed {record['config']['seed']}"
-            return name[:80], canonical(benchmark, record["cells"]["last"])
-        return path.stem[:40], canonical(benchmark, re.sub(r"^\w+\s*=\s*", "", content))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} holds neither an architecture of {benchmark.name} nor the record of a search with one"
-        ) from error
+        if not content.startswith("{"):
+            return path.stem[:40], canonical(benchmark, re.sub(r"^\w+\s*=\s*", "", content))
+        record = json.loads(content)
+    except ValueError as error:
+        raise ValueError(NO_CELL.format(path, benchmark.name)) from error
+    return _of_record(benchmark, path, record)
+
+
+def _packed(path: Path) -> Record | None:
+    """The record that `runs/KEY.json` of a results folder had before it was packed; None if there is none."""
+    if path.parent.name != "runs" or path.suffix != ".json":
+        return None
+    return ForeignStore(path.parent.parent).read(path.stem)
+
+
+def _of_record(benchmark: Benchmark, path: Path, record: Any) -> tuple[str, str]:
+    """The name is method and seed, as the file of a record is called by its key."""
+    try:
+        name = f"cell of {record['config']['method']['name']}, seed {record['config']['seed']}"
+        space, cell = benchmark_name(record["config"]), record["cells"]["last"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(NO_CELL.format(path, benchmark.name)) from error
+    try:
+        return name[:80], canonical(benchmark, cell)
+    except ValueError as error:
+        reason = f"it is the record of a search on {space}: --space {space}"
+        other = space in BENCHMARKS and space != benchmark.name
+        raise ValueError(f"{path}: {reason}" if other else NO_CELL.format(path, benchmark.name)) from error

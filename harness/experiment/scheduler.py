@@ -23,7 +23,7 @@ from harness.experiment import provenance
 from harness.experiment.claims import Claim, Watch, owner_is_dead, read
 from harness.experiment.devices import usable
 from harness.experiment.jobs.base import Job, Machine
-from harness.experiment.runner import as_record, execute, failure
+from harness.experiment.runner import as_record, check, execute, failure
 from harness.experiment.store import Record, Store
 from harness.processes import exit_with_parent
 
@@ -49,6 +49,9 @@ class Scheduler:
     """
 
     def __init__(self, runs: Sequence[Job], machines: Sequence[Machine], jobs: int, backend: str = "loky") -> None:
+        """ValueError, in one line, if no record can hold one of the runs."""
+        for run in runs:
+            check(run)
         self.machines = machines
         self.jobs = jobs
         self.backend = backend
@@ -184,7 +187,7 @@ class Scheduler:
         machine = self.machines[0]
         over_time = f", or past the time limit of {machine.time_limit:g} s" if machine.time_limit else ""
         reason = f"its process was killed {MAX_KILLS} times in a row; out of memory{over_time}?"
-        record = as_record(run, machine, failure(run, reason), _now(), None, [])
+        record = as_record(run, machine, failure(run, reason), _now(), {}, [])
         self.store.write(record)
         return record
 
@@ -227,9 +230,13 @@ _ONE_TASK = threading.Lock()
 
 def attempt_on_cluster(task: Task, machines: Sequence[Machine], failed_before: FailedBefore) -> list[Record]:
     """`_attempt` on a worker of a cluster. ValueError if its code is not that of the call, which records name."""
-    planned, here = (machines[0].commit, machines[0].dirty), provenance.version_control()
+    planned = provenance.Code(machines[0].commit, machines[0].dirty, machines[0].distribution)
+    here = provenance.code()
     if planned != here:
-        call, worker = (f"{commit or 'no commit'}{', modified' * bool(dirty)}" for commit, dirty in (planned, here))
+        call, worker = (
+            f"{code.commit or code.distribution or 'no commit'}{', modified' * bool(code.dirty)}"
+            for code in (planned, here)
+        )
         raise ValueError(f"a worker on {socket.gethostname()} has other code ({worker}) than this call ({call})")
     return _attempt(task, machines, None, failed_before)
 

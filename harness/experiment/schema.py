@@ -28,9 +28,10 @@ LARGEST = 2**53
 
 def _check_numbers(*values: Values) -> None:
     """ValueError if an integer is larger than any setting, so that it need not even be a float."""
-    for name, value in (pair for each in values for pair in each.items()):
-        if isinstance(value, int) and abs(value) > LARGEST:
-            raise ValueError(f"{name} is larger than {LARGEST}")
+    for each in values:
+        for name, value in each.items():
+            if isinstance(value, int) and abs(value) > LARGEST:
+                raise ValueError(f"{name} is larger than {LARGEST}")
 
 
 # Configs (harness.experiment.config) ---------------------------------------------------------------------------------
@@ -141,6 +142,10 @@ class BlackBox(Search, tag="black-box"):
     table: Table | None
 
 
+class TrainingFree(Search, tag="training-free"):
+    pass
+
+
 class Retraining(Config, tag="retraining"):
     protocol: Recipe
     architecture: Text
@@ -157,19 +162,43 @@ class SourceFile(Struct):
     sha256: Sha256
 
 
+class Session(Struct):
+    """As `harness.experiment.sessions.Session`; null: not known."""
+
+    epoch: Positive
+    commit: Name | None = None
+    dirty: bool | None = None
+    distribution: Name | None = None
+    device: Annotated[str, Meta(max_length=200)] | None = None
+    threads: Positive | None = None
+    machine: Name | None = None
+    cpu_capability: Name | None = None
+    versions: dict[Name, Name] = {}
+
+
 class Provenance(Struct):
     commit: Name | None = None
     dirty: bool | None = None
+    """Whether the code differed from its commit or distribution; None: not known."""
+    distribution: Name | None = None
+    """Outside of a checkout."""
     device: Annotated[str, Meta(max_length=200)] | None = None
     """Empty: the executing machine's first, which was killed before it said which that is."""
     threads: Positive | None = None
     started: Name | None = None
     seconds: Amount | None = None
+    """Wall time."""
+    cpu_seconds: Amount | None = None
+    """Of the process of the run, all its threads."""
+    load: Amount | None = None
+    """Of the machine: mean number of running processes, ours among them."""
     peak_memory_mb: Amount | None = None
     versions: dict[Name, Name] = {}
     warnings: list[Text] = []
     sources: dict[Name, SourceFile] = {}
     """Of external code, by what it is: method, optimizer, benchmark, dataset."""
+    sessions: list[Session] = []
+    """The processes that computed its epochs, where they differ; then what is above is of the last one."""
 
 
 class Cells(Struct):
@@ -212,7 +241,7 @@ class Record(Struct, tag_field="status"):
 
 class FailedSearch(Record, tag="failed"):
     failure: str | None
-    config: OneShot | BlackBox
+    config: OneShot | BlackBox | TrainingFree
     family: Name
     paper: Text
 
@@ -243,6 +272,16 @@ class DoneBlackBox(DoneSearch, tag="done"):
     space: Space | UnsetType = UNSET
 
 
+class DoneTrainingFree(DoneSearch, tag="done"):
+    config: TrainingFree
+    scored: Positive
+    """Random architectures, those that were drawn again among them."""
+    score: float | None
+    """Of the best one; null: none had a finite one."""
+    arrays_sha256: Sha256 | UnsetType = UNSET
+    space: Space | UnsetType = UNSET
+
+
 class BestEpoch(Struct):
     epoch: Positive
     test_error: Percent
@@ -260,6 +299,7 @@ class DoneRetraining(Record, tag="done"):
 RECORDS: dict[str, Any] = {
     "one-shot": DoneOneShot | FailedSearch,
     "black-box": DoneBlackBox | FailedSearch,
+    "training-free": DoneTrainingFree | FailedSearch,
     "retraining": DoneRetraining | FailedRetraining,
 }
 """By kind."""
@@ -271,6 +311,23 @@ def decoded(content: bytes) -> Any:
         return msgspec.json.decode(content)
     except msgspec.DecodeError as error:
         raise ValueError(str(error)) from error
+
+
+class _Config(Struct):
+    config: msgspec.Raw
+
+
+def config_text(content: bytes) -> bytes:
+    """The text of the config in the bytes of a record. ValueError if there is none."""
+    try:
+        return bytes(msgspec.json.decode(content, type=_Config).config)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from error
+
+
+def check_sessions(sessions: Any) -> None:
+    """ValueError if these are no sessions of a run."""
+    msgspec.convert(sessions, Annotated[list[Session], Meta(min_length=1)])
 
 
 def check(record: dict[str, Any]) -> None:

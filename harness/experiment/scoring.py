@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from harness.benchmarks.base import Benchmark, Evaluator
 from harness.experiment.claims import waited_for
 from harness.experiment.config import benchmark_name, is_search_of
@@ -9,18 +11,26 @@ from harness.experiment.plan import benchmark_config
 from harness.experiment.store import Record, Scores, Store
 
 
-def score(store: Store, benchmark: Benchmark, evaluator: Evaluator, chosen_only: bool = False) -> list[str]:
+def score(
+    store: Store,
+    benchmark: Benchmark,
+    evaluator: Evaluator,
+    chosen_only: bool = False,
+    keys: Collection[str] | None = None,
+) -> list[str]:
     """Write what an evaluator says of every architecture that a stored search of the benchmark passed through, and of
-    the best ones; with `chosen_only`, of those that searches ended with or chose.
+    the best ones; with `chosen_only`, of those that searches ended with or chose; with `keys`, of these searches only.
 
     One process at a time, so that none overwrites what another adds. Returns a line for every architecture whose
     evaluation failed.
     """
     with waited_for(store.claim_path(evaluator.sha256)):
-        return _add_scores(store, benchmark, evaluator, chosen_only)
+        return _add_scores(store, benchmark, evaluator, chosen_only, keys)
 
 
-def _add_scores(store: Store, benchmark: Benchmark, evaluator: Evaluator, chosen_only: bool) -> list[str]:
+def _add_scores(
+    store: Store, benchmark: Benchmark, evaluator: Evaluator, chosen_only: bool, keys: Collection[str] | None
+) -> list[str]:
     config = benchmark_config(benchmark)
     name = benchmark_name({"benchmark": config})
     known = {
@@ -29,7 +39,8 @@ def _add_scores(store: Store, benchmark: Benchmark, evaluator: Evaluator, chosen
         if (scores.benchmark, scores.sha256) == (name, evaluator.sha256)
         for architecture in scores.frame["architecture"]
     }
-    records = [r for r in store.records() if r["status"] == "done" and is_search_of(r["config"], config)]
+    stored = store.records() if keys is None else [r for key in keys if (r := store.read(key))]
+    records = [r for r in stored if r["status"] == "done" and is_search_of(r["config"], config)]
     passed = {architecture for record in records for architecture in _architectures(store, record, chosen_only)}
     best = set(evaluator.best() if passed else ())
     missing = sorted((passed | best) - known)

@@ -1,11 +1,13 @@
 """Records and scores on disk: written once, atomically, verified when read. Needs no torch.
 
     runs/<key>.json         one record per run: config, result and provenance
-    runs/<key>.npz          its arrays per epoch (one-shot runs); the record holds their SHA-256
+    runs/<key>.npz          its arrays per epoch (not of black boxes); the record holds their SHA-256
     packed/<row>.jsonl.gz   records of many black-box searches, one a line (`Store.pack`)
     sources/<sha256>.py     an external method, optimizer, space or dataset that runs used
     scores/<benchmark>-<sha256>.csv   what the table or function with that SHA-256 says of architectures
     checkpoints/<key>.pt    state of a run that has not finished, and <key>.json, its progress
+    training-free/*.csv     scores of untrained architectures (harness.experiment.training_free)
+    tunings/<id>.json       which runs are the trials of a tuning (harness.experiment.tuning)
     claims/<key>            which process is doing a run (harness.experiment.claims)
     damaged/                files that could not be read, set aside
 Records, arrays, scores and checkpoints carry checksums.
@@ -13,7 +15,6 @@ Records, arrays, scores and checkpoints carry checksums.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import json
@@ -21,28 +22,27 @@ import re
 import tempfile
 import textwrap
 import zipfile
-import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from harness.benchmarks.base import SCORE_COLUMNS
-from harness.experiment import schema
+from harness.experiment import packed, schema
 from harness.experiment.config import row_key, run_key
 from harness.files import UNFINISHED, EarlierFormatError, is_abandoned, read_array, sync_folder, write_atomically
 from harness.plugins import Source
 
 Record = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
+MEASURED = ("seconds", "cpu_seconds", "load")
+"""Arrays and fields of provenance that are measured: they differ whenever a run is repeated."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,13 @@ class Store:
 
     FOLDERS = ("runs", "scores", "checkpoints", "claims")
 
+    def check(self) -> None:
+        """ValueError, in one line, if there is no such results folder."""
+        if not self.folder.is_dir():
+            raise ValueError(f"no results folder {self.folder}: there is no such folder")
+        if not any((self.folder / name).is_dir() for name in ("runs", packed.FOLDER)):
+            raise ValueError(f"no results folder {self.folder}: it has no folder runs")
+
     def prepare(self) -> None:
         """Create the folders, check that they are writable, and remove partial files left by killed processes.
 
@@ -99,7 +106,7 @@ class Store:
 
     def remove_abandoned(self) -> None:
         """Remove partial files left by killed processes."""
-        for name in (*self.FOLDERS, "packed", "sources", "tables", "figures", "."):
+        for name in (*self.FOLDERS, packed.FOLDER, "sources", "training-free", "tunings", "tables", "figures", "."):
             for path in (self.folder / name).glob(f".*{UNFINISHED}"):
                 if is_abandoned(path):
                     path.unlink(missing_ok=True)
@@ -107,15 +114,19 @@ class Store:
     # Records -------------------------------------------------------------------------------------------------------
 
     def write(self, record: Record, arrays: Arrays | None = None) -> None:
-        """Write a run's arrays and then its record, so that a record that exists is complete."""
-        key = record["key"]
+        """Write a run's arrays and then its record, so that a record that exists is complete.
+
+        ValueError or TypeError if `read` would not accept the record, or the arrays are none; then nothing is written.
+        """
+        key, buffer = record["key"], io.BytesIO()
         if arrays is not None:
-            buffer = io.BytesIO()
             np.savez_compressed(buffer, allow_pickle=False, **arrays)
             record = {**record, "arrays_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
+        text = json.dumps(_with_digest(record), indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
+        self._parsed(key, text)
+        if arrays is not None:
             write_atomically(self._arrays_path(key), buffer.getvalue())
-        text = json.dumps({**record, "sha256": _digest(record)}, indent=1, sort_keys=True, allow_nan=False)
-        write_atomically(self._record_path(key), text.encode() + b"\n")
+        write_atomically(self._record_path(key), text)
         sync_folder(self.folder / "runs")  # the checkpoint is deleted next: a power failure must not lose both
 
     def adopt(self, other: Store, record: Record) -> None:
@@ -147,26 +158,32 @@ class Store:
 
     def _checked(self, key: str, content: bytes) -> Record:
         """Parse and verify a record and its arrays. One of `DAMAGE` if either is corrupt."""
+        record = self._parsed(key, content)
+        expected = record.get("arrays_sha256")
+        if expected and hashlib.sha256(self._arrays_path(key).read_bytes()).hexdigest() != expected:
+            raise ValueError("the checksum of its arrays does not match")
+        return record
+
+    def _parsed(self, key: str, content: bytes) -> Record:
+        """Parse and verify a record. ValueError if it is corrupt."""
         record = schema.decoded(content)
         if not isinstance(record, dict) or record.pop("sha256", None) != _digest(record):
             raise ValueError("its checksum does not match its content")
         if "asked" in record:
             raise self._earlier("records")
         schema.check(record)
-        if record["key"] != key or run_key(record["config"]) != key:
+        # Where the text is canonical, as in packed records, no other has to be made for its digest.
+        canonical = hashlib.sha256(schema.config_text(content)).hexdigest() == key
+        if record["key"] != key or not (canonical or run_key(record["config"]) == key):
             raise ValueError("its key does not match its file name or config")
-        expected = record.get("arrays_sha256")
-        if expected and hashlib.sha256(self._arrays_path(key).read_bytes()).hexdigest() != expected:
-            raise ValueError("the checksum of its arrays does not match")
         return record
 
     def records(self) -> list[Record]:
         """All readable records, sorted by key."""
         single = {path.stem for path in (self.folder / "runs").glob("*.json")}
-        packed = self._packed()
+        lines = self._packed()
         read = [
-            self.read(key) if key in single else self._of_line(key, packed[key])
-            for key in sorted(single | packed.keys())
+            self.read(key) if key in single else self._of_line(key, lines[key]) for key in sorted(single | lines.keys())
         ]
         return [record for record in read if record is not None]
 
@@ -181,16 +198,13 @@ class Store:
         for record in self.records():
             if record["config"]["kind"] == "black-box" and record["status"] == "done":
                 rows[f"{_plain(record['config']['method']['name'])}-{row_key(record)[:8]}"].append(record)
-        (self.folder / "packed").mkdir(exist_ok=True)
         moved = 0
         for name, records in rows.items():
             new = [record["key"] for record in records if record["key"] in single]
             if not new:
                 continue
-            lines = sorted(records, key=lambda record: (record["config"]["seed"], record["key"]))
-            text = "".join(_line(record) for record in lines)
-            write_atomically(self.folder / "packed" / f"{name}{PACKED}", gzip.compress(text.encode(), mtime=0))
-            sync_folder(self.folder / "packed")
+            in_order = sorted(records, key=lambda record: (record["config"]["seed"], record["key"]))
+            packed.write(self.folder / packed.FOLDER / name, [_with_digest(record) for record in in_order])
             for key in new:
                 self._record_path(key).unlink(missing_ok=True)
             moved += len(new)
@@ -199,10 +213,9 @@ class Store:
     def _packed(self) -> dict[str, bytes]:
         """The lines of packed records by key."""
         lines: dict[str, bytes] = {}
-        for path in sorted((self.folder / "packed").glob(f"*{PACKED}")):
+        for path in packed.files(self.folder / packed.FOLDER):
             try:
-                state = path.stat()
-                lines |= _unpacked(path, state.st_mtime_ns, state.st_size)
+                lines |= packed.read(path)
             except FileNotFoundError:
                 continue
             except ValueError as error:
@@ -214,15 +227,16 @@ class Store:
             return self._checked(key, line)
         except (*DAMAGE, RecursionError) as error:
             reason = textwrap.shorten(str(error), 300, placeholder="...")
-            self.warnings.append(f"corrupt record {key} in {self.folder / 'packed'} ignored: {reason}")
+            self.warnings.append(f"corrupt record {key} in {self.folder / packed.FOLDER} ignored: {reason}")
             return None
 
-    def arrays(self, key: str) -> Arrays:
-        """The arrays of a run whose record `read` has verified. ValueError if the file cannot be read as arrays."""
+    def arrays(self, key: str, names: Collection[str] = ()) -> Arrays:
+        """The arrays of a run whose record `read` has verified, by default all of them, or those of the names that it
+        has. ValueError if the file cannot be read as arrays."""
         path = self._arrays_path(key)
         content = path.read_bytes()
         try:
-            return _arrays(content)
+            return _arrays(content, names)
         except Exception as error:  # zipfile and numpy raise almost anything on other bytes
             raise ValueError(f"{path} does not hold the arrays of a run: {error}") from error
 
@@ -312,8 +326,8 @@ class Store:
         """Add rows to what is stored of the same benchmark and table."""
         path = self.folder / "scores" / scores.file_name
         known = [stored.frame for stored in self._stored_scores() if stored.file_name == scores.file_name]
-        frame = pd.concat([*known, scores.frame]).drop_duplicates(_SCORED)
-        body = frame.sort_values(_SCORED).to_csv(index=False)
+        frame = pd.concat([*known, scores.frame]).drop_duplicates(SCORED)
+        body = frame.sort_values(SCORED).to_csv(index=False)
         header = {
             "benchmark": scores.benchmark,
             "sha256": scores.sha256,
@@ -353,7 +367,7 @@ def _scores(text: str) -> Scores:
     frame = pd.read_csv(io.StringIO(body), dtype=str, keep_default_na=False)
     if list(frame.columns) != SCORE_COLUMNS or not isinstance(facts["has_best"], bool):
         raise ValueError("not a file of scores")
-    if frame.isna().any(axis=None) or (frame == "").any(axis=None) or frame.duplicated(_SCORED).any():
+    if frame.isna().any(axis=None) or (frame == "").any(axis=None) or frame.duplicated(SCORED).any():
         raise ValueError("values are missing or given twice")
     # Python's own float(): exact, whatever the version of pandas.
     frame = frame.assign(value=frame["value"].map(float), trials=frame["trials"].map(int))
@@ -362,48 +376,24 @@ def _scores(text: str) -> Scores:
     return Scores(**facts, frame=frame)
 
 
-_SCORED = SCORE_COLUMNS[:4]
+SCORED = SCORE_COLUMNS[:4]
 """What a value is of: architecture, dataset, split and metric."""
 
 DAMAGE = (ValueError, KeyError, TypeError, FileNotFoundError, IsADirectoryError)
 """What reading a corrupt file raises. Any other OSError means that the file cannot be read at the moment."""
-MAX_ARRAYS_BYTES = 500_000_000
-"""Limit on a run's decompressed arrays; real ones have a thousandth of it."""
+LARGEST = 500_000_000
+"""Bytes of a run's decompressed arrays; real ones have a thousandth of it."""
 
 
-def _arrays(content: bytes) -> Arrays:
-    """The arrays of an `.npz` file; allocates at most `MAX_ARRAYS_BYTES`, whatever its headers say."""
+def _arrays(content: bytes, names: Collection[str]) -> Arrays:
+    """Arrays of an `.npz` file; allocates at most `LARGEST`, whatever its headers say."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
-        if sum(member.file_size for member in members) > MAX_ARRAYS_BYTES:
-            raise ValueError(f"more than {MAX_ARRAYS_BYTES // 10**6} MB")
-        return {member.filename.removesuffix(".npy"): read_array(archive.read(member)).copy() for member in members}
-
-
-PACKED = ".jsonl.gz"
-
-
-class _Keyed(msgspec.Struct):
-    key: str
-
-
-@lru_cache(maxsize=100)
-def _unpacked(path: Path, changed: int, size: int) -> dict[str, bytes]:  # noqa: ARG001 - of this state of the file
-    """The lines of a file of packed records by key. ValueError if it is damaged."""
-    try:
-        with gzip.open(path) as file:
-            content = file.read(MAX_ARRAYS_BYTES + 1)
-        if len(content) > MAX_ARRAYS_BYTES:
-            raise ValueError(f"more than {MAX_ARRAYS_BYTES // 10**6} MB")
-        return {msgspec.json.decode(line, type=_Keyed).key: line for line in content.splitlines()}
-    except (EOFError, zlib.error, gzip.BadGzipFile, msgspec.MsgspecError) as error:
-        raise ValueError(f"not packed records: {error}") from error
-
-
-def _line(record: Record) -> str:
-    """A record and its checksum in one line."""
-    whole = {**record, "sha256": _digest(record)}
-    return json.dumps(whole, sort_keys=True, allow_nan=False, separators=(",", ":")) + "\n"
+        if sum(member.file_size for member in members) > LARGEST:
+            raise ValueError(f"more than {LARGEST // 10**6} MB")
+        chosen = {member.filename.removesuffix(".npy"): member for member in members}
+        chosen = {name: member for name, member in chosen.items() if not names or name in names}
+        return {name: read_array(archive.read(member)).copy() for name, member in chosen.items()}
 
 
 def _plain(name: str) -> str:
@@ -411,8 +401,16 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", name)
 
 
+def _with_digest(record: Record) -> Record:
+    return {**record, "sha256": _digest(record)}
+
+
 def _digest(record: Record) -> str:
-    return _text_digest(json.dumps(record, sort_keys=True, allow_nan=False))
+    return _text_digest(_CANONICAL.encode(record))
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, allow_nan=False)
+"""Made once for all records."""
 
 
 def _text_digest(text: str) -> str:

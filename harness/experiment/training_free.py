@@ -4,51 +4,85 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
+from torch import nn
 
+from harness.api import TrainingFree
 from harness.benchmarks.base import Arch, Benchmark, SearchSpace
 from harness.data import Dataset
-from harness.evaluate.training_free import SCORES, evaluate
+from harness.experiment.claims import waited_for
+from harness.experiment.store import Store
 from harness.files import write_atomically
+from harness.protocol import Budget, NetworkSize
+from harness.search.scoring import Scorer
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ["score", "architecture", "value", "seconds"]
+
+class Scored(NamedTuple):
+    """What a score is of. Where one of these differs, it is another score."""
+
+    score: str
+    """Name of the method."""
+    version: int
+    """Of the method."""
+    channels: int
+    cells: int
+    """Size of the network (`harness.protocol.NetworkSize`)."""
+    architecture: str
+
+
+class Computed(NamedTuple):
+    value: float
+    seconds: float
+
+
+COLUMNS = [*Scored._fields, *Computed._fields]
+FOLDER = "training-free"
+"""Of a results folder: a file for each space and dataset."""
 EVERY = 30.0
 """Seconds after which new scores are written."""
 
 
 def compute(
-    benchmark: Benchmark, dataset: Dataset, names: Sequence[str], cells: int, file: Path, device: str
+    benchmark: Benchmark,
+    dataset: Dataset,
+    methods: Mapping[str, type[TrainingFree]],
+    cells: int,
+    store: Store,
+    device: str,
 ) -> pd.DataFrame:
-    """The scores of the first `cells` architectures, columns `COLUMNS`; those that the file lacks are added to it.
-    ValueError if the space has fewer architectures, or the file is another one."""
+    """The scores of the first `cells` architectures, columns `COLUMNS`, by method and in the order of the sample; those
+    that are not stored are computed and added. All are scored under seed 0. ValueError if the space has fewer
+    architectures, or there is another file in the place of the scores."""
     import pandas as pd
 
-    kept = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=COLUMNS)
-    if list(kept.columns) != COLUMNS:
-        raise ValueError(f"{file} has other columns than {', '.join(COLUMNS)}")
-    architectures = sample(benchmark.full_space, cells)
-    texts = {benchmark.full_space.to_string(arch): arch for arch in architectures}
-    known = set(zip(kept["score"], kept["architecture"], strict=True))
-    missing = [(name, text) for name in names for text in texts if (name, text) not in known]
-    rows: list[tuple[str, str, float, float]] = list(kept.itertuples(index=False, name=None))
-    written = time.monotonic()
-    for name, text in missing:
-        rows.append((name, text, *_score(benchmark, dataset, name, texts[text], device)))
-        if time.monotonic() - written > EVERY:
-            _write(file, rows)
-            written = time.monotonic()
-    if missing:
-        _write(file, rows)
-    scores = pd.DataFrame(rows, columns=COLUMNS)
-    asked = scores[scores["score"].isin(names) & scores["architecture"].isin(texts)]
-    return asked.sort_values("score", key=lambda column: column.map(names.index), kind="stable")
+    space = [benchmark.name, *([benchmark.sha256[:8]] if benchmark.sha256 else [])]
+    file = store.folder / FOLDER / f"{'-'.join([*space, dataset.name, dataset.sha256[:8]])}.csv"
+    claim = store.claim_path(f"{FOLDER}-{file.stem}")
+    size = cast(NetworkSize, cast(Budget, benchmark.default_scoring("controlled", "")).protocol)
+    texts = {benchmark.full_space.to_string(arch): arch for arch in sample(benchmark.full_space, cells)}
+    known, new, written = _read(file), dict[Scored, Computed](), time.monotonic()
+    asked = [
+        Scored(name, cls.version, size.channels, size.cells, text) for name, cls in methods.items() for text in texts
+    ]
+    for name, cls in methods.items():
+        missing = [scored for scored in asked if scored.score == name and scored not in known]
+        scorer = _scorer(benchmark, dataset, cls, size, device) if missing else None
+        for scored in missing:
+            start = time.perf_counter()
+            value = cast(Scorer, scorer)(texts[scored.architecture]).value
+            new[scored] = Computed(value, round(time.perf_counter() - start, 3))
+            if time.monotonic() - written > EVERY:
+                known, new, written = _add(file, claim, new), {}, time.monotonic()
+    if new:
+        known = _add(file, claim, new)
+    return pd.DataFrame([(*scored, *known[scored]) for scored in asked], columns=COLUMNS)
 
 
 def sample(space: SearchSpace, count: int) -> list[Arch]:
@@ -73,18 +107,46 @@ def _drawn(space: SearchSpace, rng: np.random.Generator) -> Iterator[Arch]:
         yield space.from_categories(int(value) for value in np.unravel_index(index, space.categories))
 
 
-def _score(benchmark: Benchmark, dataset: Dataset, name: str, arch: Arch, device: str) -> tuple[float, float]:
-    """Value and seconds."""
-    start = time.perf_counter()
-    value = evaluate(
-        SCORES[name], lambda classes, affine: benchmark.untrained(arch, classes, affine), dataset, 0, device
-    )
-    return value, round(time.perf_counter() - start, 3)
+def _scorer(benchmark: Benchmark, dataset: Dataset, cls: type[TrainingFree], size: NetworkSize, device: str) -> Scorer:
+    def make(arch: Arch, classes: int, affine: bool) -> nn.Module:
+        return benchmark.untrained(arch, size, classes, affine)
+
+    return Scorer(cls(benchmark.full_space), make, dataset, 0, device)
 
 
-def _write(file: Path, rows: list[tuple[str, str, float, float]]) -> None:
+# The file ------------------------------------------------------------------------------------------------------------
+
+
+def _read(file: Path) -> dict[Scored, Computed]:
+    """Everything that is stored; of what is stored twice, the first. ValueError if it is no file of scores."""
     import pandas as pd
 
-    content = io.StringIO()
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(content, index=False)
-    write_atomically(file, content.getvalue().encode())
+    if not file.exists():
+        return {}
+    frame = pd.read_csv(file, dtype=str, keep_default_na=False)
+    if list(frame.columns) != COLUMNS:
+        raise ValueError(
+            f"{file} has other columns than {', '.join(COLUMNS)}, as those of earlier versions: move it away, and its"
+            " scores are computed again"
+        )
+    known = dict[Scored, Computed]()
+    for name, version, channels, cells, architecture, value, seconds in frame.itertuples(index=False, name=None):
+        scored = Scored(name, int(version), int(channels), int(cells), architecture)
+        known.setdefault(scored, Computed(float(value), float(seconds)))  # Python's own float() is exact
+    return known
+
+
+def _add(file: Path, claim: Path, new: Mapping[Scored, Computed]) -> dict[Scored, Computed]:
+    """Add to what is stored, one process at a time, and return all of it. What another process has stored stays."""
+    import pandas as pd
+
+    for path in (file, claim):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with waited_for(claim):
+        known = _read(file)
+        known |= {scored: computed for scored, computed in new.items() if scored not in known}
+        content = io.StringIO()
+        rows = [(*scored, *computed) for scored, computed in known.items()]
+        pd.DataFrame(rows, columns=COLUMNS).to_csv(content, index=False)
+        write_atomically(file, content.getvalue().encode())
+    return known

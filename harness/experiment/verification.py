@@ -10,8 +10,8 @@ import pandas as pd
 
 from harness.benchmarks.base import Benchmark
 from harness.experiment.config import benchmark_name
-from harness.experiment.merge import SCORED, ForeignStore, named
-from harness.experiment.store import Record, Store
+from harness.experiment.merge import ForeignStore, named
+from harness.experiment.store import SCORED, Record, Store
 
 ROLES = ("method", "optimizer", "benchmark")
 
@@ -31,15 +31,16 @@ def _of_record(store: Store, record: Record) -> Iterator[str]:
     if record["status"] != "done":
         yield "it failed"
     if provenance.get("dirty"):
-        yield "it ran with uncommitted changes of the code"
-    if not provenance.get("commit"):
-        yield "it does not say which commit of the code it ran with"
+        yield "it ran with changes of the code that are not in its commit or distribution"
+    if not provenance.get("commit") and (not provenance.get("distribution") or provenance.get("dirty") is None):
+        yield "it does not say which commit or release of the code it ran with"
     sources = provenance.get("sources", {})
     for role in ROLES:
         if role in record["config"] and (lacking := _lacking(record["config"][role], sources.get(role), role)):
             yield lacking
     dataset = record["config"]["dataset"]
-    if dataset["origin"] == "external" and "split" in dataset and "dataset" not in sources:
+    sees_images = record["config"]["kind"] != "black-box"
+    if dataset["origin"] == "external" and sees_images and "dataset" not in sources:
         yield "the source of its dataset is missing"
     for role, source in sources.items():
         path = store.source_path(source["sha256"])
@@ -78,6 +79,13 @@ def score_problems(store: Store, records: Sequence[Record], benchmarks: Sequence
         missing = sum(record["cells"]["last"] not in known for record in mine)
         found += [f"{missing} searches have no accuracies: python -m harness report looks them up"] if missing else []
     return found
+
+
+def unchecked_tables(store: Store, benchmarks: Sequence[Benchmark]) -> list[str]:
+    """Where stored accuracies are from that no table at hand can confirm, those of a user's own space among them."""
+    evaluators = [benchmark.evaluator(None) for benchmark in benchmarks]
+    at_hand = {evaluator.sha256 for evaluator in evaluators if evaluator}
+    return sorted({each.source for each in store.scores() if each.sha256 not in at_hand})
 
 
 def quickest(records: Sequence[Record]) -> Record | None:

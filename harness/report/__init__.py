@@ -1,5 +1,5 @@
-"""Tables, figures and the leaderboard page of a results folder: a pure function of its records, its stored look-ups
-and the published results.
+"""Tables, figures and the leaderboard page of a results folder: a pure function of its records, its stored look-ups,
+the published results, the complete tables that rank its cells, and the files of its methods.
 
 Does not import torch, and imports matplotlib only when a figure is drawn.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.benchmarks.base import Evaluator
 from harness.experiment.claims import waited_for
 from harness.experiment.store import Store
 from harness.files import write_atomically
@@ -17,12 +18,21 @@ from harness.report.content import Report, gather
 from harness.report.figures import cache as drawn
 from harness.report.figures.cache import FORMATS
 from harness.report.render import latex, markdown, tables
+from harness.report.render.tuning import trials_csv
 from harness.report.site import Picture
+from harness.report.submissions import Submitted, load
 
 __all__ = ["Report", "gather", "write"]
 
 
-def write(store: Store, order: Sequence[str], published: Path, formats: Sequence[str] = FORMATS) -> Report:
+def write(
+    store: Store,
+    order: Sequence[str],
+    published: Path,
+    formats: Sequence[str] = FORMATS,
+    complete: Sequence[tuple[str, Evaluator]] = (),
+    submissions: Path | None = None,
+) -> Report:
     """Write `tables/`, `figures/` and `leaderboard.html` of a results folder and return their content.
 
     The same records and look-ups give the same bytes. One process at a time: figures of one report under the index of
@@ -33,30 +43,37 @@ def write(store: Store, order: Sequence[str], published: Path, formats: Sequence
         published: CSV file of published results; published curves are read from `published_curves.csv` in the same
             folder if it exists.
         formats: file formats of the figures; no figure is drawn if empty.
+        complete: complete tables with the space of each, for ranks.
+        submissions: folder with submitted results folders, which the page shows in a section of their own.
 
     Raises:
         OSError: if the folder cannot be written or `published` cannot be read.
-        ValueError: if `published` is malformed.
+        ValueError: if `published` or a submission is malformed.
     """
     lock = store.claim_path("report")
     lock.parent.mkdir(parents=True, exist_ok=True)
     with waited_for(lock):
-        return _write(store, order, published, formats)
+        report = gather(store, order, published, complete)
+        submitted = load(submissions, order, published) if submissions else []
+        _write(report, store, published, formats, submitted)
+    return report
 
 
-def _write(store: Store, order: Sequence[str], published: Path, formats: Sequence[str]) -> Report:
-    report = gather(store, order, published)
+def _write(
+    report: Report, store: Store, published: Path, formats: Sequence[str], submitted: Sequence[Submitted]
+) -> None:
     _write_tables(report, store.folder / "tables")
     curves = published.with_name("published_curves.csv")
     pictures = _write_figures(report, store, store.folder / "figures", curves, formats) if formats else []
-    write_atomically(store.folder / "leaderboard.html", page.render(report, pictures).encode())
-    return report
+    write_atomically(store.folder / "leaderboard.html", page.render(report, pictures, submitted).encode())
 
 
 def _write_tables(report: Report, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     texts = {name: tables.csv(name, report) for name in tables.FILES}
     texts |= {"leaderboard.md": markdown.render(report), "leaderboard.tex": latex.render(report)}
+    if report.tunings:
+        texts["tuning.csv"] = trials_csv(report.tunings)
     for name, text in texts.items():
         write_atomically(folder / name, text.encode())
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from harness.benchmarks import BENCHMARKS
+from harness.benchmarks.base import Evaluator
 from harness.experiment.store import Scores
 from harness.report.groups import GROUP, SPLIT_ORDER, in_order
 
 COLUMNS = ["space", "cell", "dataset", "split", "metric", "value", "table"]
+RANKS = ["rank", "rank_of"]
+_RANKED = ["space", "table", "cell", "dataset", "split"]
 SHOWN_DIGITS = 12
 """Number of leading SHA-256 digits by which reports name a table."""
 
@@ -59,6 +62,20 @@ def final(runs: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
         ]
     )
     return selected.merge(accuracies, on=["space", "cell"])
+
+
+def with_ranks(finals: pd.DataFrame, tables: Iterable[tuple[str, Evaluator]]) -> pd.DataFrame:
+    """Add the rank of each cell in its space, `rank` and `rank_of`, to rows of `final`: missing unless one of the
+    complete `tables`, each with its space, is the very one that the number is from."""
+    parts = [pd.DataFrame(columns=[*_RANKED, *RANKS])]
+    for space, evaluator in tables:
+        name = evaluator.sha256[:SHOWN_DIGITS]
+        cells = finals.loc[(finals["space"] == space) & (finals["table"] == name), "cell"].unique()
+        if len(cells):
+            ranks = evaluator.ranks(cells).rename(columns={"architecture": "cell"})
+            parts.append(ranks.assign(space=space, table=name)[[*_RANKED, *RANKS]])
+    known = pd.concat(parts[1:] or parts).drop_duplicates(_RANKED)
+    return finals.merge(known, on=_RANKED, how="left").astype(dict.fromkeys(RANKS, "Int64"))
 
 
 def main_splits(accuracies: pd.DataFrame) -> dict[str, str]:

@@ -130,7 +130,7 @@ LEADERBOARD = [
     Column("reported", "published mean ± std (n), split", "%", text=wording.published, title="published", where=TABLES),
     Column("result", "mean ± std; in brackets the published value", "%", text=wording.result, where=EXCERPT),
     Column(
-        "published", "published mean; †: recalled, not verified", "%", None, wording.published_mean, "mean",
+        "published", "published mean; †: quoted from memory, not verified", "%", None, wording.published_mean, "mean",
         "Published", number=True, where=FILES | PAGE,
     ),
     Column(
@@ -160,7 +160,7 @@ LEADERBOARD = [
     _file("margin", "largest difference that agrees, fixed per dataset and split in the benchmark", "points"),
     _file("hits", "searches that end in the published cell, where all published ones did"),
     _file("spread_ratio", "our standard deviation divided by the published one, both with ddof 1; not judged"),
-    _file("p", "two-sided, that the means are equal (Welch) or the shares of hits (Fisher)"),
+    _file("p", "two-sided, that the means are equal (t test) or the shares of hits (Fisher)"),
     Column(
         "p_holm", "the same, corrected by Holm's method over all judged numbers of the leaderboard",
         text=lambda row: wording.p_plain(row.p_holm), title="p (Holm)", number=True,
@@ -181,9 +181,12 @@ RUNS = [
     _file("best", "accuracy of the best cell of the table", "%"),
     _file("regret", "best minus value", "points"),
     _file("hit", "whether the regret is zero"),
+    _file("rank", "of the cell in its space by this accuracy, 1 is best; empty unless the complete table is at hand"),
+    _file("rank_of", "cells that are ranked"),
     _TABLE,
 ]
-"""One row per search, selection, dataset and split that was looked up."""
+"""One row per search, selection, dataset and split that was looked up; of a control that sees no data, in every group
+where it stands."""
 
 REGRET = [
     _METHOD,
@@ -243,8 +246,12 @@ COSTS = [
     _METHOD,
     *(_file(column.name, column.meaning, value=attrgetter(f"group.{column.name}")) for column in _GROUP),
     _N,
-    _file("seconds", "median wall time of a search", "s"),
-    _file("device", "where the wall time was measured"),
+    _file("passes", "median number of images that passed through the supernet, forward and backward"),
+    _file("multiply_adds", "median number of multiply-adds of the supernet"),
+    _file("cpu_seconds", "median CPU time of a search", "s"),
+    _file("seconds", "median wall time of a search, for the record: it depends on the load", "s"),
+    _file("load", "median number of processes that ran meanwhile"),
+    _file("device", "where the times were measured"),
     _file("simulated_seconds", "median simulated time of a search", "GPU s", attrgetter("simulated")),
     _file("published", "published cost of a search", "", _of_published("mean")),
     _file("published_unit", "its unit", "", lambda cost: cost.published and UNITS[cost.published.metric]),

@@ -30,7 +30,7 @@ def compare(report: Report, methods: Sequence[str], table: Path | None, *, paire
 
     Args:
         methods: labels of the methods in the report, or bare names (`names.resolve`).
-        table: tabular benchmark from which the noise between isomorphic cells is estimated.
+        table: tabular benchmark from which the training noise is estimated.
         paired: pair searches by seed.
 
     Raises:
@@ -124,23 +124,9 @@ Scores = Iterator[tuple[tuple[Group, str, str], pd.DataFrame]]
 
 
 def scores_of(report: Report, methods: Sequence[str]) -> Scores:
-    """For each group, dataset and split: accuracies (%) by seed (rows) and method (columns).
-
-    A control, which sees no data, may be compared with every method of its benchmark: where a group lacks it, its
-    searches are those of another group.
-    """
-    found = [*_looked_up(report, methods), *_trained(report, methods)]
-    borrowable = report.controls & set(methods)
-    for (group, dataset, split), scores in found:
-        for control in borrowable - set(scores.columns):
-            lent = (
-                other[control]
-                for (lender, *measured), other in found
-                if (lender.space, *measured) == (group.space, dataset, split) and control in other.columns
-            )
-            if (column := next(lent, None)) is not None:
-                scores = scores.join(column, how="outer")
-        yield (group, dataset, split), scores
+    """For each group, dataset and split: accuracies (%) by seed (rows) and method (columns)."""
+    yield from _looked_up(report, methods)
+    yield from _trained(report, methods)
 
 
 def _trained(report: Report, methods: Sequence[str]) -> Scores:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from harness.experiment.store import Record
+from harness.experiment.store import MEASURED, Record, Store
+from harness.report.counts import NAMES, counts
 from harness.report.groups import GROUP, PROXIES, Group
 from harness.report.published import Published, PublishedValue
 from harness.report.render.wording import NOTHING
@@ -18,7 +19,13 @@ from harness.report.verdict import NOT_COMPARABLE
 UNITS = {"search_gpu_seconds": "GPU s", "search_gpu_days": "GPU days"}
 """Printed unit of each cost metric."""
 
-READING = "search cost: median over our searches; only simulated seconds are comparable, with a published budget."
+READING = (
+    "search cost: median over our searches of the images that passed through the supernet or the scored networks,"
+    " forward and backward, and of the CPU seconds of searches on CPUs, or of the simulated seconds of a table; only"
+    " the last are comparable, with a published budget."
+)
+NOT_COUNTED = "not counted"
+"""Where the records hold neither the images that passed nor CPU seconds."""
 
 
 @dataclass(frozen=True)
@@ -28,31 +35,41 @@ class Cost:
     method: str
     group: Group
     n: int
+    passes: float
+    """Median number of images that passed through the supernet, forward and backward; NaN if not counted."""
+    multiply_adds: float
+    """Median number of the supernet's multiply-adds; NaN if not counted."""
+    cpu_seconds: float
+    """Median CPU seconds; NaN if not recorded."""
     seconds: float
-    """Median wall time of the searches with a recorded time; NaN if there is none."""
+    """Median wall time; NaN if not recorded. It depends on what else the machine did, so it is no cost to compare."""
+    load: float
+    """Median of the mean number of processes that ran on the machine; NaN if not recorded."""
     device: str
-    """Devices on which the time was measured, separated by commas."""
+    """Devices of the searches, separated by commas."""
     simulated: float
     """Median simulated GPU seconds; NaN for methods that train a supernet."""
     published: PublishedValue | None
     comparable: bool
 
     @property
-    def shown_seconds(self) -> float:
-        """Simulated seconds for searches that query a table, otherwise wall time."""
-        return self.seconds if math.isnan(self.simulated) else self.simulated
+    def order(self) -> float:
+        """Sort key: simulated seconds of searches that query a table, otherwise images; NaN if not counted."""
+        return self.passes if math.isnan(self.simulated) else self.simulated
 
     @property
     def ours(self) -> str:
-        """E.g. `112 s, cpu` or `11,934 s simulated`."""
-        if math.isnan(self.shown_seconds):
-            return NOTHING
-        where = f", {self.device}" if math.isnan(self.simulated) else " simulated"
-        return f"{_seconds(self.shown_seconds)}{where}"
+        """E.g. `1.25 M images, 350 CPU s` or `11,934 s simulated`."""
+        if not math.isnan(self.simulated):
+            return f"{_digits(self.simulated)} s simulated"
+        parts = [] if math.isnan(self.passes) else [f"{_digits(self.passes / 1e6)} M images"]
+        if self.device == "cpu" and not math.isnan(self.cpu_seconds):  # beside a GPU they say little
+            parts.append(f"{_digits(self.cpu_seconds)} CPU s")
+        return ", ".join(parts) or NOT_COUNTED
 
     @property
     def theirs(self) -> str:
-        """E.g. `0.4 GPU days`, `12,000 GPU s budget†`; †: recalled."""
+        """E.g. `0.4 GPU days`, `12,000 GPU s budget†`; †: quoted from memory."""
         value = self.published
         if value is None:
             return NOTHING
@@ -67,15 +84,19 @@ class Cost:
 
 
 def build(
-    runs: pd.DataFrame, records: Sequence[Record], published: Published, methods: Sequence[str]
+    store: Store, runs: pd.DataFrame, records: Sequence[Record], published: Published, methods: Sequence[str]
 ) -> tuple[Cost, ...]:
     """Costs of all methods with a finished search, by group, then in the order of `methods`.
 
-    `records` are the records of `runs`, in the same order.
+    `records` are the records of `runs`, in the same order; `store` has their arrays.
     """
     provenances = [record["provenance"] for record in records]
+    amounts = {
+        name: pd.Series([provenance.get(name) for provenance in provenances], runs.index, float) for name in MEASURED
+    }
     measured = runs.assign(
-        seconds=pd.Series([provenance.get("seconds") for provenance in provenances], runs.index, float),
+        **amounts,
+        **_counted(store, records),
         device=[str(provenance.get("device") or "device unknown") for provenance in provenances],
         simulated=pd.Series([record.get("search_seconds") for record in records], runs.index, float),
         rank=runs["method"].map({method: position for position, method in enumerate(methods)}),
@@ -84,18 +105,35 @@ def build(
     return tuple(_cost(searches, published) for _, searches in finished.groupby([*GROUP, "rank"]))
 
 
+def _counted(store: Store, records: Sequence[Record]) -> dict[str, list[float]]:
+    """Images and multiply-adds of each run; NaN where its arrays do not count them, or where it has none."""
+    passes, multiply_adds = [], []
+    for record in records:
+        try:
+            found = counts(store.arrays(record["key"], NAMES)) if "arrays_sha256" in record else None
+        except ValueError:  # no arrays; the figures say so
+            found = None
+        passes.append(float(found.passes.sum()) if found else math.nan)
+        multiply_adds.append(float(found.multiply_adds.sum()) if found else math.nan)
+    return {"passes": passes, "multiply_adds": multiply_adds}
+
+
 def _cost(searches: pd.DataFrame, published: Published) -> Cost:
     first = searches.iloc[0]
     group = Group(*map(str, first[GROUP]))
     simulated = _median(searches["simulated"])
     budget = not math.isnan(simulated)
-    value = None if first["external"] else _published(published, first["name"], group, budget)
+    value = None if first["external"] else _published(published, first["published_as"], group, budget)
     comparable = value is not None and value.budget and budget and not first["deviations"]
     return Cost(
         method=str(first["method"]),
         group=group,
         n=len(searches),
+        passes=_median(searches["passes"]),
+        multiply_adds=_median(searches["multiply_adds"]),
+        cpu_seconds=_median(searches["cpu_seconds"]),
         seconds=_median(searches["seconds"]),
+        load=_median(searches["load"]),
         device=", ".join(sorted(set(searches["device"]))),
         simulated=simulated,
         published=value,
@@ -103,20 +141,26 @@ def _cost(searches: pd.DataFrame, published: Published) -> Cost:
     )
 
 
-def _median(seconds: pd.Series) -> float:
+def _median(values: pd.Series) -> float:
     """Median of the recorded values; NaN if there are none."""
-    known = seconds.dropna()
+    known = values.dropna()
     return float(known.median()) if len(known) else math.nan
 
 
-def _published(published: Published, name: str, group: Group, budget: bool) -> PublishedValue | None:
+def _published(published: Published, names: Sequence[str], group: Group, budget: bool) -> PublishedValue | None:
     """The published cost to print next to ours: of a search on the same dataset, or on the one that a proxy stands in
-    for. Preferred are, in this order: a budget for simulated searches, a measurement for others; a status better than
-    recalled; the earlier row of the file."""
+    for. Preferred are, in this order: the first of its names; a budget for simulated searches, a measurement for
+    others; a status better than recalled; the earlier row of the file."""
     dataset = PROXIES.get(group.searched_on, group.searched_on)
-    values = [value for metric in UNITS for value in published.values(name, group.space, dataset, metric)]
+    values = [
+        value for name in names for metric in UNITS for value in published.values(name, group.space, dataset, metric)
+    ]
     candidates = [value for value in values if value.searched_on in ("", dataset)]
-    return min(candidates, key=lambda value: (value.budget != budget, value.status == "recalled"), default=None)
+
+    def preference(value: PublishedValue) -> tuple[int, bool, bool]:
+        return names.index(value.registry_name), value.budget != budget, value.status == "recalled"
+
+    return min(candidates, key=preference, default=None)
 
 
 # Sizes ---------------------------------------------------------------------------------------------------------------
@@ -141,7 +185,7 @@ class Size:
 
     @property
     def theirs(self) -> str:
-        """E.g. `3.3 M`; †: recalled."""
+        """E.g. `3.3 M`; †: quoted from memory."""
         return NOTHING if self.published is None else f"{self.published.printed} M{'†' * self.published.recalled}"
 
     @property
@@ -171,6 +215,6 @@ def _published_size(published: Published, name: str, space: str, dataset: str) -
     return min(values, key=lambda value: (value.protocol not in ("", "direct"), value.recalled), default=None)
 
 
-def _seconds(value: float) -> str:
-    """Seconds with at least three digits, e.g. `0.0123 s`, `10,890 s`."""
-    return f"{value:,.0f} s" if value >= 100 else f"{value:.3g} s"
+def _digits(value: float) -> str:
+    """At least three digits, e.g. `0.0123`, `10,890`."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

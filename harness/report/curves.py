@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harness.experiment.store import Arrays, Store
 from harness.report.accuracies import main_splits
+from harness.report.counts import counts
 from harness.report.groups import DATASET_ORDER, in_order
 
 Floats = NDArray[np.floating]
@@ -31,17 +32,21 @@ class Curves:
     """(n, T, cell types) entropy of the operation weights, nats, mean over edges."""
     supernet: Floats
     """(n, T) validation accuracy of the supernet, %; NaN where not measured."""
-    seconds: Floats
-    """(n, T) measured seconds from the start of the search to the end of the epoch."""
     accuracy: Floats
     """(n, T, datasets) accuracy of the current cell in %, for each of `columns`; NaN where not looked up."""
     passes: Floats
-    """(n,) images that passed through the supernet in the search, forward and backward; NaN where not recorded."""
+    """(n, T) images that passed through the supernet until the end of the epoch, forward and backward; NaN where the
+    run does not count them."""
 
     @property
     def operations(self) -> int:
         """K, the number of candidate operations of an edge."""
         return int(self.theta.shape[3])
+
+    @property
+    def counted(self) -> bool:
+        """Whether all runs count the images that passed."""
+        return bool(np.isfinite(self.passes).all())
 
 
 def columns(accuracies: pd.DataFrame) -> list[tuple[str, str]]:
@@ -73,12 +78,12 @@ def covered(curves: Sequence[Curves]) -> list[Curves]:
     for method in curves:
         complete = ~np.isnan(method.accuracy).any(axis=(1, 2))
         if complete.any():
-            arrays = ("theta", "entropy", "supernet", "seconds", "accuracy", "passes")
+            arrays = ("theta", "entropy", "supernet", "accuracy", "passes")
             kept.append(replace(method, **{array: getattr(method, array)[complete] for array in arrays}))
     return kept
 
 
-LOGGED = {"theta": ("f", 3), "entropy": ("f", 2), "valid_accuracy": ("f", 1), "seconds": ("f", 1), "cells": ("U", 1)}
+LOGGED = {"theta": ("f", 3), "entropy": ("f", 2), "valid_accuracy": ("f", 1), "cells": ("U", 1)}
 """The arrays of a run that curves are made of: kind and dimensions, the first of which is that of the epochs."""
 
 
@@ -91,11 +96,10 @@ def _shapes(arrays: Arrays) -> tuple[tuple[int, ...], ...] | None:
     return shapes if len({shape[0] for shape in shapes}) == 1 and all(map(all, shapes)) else None
 
 
-def _passes(log: Arrays) -> float:
-    """Of one run; NaN for records of before they were counted."""
-    counts = [log.get(name) for name in ("forward_images", "backward_images")]
-    numbers = [count.sum() for count in counts if count is not None and count.dtype.kind in "iu"]
-    return float(sum(numbers)) if len(numbers) == len(counts) else np.nan
+def _passes(log: Arrays) -> Floats:
+    """(T,) images that passed until the end of each epoch of a run; NaN if it does not count them."""
+    found, epochs = counts(log), len(log["cells"])
+    return found.passes.cumsum() if found and len(found.passes) == epochs else np.full(epochs, np.nan)
 
 
 def _logs(store: Store, runs: pd.DataFrame) -> dict[str, Arrays]:
@@ -117,7 +121,7 @@ def _curves(store: Store, runs: pd.DataFrame, values: pd.DataFrame) -> Curves | 
     logs = _logs(store, runs)
     if not logs:
         return None
-    theta, entropy, supernet, seconds, cells = (np.stack([log[name] for log in logs.values()]) for name in LOGGED)
+    theta, entropy, supernet, cells = (np.stack([log[name] for log in logs.values()]) for name in LOGGED)
     accuracy = values.reindex(cells.ravel()).to_numpy(dtype=float)
     runs = runs[runs["key"].isin(logs)]
     first = runs.iloc[0]
@@ -127,7 +131,6 @@ def _curves(store: Store, runs: pd.DataFrame, values: pd.DataFrame) -> Curves | 
         theta=theta,
         entropy=entropy,
         supernet=supernet,
-        seconds=seconds.cumsum(axis=1),
         accuracy=accuracy.reshape(*cells.shape, values.shape[1]),
-        passes=np.array([_passes(log) for log in logs.values()]),
+        passes=np.stack([_passes(log) for log in logs.values()]),
     )

@@ -35,7 +35,8 @@ class Group(NamedTuple):
 
     @property
     def title(self) -> str:
-        return f"{self.space}, {self.profile} profile, searched on {self.searched_on}"
+        space = (self.benchmark.title if self.benchmark else "") or self.space
+        return f"{space}, {self.profile} profile, searched on {self.searched_on}"
 
     @property
     def proxy(self) -> str:

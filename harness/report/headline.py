@@ -87,7 +87,7 @@ def _searched(space: str, headline: Headline, leaderboard: pd.DataFrame) -> Ours
 def _as_published(record: Record, dataset: str) -> bool:
     """Whether a retraining used the papers' recipe, without overrides, on all of the official images."""
     trained, overrides = record["config"], record["config"]["overrides"]
-    official = trained["dataset"]["origin"] in config.COMPARABLE_ORIGINS and not record["provenance"].get("dirty")
+    official = trained["dataset"]["origin"] in config.COMPARABLE_ORIGINS and record["provenance"].get("dirty") is False
     return official and config.dataset_name(trained) == dataset and not any(overrides.values())
 
 

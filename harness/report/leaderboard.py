@@ -35,6 +35,7 @@ _FLOATS = [
 ]
 _ROW = [
     "name",
+    "published_as",
     "deviations",
     "external",
     "method",
@@ -87,8 +88,11 @@ def _published(row: dict[Any, Any], published: Published) -> PublishedValue | No
         return None
     dataset, searched_on = (PROXIES.get(name, name) for name in (row["dataset"], row["searched_on"]))
     metric_split = (row["metric"], row["split"])
-    exact = published.choose(row["name"], row["space"], row["dataset"], *metric_split, row["searched_on"])
-    return exact or published.choose(row["name"], row["space"], dataset, *metric_split, searched_on)
+    for name in row["published_as"]:
+        exact = published.choose(name, row["space"], row["dataset"], *metric_split, row["searched_on"])
+        if value := exact or published.choose(name, row["space"], dataset, *metric_split, searched_on):
+            return value
+    return None
 
 
 def _compared(row: dict[Any, Any], published: PublishedValue | None, unverified: bool) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, product
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from harness.report import statistics
 from harness.report.comparison import pair, scores_of, tested
 from harness.report.content import Report
 from harness.report.groups import Group
+from harness.report.render.wording import p_value
 from harness.report.statistics import ALPHA
 from harness.text import printable
 
@@ -18,13 +20,13 @@ NAMED = 4
 
 
 def sentences(report: Report, groups: Iterable[Group]) -> list[str]:
-    """For each group, on its first dataset and split: the best method, what it is significantly better than, and what
-    the searches cannot show. Empty where fewer than two methods have accuracies."""
+    """For each group, on its first dataset and split: the best method, what it is significantly better than, what the
+    searches cannot show, and how far the best method lies above the controls. Empty where fewer than two methods have
+    accuracies."""
     found = []
     for group in dict.fromkeys(groups):
-        rows = report.runs[(report.runs[list(Group._fields)] == list(group)).all(axis=1)]
-        compared = {*rows["method"], *report.controls}
-        methods = [method for method in report.methods if method in compared]
+        rows = report.placed[(report.placed[list(Group._fields)] == list(group)).all(axis=1)]
+        methods = [method for method in report.methods if method in set(rows["method"])]
         numbers = [(key, each) for key, each in scores_of(report, methods) if key[0] == group and len(each.columns) > 1]
         numbers.sort(key=lambda number: number[0][1] != group.searched_on)  # the images searched on come first
         for key, scores in numbers[:1]:
@@ -35,31 +37,62 @@ def sentences(report: Report, groups: Iterable[Group]) -> list[str]:
 def _of(report: Report, key: tuple[Group, str, str], scores: pd.DataFrame) -> list[str]:
     group, dataset, split = key
     means = scores.mean().sort_values(ascending=False, kind="stable")
-    short, _ = report.short_names([method for method in means.index if method not in report.controls] or means.index)
-    short = {method: report.labels[method].name for method in means.index} | short
+    short, _ = report.short_names(means.index)
     best, second, *_ = means.index
     lines = [
         f"On {dataset} ({split}), {short[best]} has the highest mean of {len(means)} methods: {means[best]:.2f} %"
         f" (n = {scores[best].count()}), {means[best] - means[second]:.2f} points above {short[second]}."
     ]
-    pairs = {other: pair(scores, best, other, paired=False) for other in means.index[1:]}
-    ready = {other: both for other, both in pairs.items() if min(map(len, both)) > 1}
-    if not ready:
-        return [*lines, "One search of each is no test: raise --seeds.", *_proxy(group)]
-    corrected = statistics.holm([tested(*both, paired=False).p for both in ready.values()])
-    shown = {other: p <= ALPHA for other, p in zip(ready, corrected, strict=True)}
+    p_values = _corrected(scores, combinations(means.index, 2))
+    shown = {other: p <= ALPHA for (first, other), p in p_values.items() if first == best}
+    if not shown:
+        lines.append("One search of each allows no test: raise --seeds.")
+        return [*lines, *_against_controls(report, group, scores, short), *_proxy(group)]
     beaten = [short[other] for other in means.index[1:] if shown.get(other)]
     open_ = [short[other] for other in means.index[1:] if not shown.get(other)]
     if beaten:
-        lines.append(f"It is significantly better than {_list(beaten)} (level {ALPHA}, Holm over {len(ready)}).")
+        corrected = f", Holm over all {len(p_values)} pairs of methods" if len(p_values) > 1 else ""
+        lines.append(f"It is significantly better than {_list(beaten)} (level {ALPHA}{corrected}).")
     if open_:
-        lines.append(f"The difference to {_list(open_)} could be chance{_too_few(ready, beaten)}.")
-    return [*lines, *_proxy(group)]
+        fewest = int(scores[[best, *shown]].count().min())
+        lines.append(f"The difference to {_list(open_)} could be chance{_too_few(fewest, len(p_values), beaten)}.")
+    return [*lines, *_against_controls(report, group, scores, short), *_proxy(group)]
 
 
-def _too_few(ready: Mapping[str, tuple[pd.Series, pd.Series]], beaten: Sequence[str]) -> str:
+def _against_controls(report: Report, group: Group, scores: pd.DataFrame, short: Mapping[str, str]) -> Iterator[str]:
+    """The best of the other methods against random cells and the control at an equal budget; p is Holm's, over each of
+    the methods against each of these controls."""
+    budget = report.budgets.get(group)
+    equal = (budget.control if budget else None) or ""
+    asked = [control for control in (equal, *sorted(report.controls)) if control in scores.columns]
+    others = [method for method in scores.columns if method not in asked]
+    others = [method for method in others if method not in report.set_apart] or others
+    if not asked or not others:
+        return
+    means = scores.mean()
+    best = max(others, key=lambda method: float(means[method]))
+    p_values = _corrected(scores, product(others, asked))
+    parts = []
+    for control in asked:
+        difference = float(means[best] - means[control])
+        what = f"{abs(difference):.2f} points {'above' if difference >= 0 else 'below'} {short[control]}"
+        what += " at equal multiply-adds" if control == equal else ""
+        known = p_values.get((best, control))
+        parts.append(what if known is None else f"{what} (p {p_value(known)})")
+    yield f"Against the controls: {short[best]} is {' and '.join(parts)}."
+
+
+def _corrected(scores: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], float]:
+    """p of the pairs of methods with more than one search each, corrected for all of them: which method is the best,
+    and so which pairs a sentence is about, is seen in the results (docs/rules.md)."""
+    both = {names: pair(scores, *names, paired=False) for names in pairs}
+    found = {names: tested(*runs, paired=False).p for names, runs in both.items() if min(map(len, runs)) > 1}
+    return dict(zip(found, statistics.holm(list(found.values())), strict=True))
+
+
+def _too_few(fewest: int, pairs: int, beaten: Sequence[str]) -> str:
     """Why no difference could have been shown, if that is so."""
-    fewest, needed = min(len(part) for both in ready.values() for part in both), statistics.minimum_seeds(len(ready))
+    needed = statistics.minimum_seeds(pairs)
     return "" if beaten or fewest >= needed else f": {needed} searches of each method are needed to show any"
 
 

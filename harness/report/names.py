@@ -29,17 +29,17 @@ def _parts(text: str) -> list[str]:
 
 
 def resolve(labels: Mapping[str, Label], name: str) -> str:
-    """The label that a name means: a label itself; one without the digest of its external method; or the only one with
-    this method, whatever its details.
+    """The label that a name means: a label itself; one without the digest or the version of its method; or the only one
+    with this method, whatever its details.
 
     ValueError, in one line, if there is none or more than one.
     """
     if name in labels:
         return name
-    without_digest = {text: Label(label.name.partition("@")[0], label.details) for text, label in labels.items()}
+    plain = {text: Label(re.sub(r"@.*| v\d+$", "", label.name), label.details) for text, label in labels.items()}
     for found in (
-        [text for text, label in without_digest.items() if str(label) == name],
-        [text for text, label in labels.items() if name in (label.name, without_digest[text].name)],
+        [text for text, label in plain.items() if str(label) == name],
+        [text for text, label in labels.items() if name in (label.name, plain[text].name)],
     ):
         if len(found) == 1:
             return found[0]

@@ -29,12 +29,31 @@ COLUMNS = [
     "status",
     "budget",
     "cell",
+    "fitted",
     "source",
     "note",
 ]
 
-STATUSES = ("seen", "decoded", "derived", "recalled", "uncertain")
-"""Read in the named source; decoded from the curves of a figure; computed from other values; from memory; doubtful."""
+UNCERTAIN = "uncertain"
+STATUSES = {
+    "seen": "read in the source named",
+    "decoded": "read off a curve in a figure",
+    "derived": "computed from other published numbers or the benchmark's table",
+    "recalled": "quoted from memory and not verified, marked †",
+    UNCERTAIN: "doubtful, and never shown",
+}
+"""How a published number is known."""
+
+PROTOCOLS = {
+    "": "protocol not stated",
+    "direct": "searched on the dataset itself",
+    "transfer": "searched on another dataset",
+    "best-of-n": "best of several searches",
+    "rerun-by-others": "search repeated by others",
+    "retrained-by-others": "cell retrained by others",
+    "reference": "no search",
+}
+"""What a published number is of; a protocol that is not listed stands for itself."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +73,18 @@ class PublishedValue:
     """As printed; NaN if it was not."""
     n: int | None
     protocol: str
+    """One of `PROTOCOLS`."""
     searched_on: str
     status: str
+    """One of `STATUSES`."""
     source: str
     std_recalled: bool
     ddof: int | None = None
     """Of the standard deviation; None if the source does not say."""
     cells: tuple[str, ...] = ()
     """For a standard deviation of zero: the architectures that the value decodes to, which are equal in it."""
+    fitted: tuple[str, ...] = ()
+    """Settings of ours whose defaults were fitted to this value: it cannot be reproduced with them."""
     budget: bool = False
     """Whether a cost is a time budget given to the method rather than a measured time."""
 
@@ -84,6 +107,11 @@ class PublishedValue:
         return f"{self.mean:.{round(-math.log10(2 * self.rounding))}f}"
 
     @property
+    def experiment(self) -> str:
+        """What the number is of, in words."""
+        return PROTOCOLS.get(self.protocol, self.protocol)
+
+    @property
     def evidence(self) -> str:
         """The status, followed by that of the standard deviation if it is worse."""
         return f"{self.status}, std recalled" if self.std_recalled else self.status
@@ -95,7 +123,7 @@ class Published:
     def __init__(self, values: Iterable[PublishedValue]) -> None:
         self._values: dict[tuple[str, str, str, str], list[PublishedValue]] = defaultdict(list)
         for value in values:
-            if value.status != "uncertain":
+            if value.status != UNCERTAIN:
                 self._values[value.registry_name, value.space, value.dataset, value.metric].append(value)
 
     def values(self, registry_name: str, space: str, dataset: str, metric: str) -> list[PublishedValue]:
@@ -174,6 +202,7 @@ def _value(row: dict[Any, str]) -> PublishedValue:
         std_recalled=_flag(row, "std_status", "recalled"),
         ddof=_ddof(row["ddof"]),
         cells=tuple(row["cell"].split()),
+        fitted=tuple(row["fitted"].split()),
         budget=_flag(row, "budget", "yes"),
     )
 

@@ -23,19 +23,19 @@ def of_runs(finals: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
         One row per run, selection, dataset and split, columns `RUN_COLUMNS`. `best`: highest accuracy (%) of the table
         on that dataset and split, or the benchmark's constant (`optimum`); `regret`: best minus value, in points;
         `hit`: whether the regret is zero; `isomorphism_class`: string that is equal for cells that the benchmark
-        considers isomorphic.
+        considers isomorphic; `rank` and `rank_of` as in `finals`, where it has them.
     """
     keys = ["space", "table", "dataset", "split"]
     best = accuracies.groupby(keys)["value"].max().rename("best").reset_index()
     fixed = [optimum(*key) for key in best[["space", "dataset", "split"]].itertuples(index=False, name=None)]
     best["best"] = [value if known is None else known for value, known in zip(best["best"], fixed, strict=True)]
     rows = finals.merge(best, on=keys, how="left")
-    pairs = rows[["space", "cell"]].drop_duplicates().itertuples(index=False, name=None)
-    classes = {pair: _class(*pair) for pair in pairs}
-    rows["isomorphism_class"] = [classes[pair] for pair in zip(rows["space"], rows["cell"], strict=True)]
+    cells = rows[["space", "cell"]].drop_duplicates()
+    classes = [_class(*pair) for pair in cells.itertuples(index=False, name=None)]
+    rows = rows.merge(cells.assign(isomorphism_class=classes), on=["space", "cell"], how="left")
     rows["regret"] = rows["best"] - rows["value"]
     rows["hit"] = rows["regret"] == 0
-    return rows[RUN_COLUMNS]
+    return rows.reindex(columns=RUN_COLUMNS)
 
 
 def optimum(space: str, dataset: str, split: str) -> float | None:

@@ -49,7 +49,8 @@ def finals(runs: pd.DataFrame, finished: Mapping[str, Record]) -> pd.DataFrame:
     recipes = unambiguous(records, [config.recipe_label(record) for record in records])
     rows = [_row(record, str(recipe)) for record, recipe in zip(records, recipes, strict=True)]
     trained = pd.DataFrame(rows, columns=_COLUMNS)
-    searched = runs[runs["failure"] == ""].assign(selection="last", cell=runs["last"])
+    finished_runs = runs[runs["failure"] == ""]
+    searched = finished_runs.assign(selection="last", cell=finished_runs["last"])
     merged = searched.merge(trained, on=["space", "cell", "seed"])
     return merged.assign(split=SPLIT, metric=METRIC, deviations=pd.Series([CHOSEN] * len(merged), merged.index, object))
 
@@ -107,6 +108,6 @@ def _published(name: str, space: str, published: Published) -> str:
     for dataset, metric in BENCHMARKS[space].published_columns if space in BENCHMARKS else ():
         for value in published.values(name, space, dataset, metric):
             spread = "" if pd.isna(value.std) else f" ± {value.std:g}"
-            protocol = f", {value.protocol}" if value.protocol else ""
-            parts.append(f"{dataset} {metric} {value.mean:g}{spread} ({value.evidence}{protocol})")
+            experiment = f", {value.experiment}" if value.protocol else ""
+            parts.append(f"{dataset} {metric} {value.mean:g}{spread} ({value.evidence}{experiment})")
     return "; ".join(parts) or NOTHING

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import pandas as pd
 
 from harness.experiment import config
 from harness.experiment.config import Label
 from harness.experiment.store import Record
+from harness.report.controls import is_control
 from harness.report.groups import GROUP, in_order
 
 COLUMNS = [
@@ -18,6 +20,7 @@ COLUMNS = [
     "method",  # label as text; the key of table rows
     "label",  # the same label, structured (`config.Label`)
     "name",  # registry name of the method
+    "published_as",  # tuple of names that published rows of it may have (`config.published_as`)
     "deviations",  # tuple of reasons why the run differs from the published experiment
     "subset",  # whether the search used only a subset of its dataset
     "external",  # whether the method came from a user's file or package
@@ -28,7 +31,8 @@ COLUMNS = [
     "last",  # cell of the last epoch
     "best_valid",  # cell of the best supernet validation accuracy; missing for single-level runs
     "overrides",  # what the user set to another value than the default, by name
-    "per_epoch",  # whether the run has per-epoch arrays
+    "per_epoch",  # whether the run has the per-epoch arrays of weight sharing
+    "queries",  # whether it queries a table or nothing, and no images
 ]
 
 
@@ -37,9 +41,17 @@ def tabulate(records: Sequence[Record]) -> pd.DataFrame:
 
     A label depends only on the run's own record, so adding runs to a folder does not rename the others.
     """
-    labels = unambiguous(records, [config.label(record) for record in records])
-    rows = [_row(record, label) for record, label in zip(records, labels, strict=True)]
+    row_of = [_but_for_the_seed(record) for record in records]
+    firsts = dict(zip(row_of, records, strict=True))
+    labels = unambiguous(list(firsts.values()), [config.label(record) for record in firsts.values()])
+    shared = {row: _of_row(record, label) for (row, record), label in zip(firsts.items(), labels, strict=True)}
+    rows = [{**shared[row], **_of_run(record)} for row, record in zip(row_of, records, strict=True)]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _but_for_the_seed(record: Record) -> bytes:
+    """Of a run what the runs of one row have in common, so that it is worked out once for thousands of them."""
+    return msgspec.json.encode([{**record["config"], "seed": None}, record["provenance"].get("dirty")])
 
 
 def unambiguous(records: Sequence[Record], labels: Sequence[Label]) -> list[Label]:
@@ -61,14 +73,14 @@ def unambiguous(records: Sequence[Record], labels: Sequence[Label]) -> list[Labe
 
 
 def methods_in_order(runs: pd.DataFrame, order: Sequence[str]) -> list[str]:
-    """Labels of all methods, sorted by the position of their names in `order` (unlisted names last), then by the number
-    of overrides and their values."""
+    """Labels of all methods: controls last, then sorted by the position of their names in `order` (unlisted names
+    last), then by the number of overrides and their values."""
     rows = runs.drop_duplicates("method")
     names = in_order(rows["name"], order)
     keys = {
-        method: (names.index(name), len(label.details), _by_value(overrides), method)
-        for method, name, label, overrides in zip(
-            rows["method"], rows["name"], rows["label"], rows["overrides"], strict=True
+        method: (is_control(*kind), names.index(kind[0]), len(label.details), _by_value(overrides), method)
+        for method, label, overrides, *kind in zip(
+            *(rows[column] for column in ("method", "label", "overrides", "name", "family", "external")), strict=True
         )
     }
     return sorted(keys, key=keys.__getitem__)
@@ -83,20 +95,24 @@ def _by_value(overrides: Mapping[str, Any]) -> list[tuple[str, bool, float, str]
     ]
 
 
-def without_shared(labels: Mapping[str, Label], subsets: Iterable[str] = ()) -> tuple[dict[str, str], str]:
+def without_shared(
+    labels: Mapping[str, Label], subsets: Iterable[str] = (), blind: Collection[str] = ()
+) -> tuple[dict[str, str], str]:
     """Shorten labels by the details that all of them share.
 
     Args:
         labels: label of each method.
         subsets: methods that searched on a subset of a dataset; their names are marked as proxies.
+        blind: controls that see no data, which need not share a detail.
 
     Returns:
         The short name of each method, and the shared details as text.
     """
-    all_labels = list(labels.values())
-    shared = [detail for detail in all_labels[0].details if all(detail in label.details for label in all_labels)]
+    sharing = labels.keys() - set(blind) or labels.keys()
+    first, *others = (label.details for method, label in labels.items() if method in sharing)
+    shared = [detail for detail in first if all(detail in details for details in others)]
     proxies = set(subsets) & labels.keys()
-    all_proxies = bool(shared) and proxies == labels.keys()
+    all_proxies = bool(shared) and proxies == sharing
     short = {
         method: str(label.without(shared)) + SUBSET * (method in proxies and not all_proxies)
         for method, label in labels.items()
@@ -104,30 +120,37 @@ def without_shared(labels: Mapping[str, Label], subsets: Iterable[str] = ()) -> 
     return short, ", ".join(shared) + SUBSET * all_proxies
 
 
-SUBSET = " (subset proxy)"
-"""Marks the numbers of searches on a subset of a dataset, in every table and figure."""
+SUBSET = " (searched on a subset)"
+"""Marks the numbers of searches on a part of the dataset's images, in every table and figure."""
 
 
-def _row(record: Record, label: Label) -> dict[str, Any]:
+def _of_row(record: Record, label: Label) -> dict[str, Any]:
     configuration = record["config"]
-    cells = record.get("cells") or {}
     external = configuration["method"]["origin"] == "external"
     return {
-        "key": record["key"],
         "method": str(label),
         "label": label,
         "name": label.name if external else configuration["method"]["name"],
+        "published_as": config.published_as(configuration),
         "deviations": config.deviations(record),
         "subset": config.is_subset(configuration),
         "external": external,
-        "family": record["family"],
         **dict(zip(GROUP, _group(record), strict=True)),
-        "seed": configuration["seed"],
+        "overrides": config.overridden(configuration),
+        "queries": configuration["kind"] == "black-box",
+    }
+
+
+def _of_run(record: Record) -> dict[str, Any]:
+    cells = record.get("cells") or {}
+    return {
+        "key": record["key"],
+        "family": record["family"],
+        "seed": record["config"]["seed"],
         "failure": _last_line(record.get("failure")) if record["status"] == "failed" else "",
         "last": cells.get("last"),
         "best_valid": cells.get("best_valid"),
-        "overrides": config.overridden(configuration),
-        "per_epoch": "arrays_sha256" in record,
+        "per_epoch": record["config"]["kind"] == "one-shot" and "arrays_sha256" in record,
     }
 
 

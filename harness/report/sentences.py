@@ -24,8 +24,8 @@ LEGEND = (
     " test asks whether the searches of both methods come from one distribution, Wilcoxon's signed-rank test (--paired)"
     " whether the differences by seed are symmetric around zero. p is corrected by Holm's method over the first method"
     " against all other methods of the group, whichever were named: on the primary dataset and split, and on all others"
-    " together. A difference is relevant if its whole interval lies beyond the standard deviation between trainings of"
-    " cells that compute the same (isomorphic cells of the table)."
+    " together. A difference is relevant if its whole interval lies beyond the training noise: the standard deviation"
+    " between the accuracies of isomorphic cells, which compute the same function but were trained separately."
 )
 
 
@@ -69,7 +69,7 @@ class Comparison:
     improvement: float
     """Probability that a search with the first beats one with the second, ties counted half."""
     noise: Noise | None
-    """Standard deviation among isomorphic cells; None where no tabular benchmark covers the cells."""
+    """The training noise; None where no tabular benchmark covers the cells."""
 
     @property
     def significant(self) -> bool:
@@ -100,7 +100,8 @@ class Comparison:
         """One line: who is better where, by how much, and how certain that is."""
         where, outcome = f"{self.dataset} ({self.split})", self.outcome
         if self.interval is None:
-            return printable(f"{where}: {self.first} {self.mean:+.2f} points to {self.second}; one search is no test")
+            text = f"{where}: {self.first} {self.mean:+.2f} points to {self.second}; one search allows no test"
+            return printable(text)
         low, high = self.interval
         p = f"p {p_value(self.corrected)}" + (f" (Holm over {self.comparisons})" if self.comparisons > 1 else "")
         certainty = f"{self.mean:+.2f} points, 95 % interval {low:+.2f} to {high:+.2f}, {p}"
@@ -120,8 +121,10 @@ class Comparison:
     @property
     def lines(self) -> list[str]:
         """Plain text: the first line states the result, the others interpret it."""
-        remarks = [self._significance(), self._relevance(self.interval), self._power()] if self.interval else []
-        lines = [self._difference(), *remarks, self._size(), self._middle(), self._left_out()]
+        remarks: list[str] = []
+        if self.interval:  # a single search says nothing about further ones
+            remarks = [self._significance(), self._relevance(self.interval), self._power(), self._size()]
+        lines = [self._difference(), *remarks, self._middle(), self._left_out()]
         return [printable(line) for line in lines if line]
 
     def _difference(self) -> str:
@@ -159,9 +162,9 @@ class Comparison:
 
     def _relevance(self, interval: Interval) -> str:
         if self.noise is None:
-            return "relevance unknown: no table says how much trainings of equivalent cells differ here"
+            return "relevance unknown: the training noise is not known here"
         source = "" if self.noise.split == self.split else f" (of {self.noise.split}: the table lacks {self.split})"
-        region = f"±{self.noise.points:.2f} points, by which trainings of equivalent cells differ{source}"
+        region = f"the training noise of ±{self.noise.points:.2f} points{source}"
         return {
             "relevant": f"relevant in practice: the whole interval lies beyond {region}",
             "equivalent": f"equivalent in practice: the whole interval lies within {region}",

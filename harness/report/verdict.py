@@ -13,7 +13,7 @@ NOT_COMPARABLE = "not comparable"
 AGREES, DIFFERS, INCONCLUSIVE = "agrees", "differs", "inconclusive"
 UNKNOWN = "spread unknown"
 
-SIGNS = {AGREES: "✓", DIFFERS: "✗", INCONCLUSIVE: "~", UNKNOWN: "?", NOT_COMPARABLE: "≠", NOT_PUBLISHED: ""}
+SIGNS = {AGREES: "✓", DIFFERS: "✗", INCONCLUSIVE: "~", UNKNOWN: "?", NOT_COMPARABLE: "⊘", NOT_PUBLISHED: ""}
 """Sign of each verdict, in the order in which the page counts and sorts them."""
 
 CONFIDENCE = 0.95
@@ -21,7 +21,7 @@ MAJORITY = 0.5
 """Margin of a share of searches: more than half of them end in the published cell."""
 
 RULE = (
-    "differs: the 95 % interval (Welch) of ours minus published excludes zero; agrees: it does not, and two one-sided"
+    "differs: the 95 % t interval of ours minus published excludes zero; agrees: it does not, and two one-sided"
     " tests at 5 % place the difference within the margin; inconclusive: neither. In brackets: the smallest difference"
     " that could have been shown, or how many of our searches end in the one published cell. p (Holm): corrected over"
     " all judged numbers. More: docs/rules.md."
@@ -70,7 +70,9 @@ def obstacles(
     """
     reasons = [Obstacle("protocol", reason) for reason in deviations]
     if published.protocol not in ("direct", "transfer"):
-        reasons.append(Obstacle("protocol", f"published protocol: {published.protocol or 'not stated'}"))
+        reasons.append(Obstacle("protocol", f"published: {published.experiment}"))
+    if published.fitted:
+        reasons.append(Obstacle("source", f"our {', '.join(published.fitted)} is fitted to this value"))
     if published.searched_on != searched_on:
         other = published.searched_on or "a dataset not stated"
         reasons.append(Obstacle("searched on", f"published search on {other}"))

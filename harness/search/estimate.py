@@ -1,17 +1,20 @@
-"""How long an epoch of a search takes, from a few measured steps of it."""
+"""How long an epoch of a search takes and what it costs, from a few steps of it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from harness.api import OneShot, Problem
+from harness.api import OneShot, Part, Problem
+from harness.search.cost import KINDS, Counter
 from harness.search.loop import Search
 from harness.search.problem import SupernetProblem
 
+SAMPLES = 500
+"""Steps of a method that samples operations, whose multiply-adds are averaged."""
 STEPS = 3
 """Measured, of which the first is not counted: it also prepares."""
 
@@ -22,8 +25,39 @@ def epoch_seconds(search: Search) -> float:
     method.before_epoch(search.problem(epoch=0))
     weight = measured_seconds(lambda: method.weight_step(next(iterations)), search.parts.device)
     architecture = measured_seconds(lambda: method.architecture_step(next(iterations)), search.parts.device)
-    steps = len(search.parts.streams.weights)
+    steps = len(search.parts.streams.train)
     return steps * (weight + (1 - method.warmup) * architecture) + _after(search)
+
+
+def epoch_multiply_adds(search: Search) -> float:
+    """Mean over epochs with and without architecture steps, from one of each kind of step, or where it samples from
+    many, which compute nothing; with the validation and what the method does after an epoch, of which nothing is
+    computed either. NaN if the supernet does not count them."""
+    method, problem = search.method, search.problem(epoch=0)
+    method.before_epoch(problem)
+    next(problem.pairs())
+    weight = _step_multiply_adds(search, problem, method.weight_step)
+    architecture = _step_multiply_adds(search, problem, method.architecture_step)
+    steps = search.parts.streams.train.size / len(problem.train_batch[1])
+    dry = DryProblem(search.parts, epoch=0)
+    method.after_epoch(dry)
+    cell, mixture = method.derive(dry), method.evaluation_weights()
+    if search.parts.data.holds_out:
+        dry.accuracy(cell if mixture is None else mixture)
+    return float(steps * (weight + (1 - method.warmup) * architecture) + dry.counter.multiply_adds().sum())
+
+
+def _step_multiply_adds(search: Search, problem: SupernetProblem, step: Callable[[Problem], object]) -> float:
+    """Of a step on the problem; where it samples, the mean over `SAMPLES` more, as operations differ in their cost."""
+    problem.counter = Counter(search.supernet)
+    step(problem)
+    if not problem.counter.images[:, KINDS.index("sampled")].any():
+        return float(problem.counter.multiply_adds().sum())
+    dry = DryProblem(search.parts, epoch=0)
+    next(dry.pairs())
+    for _ in range(SAMPLES):
+        step(dry)
+    return float(dry.counter.multiply_adds().sum()) / SAMPLES
 
 
 def _iterations(search: Search) -> Iterator[Problem]:
@@ -70,7 +104,11 @@ class DryProblem(SupernetProblem):
     ) -> Tensor:
         self.counter.forward(images, weights, kind, sampled)
         self.sampled = sampled
-        return images.new_zeros(len(images), self.parts.data.classes) + 0 * weights.sum()
+        nothing = 0 * weights.sum() + 0 * self.w[0].sum()  # into which gradients can flow
+        return images.new_zeros(len(images), self.parts.data.classes) + nothing
+
+    def update(self, gradients: Sequence[Tensor], *, frozen: Iterable[Part] = ()) -> None:
+        """Nothing moves."""
 
 
 def measured_seconds(step: Callable[[], object], device: torch.device) -> float:

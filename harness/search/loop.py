@@ -115,9 +115,9 @@ class Search:
         problem = self.problem(epoch)
         self.method.before_epoch(problem)
         loss, accuracy = self._steps(problem)
-        self.method.after_epoch(problem)
-        if not math.isfinite(loss):
+        if not math.isfinite(loss):  # seen before what the method computes of such weights raises anything else
             raise FloatingPointError(f"the training loss became {loss} in epoch {epoch + 1}")
+        self.method.after_epoch(problem)
         cell = self.method.derive(problem)
         valid_accuracy = self._valid_accuracy(problem, cell) if self.parts.data.holds_out else math.nan
         return self._log(problem, loss, accuracy, valid_accuracy, cell, start)
@@ -134,7 +134,7 @@ class Search:
             totals += len(problem.train_batch[1]) * torch.stack([loss.detach(), accuracy])
             if active and not first:
                 method.architecture_step(problem)
-        loss_and_accuracy = totals / self.parts.streams.weights.size
+        loss_and_accuracy = totals / self.parts.streams.train.size
         return cast(tuple[float, float], tuple(loss_and_accuracy.tolist()))
 
     # After an epoch ------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ class PerturbationSelection(SoftmaxAdam):
         if tuning_epochs < 1 or not 0 < tuning_lr_min <= tuning_lr:
             raise ValueError("tuning needs an epoch or more, and 0 < tuning_lr_min <= tuning_lr")
         self.tuning_epochs, self.tuning_lr, self.tuning_lr_min = tuning_epochs, tuning_lr, tuning_lr_min
-        self.nodes = competing_inputs(space)
+        self.nodes, self.options = competing_inputs(space), possible_options(space)
         choices = space.shape[0]
         self.register_buffer("decided", torch.zeros(choices, dtype=torch.bool))
         self.register_buffer("chosen", torch.zeros(space.shape))
@@ -106,10 +106,9 @@ class PerturbationSelection(SoftmaxAdam):
     @torch.no_grad()
     def decide_choice(self, choice: int, accuracy: Accuracy) -> None:
         """The option without which the accuracy is lowest; the rows are not normalised without it."""
-        weights, keep = self.mixture(), self.space.keep[choice]
-        options = range(self.space.lengths[choice])
+        weights, keep, options = self.mixture(), self.space.keep[choice], self.options[choice]
         missed = most_missed([accuracy(_without(weights, (choice, option))) for option in options], keep)
-        self.chosen[choice, missed] = 1 / keep
+        self.chosen[choice, [options[place] for place in missed]] = 1 / keep
         self.decided[choice] = True
 
     @torch.no_grad()
@@ -130,6 +129,19 @@ def competing_inputs(space: SearchSpace) -> list[tuple[list[int], int]]:
     into = {node: [e for e, target in enumerate(space.edge_target) if target == node] for node in space.edge_target}
     counted = [(edges, int(present[edges].sum())) for edges in into.values()]
     return [(edges, keep) for edges, keep in counted if keep < len(edges)]
+
+
+def possible_options(space: SearchSpace) -> list[list[int]]:
+    """The options of each choice that an architecture can have: on the DARTS space not the zero operation, without
+    which no accuracy is lost."""
+    (choices, _), start = space.shape, uniform(space)
+
+    def can_be(choice: int, option: int) -> bool:
+        strength = start.clone()
+        strength[choice, option] = choices  # stronger than all others
+        return bool(space.one_hot(space.discretize(strength))[choice, option])
+
+    return [[option for option in range(space.lengths[row]) if can_be(row, option)] for row in range(choices)]
 
 
 def most_missed(accuracies: Sequence[float], keep: int) -> list[int]:

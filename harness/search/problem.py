@@ -26,7 +26,7 @@ EVALUATION_BATCH = 512
 
 Source = Literal["train", "held_out", "validation"]
 PURPOSES = {"train": "further weights", "held_out": "architecture", "validation": "scoring"}
-"""The names of the random streams of further batches."""
+"""The names of the random streams of further batches; another name would draw other batches."""
 
 
 class Parts:
@@ -69,9 +69,9 @@ class Parts:
             self._further[wanted] = train if source == "train" else held_out if augmented else plain
         return self._further[wanted]
 
-    def _streams(self, size: int, scoring_size: int, augmented: bool) -> Streams:
+    def _streams(self, size: int, validation_size: int, augmented: bool) -> Streams:
         crop, flip = self.protocol.crop and augmented, self.protocol.flip and augmented
-        return self.data.streams(size, scoring_size, crop, flip, self.device)
+        return self.data.streams(size, validation_size, crop, flip, self.device)
 
 
 @dataclass
@@ -91,9 +91,9 @@ class SupernetProblem:
         self.supernet = parts.supernet
         self.w, self.weight_optimizer = parts.w, parts.weight_optimizer
         self.epoch, self.epochs = epoch, parts.protocol.epochs
-        self.iteration, self.iterations = 0, len(parts.streams.weights)
+        self.iteration, self.iterations = 0, len(parts.streams.train)
         self.counter = Counter(parts.supernet)
-        self._train = parts.streams.weights.one_pass(self._generator("weights"))
+        self._train = parts.streams.train.one_pass(self._generator("weights"))
         self._others: dict[tuple[Source, int, bool], Iterator[Batch]] = {}
         self._pair: _Pair | None = None
         self._of_w = False
@@ -141,8 +141,8 @@ class SupernetProblem:
 
     def _stream(self, source: Source, size: int, augmented: bool) -> Stream:
         usual: dict[tuple[Source, int, bool], Stream] = {
-            ("held_out", self.parts.protocol.batch_size, True): self.parts.streams.architecture,
-            ("validation", EVALUATION_BATCH, False): self.parts.streams.scoring,
+            ("held_out", self.parts.protocol.batch_size, True): self.parts.streams.held_out,
+            ("validation", EVALUATION_BATCH, False): self.parts.streams.validation,
         }
         wanted = (source, size, augmented)
         return usual[wanted] if wanted in usual else self.parts.stream(*wanted)
@@ -194,7 +194,7 @@ class SupernetProblem:
         weights = architecture if isinstance(architecture, Tensor) else self._one_hot(architecture)
         correct, total = torch.zeros((), device=self.parts.device), 0
         with self._mode(training):
-            for images, labels in self.parts.streams.scoring.in_order() if batch is None else [batch]:
+            for images, labels in self.parts.streams.validation.in_order() if batch is None else [batch]:
                 logits = self._logits(images, weights, edge_weights, not mixture, "evaluation", fp32=False)
                 correct += (logits.argmax(dim=1) == labels).sum()
                 total += len(labels)

@@ -81,8 +81,8 @@ class Recorder:
         return row
 
     def assert_least(self) -> None:
-        """Fail if a row of this test falls short of the least that counts."""
-        short = [f"{row.what}: {row.cells()[1]}, counts: {row.cells()[3]}" for row in self.own if not row.counts]
+        """Fail if a row of this test misses its limit."""
+        short = [f"{row.what}: {row.cells()[1]}, limit: {row.cells()[3]}" for row in self.own if not row.acceptable]
         assert not short, "; ".join(short)
 
 

@@ -17,6 +17,7 @@ GOALS = {
     "supernet": "NAS-Bench-201 supernet: forward and backward",
     "sampled": "Sampled operations: forward and backward",
     "darts": "Supernets of the DARTS space: forward and backward",
+    "precision": "Errors of bf16 passes",
     "memory": "Memory",
     "look-ups": "Look-ups in the table",
     "black boxes": "Methods that search on the table",
@@ -46,7 +47,7 @@ class Row:
     at_least: float | None = None
     """The goal; at most one of the two."""
     least: float | None = None
-    """What still counts where the goal is not reached."""
+    """The limit that must hold even where the goal is not reached."""
 
     @property
     def goal_value(self) -> float | None:
@@ -57,8 +58,8 @@ class Row:
         return limit is None or (self.value <= limit if self.at_least is None else self.value >= limit)
 
     @property
-    def counts(self) -> bool:
-        """Whether the value reaches the least that counts. True where there is no such limit."""
+    def acceptable(self) -> bool:
+        """Whether the value is on the right side of `least`. True where there is no such limit."""
         return self.within(self.least)
 
     @property
@@ -111,10 +112,10 @@ def render(rows: Iterable[Row], missing: Iterable[tuple[str, str]], facts: Seque
 
 NOTES = [
     "Ratios and shares compare what was measured in the same run, the candidates in turn; a figure is the median over",
-    "its rounds. x: times as much. A goal is what was aimed at; a figure on its wrong side says by how much. The least",
-    "that counts is what a change may never fall short of.",
+    "its rounds. x: times as much. Goal: what was aimed at, and by how much it was missed. Limit: what no change may",
+    "miss. Conditions: number of rounds, threads, sizes, and what was subtracted or extrapolated.",
 ]
-COLUMNS = ["What", "Measured", "Goal", "Least that counts", "Met", "How"]
+COLUMNS = ["What", "Measured", "Goal", "Limit", "Met", "Conditions"]
 
 
 def markdown(columns: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:

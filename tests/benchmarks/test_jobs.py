@@ -21,7 +21,7 @@ def test_two_at_a_time(record, rounds, tmp_path):
         "--threads",
         "1",
     ]
-    words += ["--figures", "none"]
+    words += ["--figures", "none", "--controls", "none"]
     seconds = {1: [], 2: []}
     for turn in range(turns):
         for jobs in (1, 2) if turn % 2 == 0 else (2, 1):

@@ -86,11 +86,11 @@ class Timed:
 def timed_epoch(work):
     """Seconds of the parts of an epoch of some steps: name -> one number per call; and of all of it."""
     clocks = Clocks()
-    weights, architecture, scoring = work.parts.streams
+    train, held_out, validation = work.parts.streams
     work.parts.streams = Streams(
-        Timed(weights, clocks, "weight batch", PAIRS),
-        Timed(architecture, clocks, "architecture batch", PAIRS),
-        Timed(scoring, clocks, "validation batch", VALIDATED),
+        Timed(train, clocks, "weight batch", PAIRS),
+        Timed(held_out, clocks, "architecture batch", PAIRS),
+        Timed(validation, clocks, "validation batch", VALIDATED),
     )
     for name, method in (("weight", "weight_step"), ("architecture", "architecture_step"), ("derive", "derive")):
         setattr(work.method, method, clocks.call(name, getattr(work.method, method)))
@@ -134,10 +134,11 @@ def saving(tmp_path, rounds, threads):
         run = plan(entries, "nasbench201", "controlled", ["digits"], [0], [], Path("data"), None)[0]
         logs = [stacked([log], [work.method.space.to_string(log.cell)])] * run.epochs
         console = Console(file=io.StringIO(), force_terminal=True)
+        sessions = [{"epoch": 1, "threads": threads}]
         display = Display(console, store, [Shown(run.key, run.name, 0, run.epochs)])
         return medians(
             {
-                "checkpoint": lambda: checkpoints.save(store, run.key, run.epochs, threads, work, logs),
+                "checkpoint": lambda: checkpoints.save(store, run.key, run.epochs, sessions, work, logs),
                 "display": display._refresh,
             },
             rounds(15),

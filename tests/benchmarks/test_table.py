@@ -36,10 +36,10 @@ def test_a_goal_that_is_not_met_says_by_how_much():
     assert row(1).met == ""
 
 
-def test_the_least_that_counts_is_another_limit():
-    assert row(2.4, at_least=3.2, least=2.3).counts
-    assert not row(2.2, at_least=3.2, least=2.3).counts
-    assert not row(2.0, at_most=1.6, least=1.9).counts
+def test_the_limit_is_not_the_goal():
+    assert row(2.4, at_least=3.2, least=2.3).acceptable
+    assert not row(2.2, at_least=3.2, least=2.3).acceptable
+    assert not row(2.0, at_most=1.6, least=1.9).acceptable
 
 
 def test_the_order_of_the_measurements_does_not_matter():

@@ -38,10 +38,11 @@ def results(tmp_path, monkeypatch):
 
 @pytest.fixture
 def visit(browser):
-    """visit(file, **context options) opens a page; the test fails if it logs, raises or asks for anything else."""
+    """visit(file, fragment, **context options) opens a page; the test fails if it logs, raises or asks for anything
+    else."""
     seen, contexts = [], []
 
-    def open_page(path, **options):
+    def open_page(path, address="", **options):
         context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **options})
         contexts.append(context)
         opened = context.new_page()
@@ -50,9 +51,12 @@ def visit(browser):
         opened.on("pageerror", lambda error: seen.append(f"error: {error}"))
         opened.on("dialog", lambda dialog: (seen.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         opened.on(
-            "request", lambda request: request.url == path.as_uri() or seen.append(f"request: {request.url[:100]}")
+            "request",
+            lambda request: (
+                request.url.partition("#")[0] == path.as_uri() or seen.append(f"request: {request.url[:100]}")
+            ),
         )
-        opened.goto(path.as_uri())
+        opened.goto(path.as_uri() + address)
         return opened
 
     yield open_page
@@ -63,11 +67,11 @@ def visit(browser):
 
 @pytest.fixture
 def show(results, visit):
-    """show(**context options) writes the page of `results`, without figures, and opens it."""
+    """show(fragment, **context options) writes the page of `results`, without figures, and opens it."""
 
-    def show_page(**options):
+    def show_page(address="", **options):
         path = results.store.folder / "leaderboard.html"
         path.write_text(page.render(results.report()), encoding="utf-8")
-        return visit(path, **options)
+        return visit(path, address, **options)
 
     return show_page

@@ -39,11 +39,11 @@ def test_errors_stand_in_a_block_of_their_own_with_size_and_cost(mixed):
     assert "test error in %, lower is better, of cells retrained with 6 cells, C=8, 10 epochs" in heading
     assert "(digits proxy, short schedule)" in heading
     assert column(shown, "digits, test error")[:2] == [
-        "2.50 ± 0.71 (2) ≠ 3.00 ± 0.14 (?) cifar10 test",
-        "1.25 ± 0.35 (2) ≠ 2.50 ± 0.06 (10)† cifar10 test",
+        "2.50 ± 0.71 (2) ⊘ 3.00 ± 0.14 (?) cifar10 test",
+        "1.25 ± 0.35 (2) ⊘ 2.50 ± 0.06 (10)† cifar10 test",
     ]
-    assert column(shown, "Parameters") == ["0.050 M 3.3 M ≠", "0.050 M 3.69 M ≠", "–"]
-    assert column(shown, "Search cost")[0] == "1 s, cpu 0.4 GPU days ≠"
+    assert column(shown, "Parameters") == ["0.050 M 3.3 M ⊘", "0.050 M 3.69 M ⊘", "–"]
+    assert column(shown, "Search cost")[0] == "0.001 M images, 1 CPU s 0.4 GPU days ⊘"
     assert "accuracies in % after 200 epochs" in shown.locator("#shown").inner_text()
     assert "test errors in %, lower is better" in shown.locator("#shown").inner_text()
 
@@ -116,7 +116,7 @@ def test_evidence_of_an_error(mixed):
         "lower is better",
     ):
         assert said in text
-    for said in ("a machine", "c" * 40, "learning_rate", "3.3 M", "0.4 GPU days", "retrained-by-others", "50,000"):
+    for said in ("a machine", "c" * 40, "learning_rate", "3.3 M", "0.4 GPU days", "cell retrained by others", "50,000"):
         assert said in text
     assert "Regret" not in text
     assert dialog.locator(".unlike th").all_inner_texts() == [

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from harness.benchmarks.darts.genotypes import PUBLISHED_CELLS, published_cell
 from harness.benchmarks.darts.network import DARTSNetwork, DiscreteCell, apply_drop_path
+from harness.benchmarks.darts.plain import PlainDARTSNetwork
 from harness.evaluate.network import multiply_adds, parameter_count
 
 SIZES = {  # parameters for CIFAR-10 (36 channels, 20 cells) and ImageNet (48, 14), multiply-adds at 224x224
@@ -103,17 +104,27 @@ def test_equals_the_official_network_in_value_and_every_gradient(test_data):
         assert error <= 1e-11 + 1e-9 * gradient.abs().max(), name
 
 
-def test_published_cells_have_their_sizes():
+def test_every_published_cell_has_a_size():
     assert set(SIZES) == {cell.name for cell in PUBLISHED_CELLS}
-    for name, (cifar, imagenet, adds) in SIZES.items():
-        arch = published_cell(name).arch
-        with torch.device("meta"):
-            small = DARTSNetwork(arch, 36, 20, classes=10)
-            large = DARTSNetwork(arch, 48, 14, classes=1000, dataset="imagenet")
-        assert (parameter_count(small), parameter_count(large)) == (cifar, imagenet)
-        large.to_empty(device="cpu")  # quicker to run than on the meta device
-        assert multiply_adds(large, 224) == adds
-        assert large.training
+
+
+QUICK = ("GAEA_PC_DARTS_imagenet_156", "GAEA_DARTS_edarts4")
+"""The published cell of the paper's headline, and one of the other space."""
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.faults) for name in SIZES]
+)
+def test_published_cells_have_their_sizes(name):
+    cifar, imagenet, adds = SIZES[name]
+    arch = published_cell(name).arch
+    with torch.device("meta"):
+        small = DARTSNetwork(arch, 36, 20, classes=10)
+        large = DARTSNetwork(arch, 48, 14, classes=1000, dataset="imagenet")
+    assert (parameter_count(small), parameter_count(large)) == (cifar, imagenet)
+    large.to_empty(device="cpu")  # quicker to run than on the meta device
+    assert multiply_adds(large, 224) == adds
+    assert large.training
 
 
 def test_the_imagenet_network_divides_the_resolution_by_32_and_has_an_auxiliary_classifier():
@@ -170,3 +181,40 @@ def test_drop_path_spares_identities_and_acts_in_training_only():
     assert not torch.equal(network(images)[0], network(images)[0])
     network.eval()
     assert torch.equal(network(images)[0], network(images)[0])
+
+
+@pytest.mark.parametrize("name", ["DARTS_V2", "GDAS_V1", "PC_DARTS_cifar"])
+def test_the_network_of_plain_modules_is_the_same_function(name):
+    """Its parameters are in the same order. In training mode, as it is scored."""
+    network = build(name, auxiliary=False)
+    plain = PlainDARTSNetwork(published_cell(name).arch, 4, 5, classes=10, affine=True).double()
+    with torch.no_grad():
+        for ours, theirs in zip(plain.parameters(), network.parameters(), strict=True):
+            ours.copy_(theirs + 0.1 * torch.rand_like(theirs))
+            theirs.copy_(ours)
+    images = torch.randn(3, 3, 16, 16, dtype=torch.float64)
+    direction = torch.randn(3, 10, dtype=torch.float64)
+    logits, expected = plain(images), network(images)[0]
+    torch.testing.assert_close(logits, expected, rtol=1e-9, atol=1e-12)
+    gradients, expected_gradients = (
+        torch.autograd.grad((y * direction).sum(), of.parameters()) for y, of in ((logits, plain), (expected, network))
+    )
+    for ours, theirs in zip(gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-7, atol=1e-10)
+
+
+def test_nodes_without_operations_are_left_out_of_the_network_of_plain_modules():
+    """As in `DiscreteCell`."""
+    pairs = (
+        ("none", 0),
+        ("none", 1),
+        ("skip_connect", 0),
+        ("none", 1),
+        *(("skip_connect", 0), ("skip_connect", 1)) * 2,
+    )
+    network = DARTSNetwork((pairs, pairs), 4, 3, classes=10, auxiliary=False)
+    plain = PlainDARTSNetwork((pairs, pairs), 4, 3, classes=10, affine=True)
+    for ours, theirs in zip(plain.parameters(), network.parameters(), strict=True):
+        ours.data.copy_(theirs.data)
+    images = torch.randn(3, 3, 8, 8)
+    torch.testing.assert_close(plain(images), network(images)[0])

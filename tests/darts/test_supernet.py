@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.benchmarks import DARTS
-from harness.benchmarks.darts.operations import Convolution, depthwise, from_phases, to_phases
+from harness.benchmarks.darts.operations import Convolution, depthwise, from_phases, shuffle_channels, to_phases
 from harness.benchmarks.darts.supernet import DARTSSupernet
 from tests.darts.textbook import TextbookDARTS, official_names, part_of
 
@@ -120,7 +120,7 @@ def test_one_hot_weights_are_the_discrete_network(training):
     for network in (supernet, textbook):
         network(images, uniform, ONES)  # makes running statistics non-trivial
         network.train(training)
-    for _ in range(3):
+    for _ in range(2):
         arch = SPACE.random(rng)
         weights = torch.as_tensor(SPACE.one_hot(arch))
         with torch.no_grad():
@@ -143,7 +143,7 @@ def compare(network, textbook, images, weights, edge_weights, sampled=False):
     assert_same_gradients(network, {name: p.grad for name, p in textbook.named_parameters()})
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4)
 @given(
     width=st.integers(1, 2),
     cells=st.integers(1, 3),
@@ -180,11 +180,6 @@ def test_sampled_runs_the_chosen_operations_and_adds_the_other_weights_as_scalar
         weights[rng.permutation(28)[:4]] = 0
         weights[5] = torch.eye(8)[3]  # no node is without any input
         compare(network, textbook, images, weights, torch.rand(28).double(), sampled=True)
-
-
-def test_sampled_weights_must_be_one_hot():
-    with pytest.raises(ValueError, match="one-hot"):
-        build()(torch.randn(2, 3, 8, 8).double(), torch.full(SPACE.shape, 0.125).double(), ONES, sampled=True)
 
 
 def test_a_node_without_any_input_is_zero():
@@ -277,3 +272,12 @@ def test_a_dilated_convolution_is_an_ordinary_one_on_the_phases(size):
     operation = Convolution(3, 1, size).double()
     assert torch.equal(from_phases(to_phases(x)), x)
     assert_close(from_phases(operation(to_phases(x))), operation(x, dilation=2))
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_shuffled_channels_stay_channels_last(device):
+    x = torch.randn(2, 8, 4, 4).to(device, memory_format=torch.channels_last)
+    shuffled = shuffle_channels(x, 4)
+    assert shuffled.is_contiguous(memory_format=torch.channels_last)
+    if device == "cpu":
+        assert torch.equal(shuffled, F.channel_shuffle(x, 4))

@@ -32,6 +32,14 @@ def cifar100_files(train=200, test=400):
     }
 
 
+def unpacked(folder, files):
+    """The same files without an archive, which takes a tenth of a second to pack and to read."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+
+
 def archive(path, files, *extra):
     """A .tar.gz of `files` (name: content) and of `extra` members (TarInfo, content)."""
     with tarfile.open(path, "w:gz") as tar:

@@ -4,13 +4,15 @@ import importlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import run_all
 from harness.cli import main
-from harness.data import load
+from harness.data import external, load
 from harness.experiment.store import Store
+from tests import stripes
 
 STRIPES = Path(__file__).parents[1] / "stripes.py"
 
@@ -36,9 +38,55 @@ def test_what_is_wrong_is_said_in_one_line(name, message):
         load(f"{STRIPES}:{name}", Path())
 
 
+def changed(what, make):
+    """The stripes, with one of the four arrays replaced."""
+    arrays = list(stripes.load(None))
+    place = ["train pixels", "train labels", "test pixels", "test labels"].index(what)
+    arrays[place] = make(arrays[place])
+    return arrays
+
+
+UNUSABLE = {
+    "all training images are of one class, and a classifier needs two": changed("train labels", np.zeros_like),
+    "labels must be 0 to 1, as the training images have 2 classes; training images have 2": (
+        changed("train labels", lambda labels: labels + 1)
+    ),
+    "training images: labels must be one non-negative integer per image": (
+        changed("train labels", lambda labels: 2**64 - 1 - labels.astype(np.uint64))
+    ),
+    "2 classes; test images have 2": changed("test labels", lambda labels: labels + 1),
+    "training images: labels must be one non-negative integer": changed("train labels", lambda labels: labels - 1),
+    "test images: labels must be one non-negative integer": changed("test labels", lambda labels: labels / np.nan),
+    "test images: there are none": changed("test pixels", lambda pixels: pixels[:0]),
+    "training images: there are none": changed("train pixels", lambda pixels: pixels[:0]),
+    "training images must be square": changed("train pixels", lambda pixels: pixels[..., :0, :0]),
+    r"test images: pixels must be uint8 .* got float64": changed("test pixels", lambda pixels: pixels + np.inf),
+    "training images: pixels and labels must be arrays": changed("train pixels", lambda _: [[1], [1, 2]]),
+}
+
+
+@pytest.mark.parametrize("message", UNUSABLE)
+def test_arrays_that_no_classifier_learns_from(message):
+    with pytest.raises(ValueError, match=message) as error:
+        external.dataset_of("mine", UNUSABLE[message])
+    assert "\n" not in str(error.value)
+
+
+def test_a_single_class_is_refused_before_any_work(tmp_path, capsys):
+    (tmp_path / "single.py").write_text(
+        "import numpy as np\ndef load(folder):\n    part = np.zeros((8, 1, 8, 8), np.uint8), np.zeros(8, int)\n"
+        "    return *part, *part\n"
+    )
+    results = tmp_path / "results"
+    words = ["--methods", "darts", "--dataset", f"{tmp_path / 'single.py'}:load", "--results", str(results)]
+    assert run_all.main(words) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not results.exists()
+
+
 def test_a_search_on_it_from_the_command_line(tmp_path):
     words = ["--methods", "darts,gaea-darts-erm", "--seeds", "1", "--dataset", f"{STRIPES}:load", "--retrain", "none"]
-    words += ["--figures", "none"]
+    words += ["--figures", "none", "--controls", "none"]
     small = ["--set", "protocol.epochs=2", "--set", "protocol.channels=2", "--results", str(tmp_path), "--jobs", "1"]
     assert run_all.main([*words, *small]) == 0
     datasets = [record["config"]["dataset"] for record in Store(tmp_path).records()]
@@ -50,6 +98,7 @@ def test_a_search_on_it_from_the_command_line(tmp_path):
 
 
 SMALL = ["--set", "protocol.epochs=1", "--set", "protocol.channels=2", "--figures", "none", "--jobs", "1"]
+SMALL += ["--controls", "none"]
 
 
 @pytest.mark.parametrize("space, words", [("nasbench201", []), ("darts", ["--set", "protocol.cells=2"])])
@@ -62,7 +111,6 @@ def test_architectures_are_retrained_on_it(tmp_path, capsys, monkeypatch, space,
     words = [*words, "--set", "darts.protocol.batch_size=32"]
     assert run_all.main([*words, "--dataset", f"{STRIPES}:load", "--results", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    assert ("random-cell: on the table, which has cifar10" in printed) == (space == "nasbench201")
     board = pd.read_csv(tmp_path / "tables" / "leaderboard.csv")
     own = board[board["dataset"].str.startswith("external:stripes@")]
     assert sorted(own["method"].str.partition(" ")[0]) == ["darts", "random-cell"]
@@ -70,6 +118,16 @@ def test_architectures_are_retrained_on_it(tmp_path, capsys, monkeypatch, space,
     trainings = [r for r in Store(tmp_path).records() if r["config"]["kind"] == "retraining"]
     assert {r["config"]["dataset"]["name"] for r in trainings} == {"stripes"}
     assert all("dataset" in r["provenance"]["sources"] for r in trainings)
+    text, page = ((tmp_path / name).read_text() for name in ("tables/leaderboard.md", "leaderboard.html"))
+    for shown in (text, page):
+        assert "Own images: " in shown
+        assert "supernet, validation" in shown
+        assert f"test, {brief.cells} cells, C=2, 1 epochs" in shown
+        assert "learning" in shown
+    (search,) = (r for r in Store(tmp_path).records() if r["config"]["kind"] == "one-shot")
+    accuracy = Store(tmp_path).arrays(search["key"])["valid_accuracy"][-1]
+    (error,) = (t["test_error"] for t in trainings if t["config"]["architecture"] == search["cells"]["last"])
+    assert f"| {accuracy:.2f} | {100 - error:.2f} |" in text
     assert f"On {own['dataset'].iloc[0]}" in " ".join(printed.split())
     assert (
         main(["compare", "darts,random-cell", "--space", space, "--figures", "none", "--results", str(tmp_path)]) == 0

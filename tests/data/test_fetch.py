@@ -82,6 +82,12 @@ def test_fetch_downloads_verifies_and_unpacks(files, folder, server):
     assert server.requests == 1
 
 
+def test_a_file_in_the_place_of_the_data_folder_is_said_before_a_download(files, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=r"^the data folder .*file is a file$"):
+        fetch(files, tmp_path / "file")
+
+
 def test_a_present_archive_is_unpacked_without_a_download(files, folder, server):
     folder.mkdir()
     (folder / NAME).write_bytes(server.content)

@@ -1,7 +1,9 @@
 """ImageNet from class folders: labels, geometry, colours, shares, workers, bad input."""
 
 import colorsys
+import errno
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,9 +101,16 @@ def empty_class(root):
         path.unlink()
 
 
+def one_class(root):
+    for name in ("n02_green", "n03_blue"):
+        shutil.rmtree(root / "train" / name)
+        shutil.rmtree(root / "val" / name)
+
+
 @pytest.mark.parametrize(
     "damage, message",
     [
+        (one_class, "train has a single class folder, n01_red, and a classifier needs two"),
         (missing_train, r"no folder .*train \(--data\): it should hold one folder of images per class"),
         (missing_class, "differ in their class folders: n02_green"),
         (flat_val, "val has no class folders: sort its images into one folder per class"),
@@ -122,6 +131,19 @@ def test_a_damaged_image_is_named(tmp_path):
     batches = FolderBatches(class_folders(root).train, 3, 32, NOTHING, CPU)
     with pytest.raises(ValueError, match=r"n02_green/0\.png cannot be read as an image"):
         list(batches.in_order())
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux, where such a file is")
+def test_a_file_that_cannot_be_read_now_is_no_damaged_image(tmp_path):
+    """Reading the first bytes of a process's memory is an input/output error, as of a failing disk."""
+    root = write(tmp_path / "imagenet", train=1, test=1)
+    image = root / "train" / "n02_green" / "0.png"
+    image.unlink()
+    image.symlink_to("/proc/self/mem")
+    batches = FolderBatches(class_folders(root).train, 3, 32, NOTHING, CPU)
+    with pytest.raises(OSError, match=r"Input/output error: .*n02_green/0\.png") as error:
+        list(batches.in_order())
+    assert error.value.errno == errno.EIO
 
 
 # Geometry ------------------------------------------------------------------------------------------------------------
@@ -270,7 +292,9 @@ def test_grey_and_other_images_are_read_as_colours(tmp_path):
         Image.new("L", (40, 50), 100).save(folder / "grey.png")
         Image.new("CMYK", (40, 50), (0, 255, 255, 0)).save(folder / "print.jpg")
         Image.new("RGBA", (40, 50), (10, 20, 30, 0)).save(folder / "transparent.png")
-    ((found, _),) = FolderBatches(class_folders(tmp_path).test, 3, 32, NOTHING, CPU).in_order()
+        (tmp_path / part / "two").mkdir()
+        Image.new("RGB", (40, 50)).save(tmp_path / part / "two" / "black.png")
+    ((found, _), _) = FolderBatches(class_folders(tmp_path).test, 3, 32, NOTHING, CPU).in_order()
     pixels = (found.permute(0, 2, 3, 1) * torch.tensor(STD) + torch.tensor(MEAN))[:, 16, 16]
     assert pixels[0].tolist() == pytest.approx([100, 100, 100], abs=0.01)
     assert pixels[1].tolist() == pytest.approx([255, 0, 0], abs=5)

@@ -1,5 +1,6 @@
 """What each step of a search sees."""
 
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -7,16 +8,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
+from harness.commands import planning
+from harness.commands.run import parser
 from harness.data import Images, load, search_data, search_split
 from harness.data.datasets import subset_size
 from harness.data.halves import balanced_halves, mismatch, read_lists
 from harness.experiment.config import dataset_name
 from harness.experiment.plan import plan
 from harness.experiment.registry import built_in
-from tests.data.layouts import archive, cifar100_files, imagenet16
+from tests.data.layouts import cifar100_files, imagenet16, unpacked
 
 KEYS = ("xvalid", "xtest")
 
@@ -28,7 +32,7 @@ def write_lists(path, first, second, keys=KEYS):
 @pytest.fixture
 def cifar100(tmp_path):
     """200 training and 400 test images, and the folder in which the list is looked for."""
-    archive(tmp_path / "cifar-100-python.tar.gz", cifar100_files())
+    unpacked(tmp_path, cifar100_files())
     return tmp_path, tmp_path / "cifar100-test-split.txt"
 
 
@@ -40,9 +44,9 @@ def test_bilevel_halves_are_disjoint_balanced_and_leave_the_test_set_alone():
     assert (counts[0] - counts[1]).abs().max() <= 1
     assert abs(len(first) - len(second)) <= 1
     bilevel, erm = search_data(digits, True), search_data(digits, False)
-    assert len(bilevel.weights) + len(bilevel.architecture) == len(erm.weights) == len(digits.train)
+    assert len(bilevel.train) + len(bilevel.held_out) == len(erm.train) == len(digits.train)
     assert erm.validation is None
-    assert bilevel.validation is bilevel.architecture
+    assert bilevel.validation is bilevel.held_out
     split = search_split(digits, True)
     assert split.name == "class-balanced halves, seed 0"
     assert not split.may_have_seen_test
@@ -52,21 +56,37 @@ def test_cifar10_without_a_list_is_halved_as_ever(test_data):
     dataset = load("cifar10", test_data / "cifar")
     data, split = search_data(dataset, True), search_split(dataset, True)
     assert split.name == "class-balanced halves, seed 0"
-    assert data.weights.labels.bincount().tolist() == data.architecture.labels.bincount().tolist() == [500] * 10
+    assert data.train.labels.bincount().tolist() == data.held_out.labels.bincount().tolist() == [500] * 10
     assert split.train[:8].tolist() == [3, 4, 7, 9, 10, 14, 15, 17]  # of the first images, as in stored runs
+
+
+def test_searches_that_may_see_test_images_are_named_before_they_begin(cifar100):
+    folder, _ = cifar100
+
+    def said(methods):
+        words = ["--methods", methods, "--dataset", "cifar100", "--data", str(folder), "--seeds", "2"]
+        console = Console(file=io.StringIO(), width=1000)
+        planning.searches(parser().parse_args(words), console)
+        return console.file.getvalue()
+
+    assert said("darts,gdas,gaea-darts-erm,random-search-ws").splitlines() == [
+        "darts, gdas, random-search-ws: without the benchmark's index lists of cifar100 they may see test images, and"
+        " their rows get no verdict (docs/data.md says where to get the lists)"
+    ]
+    assert said("gaea-darts-erm") == ""
 
 
 def test_own_half_of_the_test_images_may_have_been_seen(cifar100):
     folder, _ = cifar100
     dataset = load("cifar100", folder)
     data = search_data(dataset, True)
-    assert data.weights is dataset.train
-    assert data.architecture.labels.bincount().tolist() == [2] * 100
+    assert data.train is dataset.train
+    assert data.held_out.labels.bincount().tolist() == [2] * 100
     split = search_split(dataset, True)
     assert split.name == "all training images, x-valid by class-balanced halves, seed 0"
     assert split.may_have_seen_test
     erm = search_data(dataset, False)
-    assert erm.weights is erm.architecture is dataset.train
+    assert erm.train is erm.held_out is dataset.train
     assert not search_split(dataset, False).may_have_seen_test
 
 
@@ -90,9 +110,9 @@ def test_the_benchmarks_list_is_followed(cifar100):
     write_lists(path, xvalid, set(range(400)) - set(xvalid))
     dataset = official(load("cifar100", folder))
     data = search_data(dataset, True)
-    assert data.weights is dataset.train
-    assert torch.equal(data.architecture.pixels, dataset.test.pixels[sorted(xvalid)])
-    assert data.validation is data.architecture
+    assert data.train is dataset.train
+    assert torch.equal(data.held_out.pixels, dataset.test.pixels[sorted(xvalid)])
+    assert data.validation is data.held_out
     split = search_split(dataset, True)
     assert split.name == "all training images, x-valid by the benchmark's cifar100-test-split.txt"
     assert not split.may_have_seen_test
@@ -104,7 +124,7 @@ def test_imagenet16(tmp_path):
     write_lists(path, range(240), range(240, 480))
     dataset = official(load("imagenet16-120", tmp_path))
     data = search_data(dataset, True)
-    assert len(data.weights) == len(data.architecture) == 240
+    assert len(data.train) == len(data.held_out) == 240
     assert not search_split(dataset, True).may_have_seen_test
 
 
@@ -113,8 +133,8 @@ def test_cifar10_is_halved_by_its_list(tmp_path, test_data):
     write_lists(tmp_path / "cifar-split.txt", range(0, 10_000, 2), range(1, 10_000, 2), ("train", "valid"))
     dataset = official(load("cifar10", tmp_path))
     data = search_data(dataset, True)
-    assert torch.equal(data.weights.pixels, dataset.train.pixels[::2])
-    assert torch.equal(data.architecture.pixels, dataset.train.pixels[1::2])
+    assert torch.equal(data.train.pixels, dataset.train.pixels[::2])
+    assert torch.equal(data.held_out.pixels, dataset.train.pixels[1::2])
     assert search_split(dataset, True).name == "the benchmark's cifar-split.txt"
 
 
@@ -159,8 +179,8 @@ def test_official_list_on_a_subset_does_not_fit(tmp_path, test_data):
     dataset = load("cifar100", tmp_path)
     data = search_data(dataset, True)
     assert search_split(dataset, True).substitute
-    assert len(data.weights) == 5_000
-    assert len(data.architecture) == 500
+    assert len(data.train) == 5_000
+    assert len(data.held_out) == 500
 
 
 @pytest.mark.parametrize(
@@ -197,6 +217,7 @@ def test_any_json_is_lists_or_refused(tmp_path):
     part = st.tuples(st.just("int"), st.lists(st.integers(0, 20).map(str) | st.text(max_size=3)))
     anything = st.recursive(st.none() | st.integers() | st.text() | st.floats(), lambda x: st.lists(x))
 
+    @settings(max_examples=40)
     @given(st.dictionaries(st.sampled_from(KEYS), part | anything) | anything)
     def check(content):
         path.write_text(json.dumps(content))

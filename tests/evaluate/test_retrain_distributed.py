@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,15 +99,25 @@ def test_two_processes_train_as_one_that_works_in_halves(together, seed):
     assert found[:, 2] == pytest.approx(expected[:, 2], abs=100 * 1.5 / 355)
 
 
+def children(parent):
+    """The ids of a process's children, from /proc."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # one that has just ended
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                yield int(stat.parent.name)
+
+
 @pytest.mark.faults
-def test_killed_processes_go_on_bit_for_bit(together, tmp_path):
+@pytest.mark.parametrize("leader_is_killed", [True, False])
+def test_killed_processes_go_on_bit_for_bit(together, tmp_path, leader_is_killed):
     process = torchrun(tmp_path, "--seeds", "2")
     checkpoints = tmp_path / "checkpoints"
     while not (checkpoints.is_dir() and list(checkpoints.glob("*.pt"))):
         assert process.poll() is None, "it was over before it could be killed"
         time.sleep(0.005)
     leader = int(next((tmp_path / "claims").iterdir()).read_text().split('"pid": ')[1].split(",")[0])
-    os.kill(leader, signal.SIGKILL)
+    (follower,) = set(children(process.pid)) - {leader}
+    os.kill(leader if leader_is_killed else follower, signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode != 0
     assert list(checkpoints.glob("*.pt"))

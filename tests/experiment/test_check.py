@@ -7,25 +7,30 @@ from pathlib import Path
 import pytest
 
 import run_all
+from harness import plugins
+from harness.benchmarks import BENCHMARKS
 from harness.cli import main
+from harness.experiment import conformance
+from methods.random_search import RandomSearch
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_a_method_that_meets_the_contract(capsys, monkeypatch):
-    monkeypatch.setattr("harness.commands.check.IMAGES", 32)
+    monkeypatch.setattr("harness.commands.check.EPOCHS", 2)
+    monkeypatch.setattr("harness.commands.check.IMAGES", 16)
+    few = {name: BENCHMARKS[name] for name in ("nasbench201", "nasbench1shot1-1")}  # all: in test_contract.py
+    monkeypatch.setattr("harness.commands.check.BENCHMARKS", few)
     assert main(["check", f"{ROOT / 'tests' / 'sign_gradient.py'}:SignGradient"]) == 0
     assert capsys.readouterr().out == "SignGradient meets the contract.\n"
 
 
-def test_a_method_of_the_table_by_its_name(capsys, monkeypatch):
-    monkeypatch.setattr("harness.commands.check.EPOCHS", 2)
-    monkeypatch.setattr("harness.commands.check.IMAGES", 16)
-    assert main(["check", "setn"]) == 0
-    assert capsys.readouterr().out.startswith("setn meets the contract.\n")
-    monkeypatch.setattr("harness.experiment.conformance.examine", lambda *_, **__: [])  # seen
-    assert main(["check", "methods.setn:Setn"]) == 0
-    assert "It does not run on darts: " in capsys.readouterr().out
+@pytest.mark.parametrize("word", ["setn", "methods.setn:Setn"])
+def test_where_a_method_does_not_run_is_said(word, capsys, monkeypatch):
+    monkeypatch.setattr("harness.experiment.conformance.examine", lambda *_, **__: [])  # tests/methods/test_contract.py
+    assert main(["check", word]) == 0
+    printed = capsys.readouterr().out
+    assert printed.lower().startswith("setn meets the contract.\nit does not run on darts: ")
 
 
 def test_a_method_of_the_first_contract_is_one_line(capsys, tmp_path):
@@ -47,6 +52,31 @@ def test_a_black_box_that_meets_the_contract(capsys):
 def test_what_is_wrong_is_said(capsys):
     assert main(["check", f"{ROOT / 'tests' / 'faulty.py'}:NoMethod"]) == 1
     assert "must derive from" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name, line", [("NoReason", "raised KeyError"), ("NoOptions", "must be a dict of options")])
+def test_a_class_that_does_not_say_what_it_needs_is_one_line(name, line, capsys):
+    """Where it is asked by a command, and where it is asked before a run, perhaps for a space of other options."""
+    word = f"{ROOT / 'tests' / 'faulty.py'}:{name}"
+    assert main(["check", word]) == 2
+    printed = capsys.readouterr().err
+    assert len(printed.splitlines()) == 1
+    assert line in printed
+    (problem,) = conformance.problems(plugins.load(plugins.external(word)), BENCHMARKS["nasbench201"].full_space)
+    assert line in problem
+
+
+@pytest.mark.parametrize(
+    "attribute, value, reason",
+    [
+        *(("version", value, "must be a whole number, 1 or larger") for value in ("1.0", 1.5, 0, True, None)),
+        *((name, value, "must be a string") for name in ("paper", "family") for value in (None, 2021)),
+    ],
+)
+def test_what_a_record_could_not_say_of_a_method_is_refused(attribute, value, reason):
+    method = type("Odd", (RandomSearch,), {attribute: value})
+    (line,) = conformance.problems(method, BENCHMARKS["nasbench201"].full_space)
+    assert line == f"Odd.{attribute} {reason}, not {value!r}"
 
 
 @pytest.mark.parametrize("word", ["nowhere.py:X", "dartz", "no.module:X"])
@@ -82,6 +112,8 @@ def test_an_installed_package_offers_its_method(package, tmp_path):
         "1",
         "--set",
         "protocol.epochs=1",
+        "--controls",
+        "none",
         "--results",
         str(tmp_path / "results"),
     ]

@@ -21,7 +21,7 @@ def test_an_epoch_is_its_weight_steps_and_as_many_architecture_steps_as_the_meth
     (run,) = plan({method: built_in()[method]}, "nasbench201", "quick", ["digits"], [0], few, Path(), None)
     machine = Machine(tmp_path, Path(), None, "cpu", 1, None, None)
     search = run.search(machine)
-    assert len(search.parts.streams.weights) == 46
+    assert len(search.parts.streams.train) == 46
     monkeypatch.setattr(estimate, "measured_seconds", lambda _step, _device: 1.0)
     monkeypatch.setattr(estimate.time, "perf_counter", lambda: 0.0)
     assert estimate.epoch_seconds(search) == pytest.approx(46 + architecture_steps, rel=0.02)  # a last batch is smaller

@@ -8,15 +8,25 @@ import pytest
 import run_all
 from harness.benchmarks.nasbench201.space import NASBench201
 from harness.cli import main
-from harness.experiment import exchange
+from harness.experiment import conformance, exchange
+from harness.experiment.jobs.base import Machine
+from harness.experiment.plan import plan
 from harness.experiment.registry import built_in
 from harness.experiment.store import Store
 from harness.plugins import load
-from tests.optimizers import DrawsItsOwn, HiddenMomentum, Momentum, SignDescent
+from tests.optimizers import DrawsItsOwn, HiddenMomentum, LeavesTheSimplex, Momentum, SignDescent
 from tests.test_run_all import SMALL
 
 ROOT = Path(__file__).parents[2]
 OPTIMIZERS = ROOT / "tests" / "optimizers.py"
+
+
+BLAMED = "{}, in the place of the method's own optimizer"
+
+
+class OffTheSimplex(load(built_in()["darts"])):
+    def distribution(self):
+        return 2 * super().distribution()
 
 
 def problems_with(optimizer, method="darts"):
@@ -46,8 +56,25 @@ def test_check_takes_an_optimizer(capsys, monkeypatch):
     words = ["check", "gaea-darts-bilevel", "--space", "nasbench201"]
     assert main([*words, "--optimizer", f"{OPTIMIZERS}:MultiplicativeSign"]) == 0
     assert capsys.readouterr().out == "gaea-darts-bilevel with MultiplicativeSign meets the contract.\n"
-    assert main([*words, "--optimizer", f"{OPTIMIZERS}:LeavesTheSimplex"]) == 1
-    assert "rows on the simplex" in capsys.readouterr().out
+    assert main([*words, "--optimizer", f"{OPTIMIZERS}:LeavesTheSimplexLater"]) == 1
+    assert f"{BLAMED.format('LeavesTheSimplexLater')}: after epoch 1: GaeaDartsBilevel" in capsys.readouterr().out
+
+
+def test_an_optimizer_that_leaves_the_simplex_is_named_and_not_the_method(tmp_path):
+    (line,) = conformance.problems(load(built_in()["gaea-darts-erm"]), NASBench201(), None, (LeavesTheSimplex, {}))
+    assert line.startswith(f"{BLAMED.format('LeavesTheSimplex')}: after a step, GaeaDartsErm.distribution() must have")
+    own = f"gaea-darts-erm.optimizer={OPTIMIZERS}:LeavesTheSimplexLater"
+    small = ["protocol.channels=2", "protocol.cells=1", "protocol.epochs=1", own]
+    methods = {"gaea-darts-erm": built_in()["gaea-darts-erm"]}
+    (job,) = plan(methods, "nasbench201", "quick", ["digits"], [0], small, Path(), None)
+    work = job.begin(Machine(tmp_path, Path(), None, "cpu", 1, None, None))
+    with pytest.raises(ValueError, match=f"{BLAMED.format('LeavesTheSimplexLater')}: after epoch 1, GaeaDartsErm"):
+        next(work.epochs())
+
+
+def test_a_method_that_leaves_the_simplex_itself_is_to_blame_whatever_the_optimizer():
+    (line,) = conformance.problems(OffTheSimplex, NASBench201(), None, (SignDescent, {}))
+    assert line.startswith("OffTheSimplex.distribution() must have rows on the simplex")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +93,8 @@ def test_settings_that_nothing_reads(method, settings, changed, exchanged, idle)
 
 def test_the_files_of_external_code_are_kept_beside_the_records(tmp_path):
     method = ROOT / "tests" / "sign_gradient.py"
-    words = ["--methods", f"{method}:SignGradient,darts", "--seeds", "1", "--jobs", "1", "--results", str(tmp_path)]
+    words = ["--methods", f"{method}:SignGradient,darts", "--seeds", "1", "--jobs", "1", "--retrain", "none"]
+    words += ["--results", str(tmp_path)]
     swap = ["--set", f"darts.optimizer={OPTIMIZERS}:SignDescent", "--dataset", f"{ROOT / 'tests' / 'stripes.py'}:load"]
     assert run_all.main([*words, *swap, *SMALL, "--set", "protocol.epochs=1"]) == 0
     store = Store(tmp_path)

@@ -46,12 +46,14 @@ print(whole - peak_megabytes("cpu"))
 """
 
 
+@pytest.mark.faults
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="this system does not forget a peak")
 def test_the_peak_of_a_run_is_not_that_of_the_one_before():
     ended = subprocess.run([sys.executable, "-c", PEAKS], capture_output=True, text=True, check=True)
     assert float(ended.stdout) > 150
 
 
+@pytest.mark.faults
 def test_freed_memory_is_kept_for_the_next_step():
     otherwise = page_faults("as it is")
     if otherwise < 20_000:

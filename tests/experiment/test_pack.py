@@ -4,8 +4,10 @@ import gzip
 
 import pytest
 
+from harness.benchmarks import BENCHMARKS
 from harness.cli import main
 from harness.experiment.config import run_key
+from harness.experiment.retrainings import named_cell
 from harness.experiment.store import Store
 
 SEARCH = {
@@ -26,7 +28,14 @@ SEARCH = {
 def record(method, seed, status="done"):
     config = {**SEARCH, "method": {"name": method, "version": 1, "origin": "built-in"}, "seed": seed}
     outcome = {"cells": {"last": f"cell {seed}"}, "queries": 1, "search_seconds": 1.0, "improvements": []}
-    whole = {"schema": 2, "key": run_key(config), "config": config, "provenance": {}, "family": "x", "paper": ""}
+    whole = {
+        "schema": 2,
+        "key": run_key(config),
+        "config": config,
+        "provenance": {"dirty": False},
+        "family": "x",
+        "paper": "",
+    }
     return {**whole, "status": status, "failure": None, **(outcome if status == "done" else {})}
 
 
@@ -85,7 +94,20 @@ def test_a_corrupt_line_is_left_out_and_a_corrupt_file_quarantined(store):
 
 def test_a_folder_without_results_is_refused(tmp_path, capsys):
     assert main(["pack", str(tmp_path / "nowhere")]) == 2
-    assert capsys.readouterr().err == f"pack: {tmp_path / 'nowhere'} is not a results folder\n"
+    assert capsys.readouterr().err == f"pack: no results folder {tmp_path / 'nowhere'}: there is no such folder\n"
+
+
+def test_the_cell_of_a_packed_record_is_retrained(store, capsys):
+    cell = "|nor_conv_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
+    found = record("bohb", 9)
+    store.write({**found, "cells": {"last": cell}})
+    store.pack()
+    path = store.folder / "runs" / f"{found['key']}.json"
+    assert not path.exists()
+    assert named_cell(BENCHMARKS["nasbench201"], str(path)) == ("cell of bohb, seed 9", cell)
+    for name, reason in ((f"{'0' * 64}.json", "no file"), (path.name, "a search on nasbench201: --space nasbench201")):
+        assert main(["retrain", "--cell", str(path.with_name(name)), "--results", str(store.folder / "new")]) == 2
+        assert reason in capsys.readouterr().err
 
 
 def test_packed_records_are_merged_and_exported(store, tmp_path):

@@ -15,7 +15,7 @@ from harness.experiment import claims
 from harness.experiment import scheduler as scheduling
 from harness.experiment.claims import Claim, Watch
 from harness.experiment.store import Store
-from harness.files import write_atomically
+from harness.files import partial_name, write_atomically
 from tests.test_run_all import ROOT, SMALL, contents, run
 
 FAULTY = ROOT / "tests" / "faulty.py"
@@ -29,6 +29,7 @@ def dead_process():
     return process.pid
 
 
+@pytest.mark.faults
 def test_under_a_time_limit_one_job_is_still_one_run_at_a_time(tmp_path, monkeypatch):
     log = tmp_path / "log"
     monkeypatch.setenv("TURNS", str(log))
@@ -166,6 +167,7 @@ def test_a_run_that_hangs_ends_at_its_time_limit(tmp_path, jobs):
     assert status["darts"]["status"] == "done"
 
 
+@pytest.mark.faults
 def test_several_devices_are_used_in_parallel_one_run_each(tmp_path):
     """The CPU under two names."""
     assert run(tmp_path, "--device", "cpu,cpu:0", seeds="3", epochs=1) == 0
@@ -183,20 +185,33 @@ def test_a_free_device_is_found_and_given_back(tmp_path):
 # Files ---------------------------------------------------------------------------------------------------------------
 
 
-def test_half_written_files_of_dead_processes_are_removed(tmp_path):
+def test_half_written_files_of_dead_processes_are_removed(tmp_path, monkeypatch):
+    """Numbers of processes mean something in one container of one machine only; elsewhere the age of the file does."""
     store = Store(tmp_path)
     store.prepare()
-    host = os.uname().nodename
-    dead = tmp_path / "runs" / f".key.json.{host}.{dead_process()}.unfinished"
-    alive = tmp_path / "runs" / f".key.json.{host}.{os.getpid()}.unfinished"
-    elsewhere = tmp_path / "runs" / ".key.json.elsewhere.1.unfinished"
-    for path in (dead, alive, elsewhere):
+
+    def partial(name, **changed):
+        with monkeypatch.context() as patch:
+            for function, value in {"os.getpid": dead_process(), **changed}.items():
+                patch.setattr(f"harness.files.{function}", lambda value=value: value)
+            path = tmp_path / "runs" / partial_name(name)
         path.write_text("{")
+        return path
+
+    dead, alive = partial("dead"), partial("alive", **{"os.getpid": os.getpid()})
+    others = [
+        partial("machine", **{"socket.gethostname": "elsewhere"}),
+        partial("container", boot="the same boot pid:[2]"),
+        tmp_path / "runs" / f".earlier.{os.uname().nodename}.{dead_process()}.unfinished",  # without a container
+    ]
+    others[-1].write_text("{")
     store.prepare()
-    assert [path.exists() for path in (dead, alive, elsewhere)] == [False, True, True]
-    os.utime(elsewhere, (0, 0))
+    assert not dead.exists()
+    assert all(path.exists() for path in (alive, *others))
+    for path in others:
+        os.utime(path, (0, 0))
     store.prepare()
-    assert not elsewhere.exists()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [alive.name]
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):

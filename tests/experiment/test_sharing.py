@@ -6,14 +6,18 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import run_all
 from harness.cli import main
+from harness.commands import report
+from harness.experiment import submission
 from harness.experiment.store import Store
-from tests.report.conftest import Results
-from tests.test_run_all import SMALL
+from tests.report.conftest import CELLS, Results
 
 ROOT = Path(__file__).parents[2]
+SMALL = [*("--set", "protocol.channels=2"), *("--set", "protocol.batch_size=360"), *("--set", "protocol.epochs=1")]
+SMALL += ["--controls", "none"]
 METHOD = f"{ROOT / 'tests' / 'sign_gradient.py'}:SignGradient"
 
 
@@ -31,7 +35,7 @@ def snapshot(path):
 def searched(tmp_path_factory):
     """A search of a method of one's own and one of a built-in method, two seeds, with their report."""
     results = tmp_path_factory.mktemp("searched")
-    words = ["--methods", f"{METHOD},darts", "--seeds", "1", "--jobs", "1", "--set", "protocol.epochs=1", *SMALL]
+    words = ["--methods", f"{METHOD},darts", "--seeds", "1", "--jobs", "1", "--figures", "none", *SMALL]
     assert run_all.main([*words, "--results", str(results)]) == 0
     return results
 
@@ -77,10 +81,56 @@ def test_conflicts_and_corrupt_files_are_named_and_the_targets_results_stay(tmp_
     assert record["cells"]["last"] == "darts-0"
 
 
-def test_what_is_no_results_folder(tmp_path, capsys):
-    assert main(["merge", str(tmp_path), "--into", str(tmp_path / "c")]) == 2
-    assert "no results folder" in capsys.readouterr().err
-    assert not (tmp_path / "c").exists()
+def test_cells_of_single_epochs_of_merged_searches_are_looked_up_where_that_is_asked(tmp_path):
+    """Another search has ended with the final cell of one whose own look-ups are missing."""
+    first, second = folder(tmp_path / "a"), folder(tmp_path / "b")
+    first.run("darts", cells=(CELLS[0], CELLS[1]))
+    second.run("gdas", cells=(CELLS[1],))
+    second.look_up({(CELLS[1], "cifar10", "x-valid"): 90.0})
+    assert main(["merge", str(tmp_path / "a"), str(tmp_path / "b"), "--into", str(tmp_path / "c")]) == 0
+    store = Store(tmp_path / "c")
+
+    def known(*words):
+        options = report.parser().parse_args(["--results", str(store.folder), *words])
+        assert report.score_stored(options, store, Console()) == 0
+        return {cell for scores in store.scores() for cell in scores.frame["architecture"]}
+
+    assert known() == {CELLS[1]}
+    folder(tmp_path / "c").run("setn", cells=(CELLS[2], CELLS[3]))
+    assert known() & set(CELLS) == set(CELLS[1:])  # of the search whose final cell had no accuracy
+    assert known("--look-up", "all") >= set(CELLS)
+
+
+READERS = {
+    "export": ["export", "{}", "archive.zip"],
+    "import": ["import", "{}"],
+    "merge": ["merge", "{}", "--into", "into"],
+    "verify": ["verify", "{}"],
+    "migrate": ["migrate", "{}"],
+    "report": ["report", "--results", "{}"],
+    "compare": ["compare", "darts,gdas", "--results", "{}"],
+    "run with submissions": ["run", "--submissions", "{}"],
+    "tune with submissions": ["tune", "darts", "--submissions", "{}"],
+}
+"""Commands that read a results folder or an archive of one."""
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_what_does_not_exist_is_said_in_one_line_and_nothing_is_written(tmp_path, capsys, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    assert main([word.format("nowhere") for word in READERS[command]]) == 2
+    printed = capsys.readouterr().err
+    assert len(printed.splitlines()) == 1
+    assert "nowhere: there is no such f" in printed
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["export", "merge", "verify", "migrate"])
+def test_a_folder_with_other_content_is_no_results_folder(tmp_path, capsys, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other").mkdir()
+    assert main([word.format("other") for word in READERS[command]]) == 2
+    assert capsys.readouterr().err == f"{command}: no results folder other: it has no folder runs\n"
 
 
 def test_an_archive_brings_everything_and_has_the_same_bytes_again(searched, tmp_path, capsys):
@@ -145,6 +195,62 @@ def test_complete_results_are_verified_and_repeated_bit_for_bit(searched, capsys
     assert snapshot(searched) == before
 
 
+def test_a_submission_is_shown_as_such(searched, tmp_path, capsys):
+    """By the commands of docs/submitting.md."""
+    reference, submitted = folder(tmp_path / "reference"), tmp_path / "submissions" / "ada-signs"
+    reference.runs_with("darts", [90.0, 91.0])
+    assert main(["merge", str(searched), "--into", str(submitted)]) == 0
+    shown = ["report", "--figures", "none", "--results", str(reference.store.folder)]
+    shown += ["--submissions", str(submitted.parent)]
+    board = reference.store.folder / "tables" / "leaderboard.csv"
+    page = reference.store.folder / "leaderboard.html"
+    assert main(shown) == 0
+    assert "Verified: nothing: there is no submission.json" in page.read_text()
+    assert main(["verify", str(submitted), "--trust", "--submitter", "Ada <Lovelace>"]) == 0
+    assert "submission.json written" in " ".join(capsys.readouterr().out.split())
+    assert main(shown) == 0
+    text = page.read_text()
+    assert '<h3>ada-signs <span class="proxy">submitted by Ada &lt;Lovelace&gt;</span></h3>' in text
+    assert "records and sources: complete; accuracies: those of the installed tables; rerun: " in text
+    assert "SignGradient@" in text.partition('id="submissions"')[2].partition("</section>")[0]
+    assert "SignGradient" not in board.read_text() + text.partition('id="submissions"')[0]
+    (submitted / "scores" / "more.csv").write_text("")
+    assert main(shown) == 0
+    assert "Verified: nothing: its files were changed" in page.read_text()
+    assert main(["merge", str(submitted), "--into", str(tmp_path / "mixed")]) == 1  # the file is no table of scores
+    assert "was submitted by Ada <Lovelace>" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("[]", "{", '{"submitter": "x"}', '{"submitter": 1, "checks": {}, "sha256": ""}'),
+        *('{"submitter": "x", "checks": [], "sha256": ""}', '{"submitter": "x", "checks": 1, "sha256": ""}'),
+    ],
+)
+def test_a_malformed_submission_is_an_error(tmp_path, content):
+    (tmp_path / "submission.json").write_text(content)
+    with pytest.raises(ValueError, match=r"submission\.json: "):
+        submission.read(tmp_path)
+
+
+def test_a_folder_without_submissions_is_one_line(tmp_path, capsys):
+    folder(tmp_path)
+    words = ["report", "--figures", "none", "--results", str(tmp_path), "--submissions", str(tmp_path / "nowhere")]
+    assert main(words) == 2
+    assert "no folder of submissions" in capsys.readouterr().err
+
+
+def test_nothing_is_stated_of_results_that_are_wrong(searched, tmp_path, capsys):
+    results = shutil.copytree(searched, tmp_path / "copy")
+    shutil.rmtree(results / "scores")
+    assert main(["verify", str(results), "--no-rerun", "--submitter", "Ada"]) == 1
+    assert "submission.json is not written" in " ".join(capsys.readouterr().out.split())
+    assert not (results / "submission.json").exists()
+    with pytest.raises(SystemExit):
+        main(["verify", str(results), "--submitter", " "])
+
+
 def changed(results, change):
     """Rewrite the first record of a built-in method with a right checksum."""
     store = Store(results)
@@ -158,8 +264,8 @@ def changed(results, change):
 @pytest.mark.parametrize(
     "harm, expected",
     [
-        (lambda results: changed(results, lambda r, _: r["provenance"].update(dirty=True)), "uncommitted changes"),
-        (lambda results: changed(results, lambda r, _: r["provenance"].update(commit=None)), "which commit"),
+        (lambda results: changed(results, lambda r, _: r["provenance"].update(dirty=True)), "with changes of the code"),
+        (lambda results: changed(results, lambda r, _: r["provenance"].update(commit=None)), "which commit or release"),
         (lambda results: next((results / "sources").glob("*.py")).unlink(), "is not in sources/"),
         (lambda results: next((results / "sources").glob("*.py")).write_text("x = 1"), "or was changed"),
         (lambda results: shutil.rmtree(results / "scores"), "have no accuracies"),

@@ -37,7 +37,7 @@ import torch
 import run_all
 from harness import data, report  # noqa: F401 - imported before any fork
 from harness.benchmarks.nasbench201 import table as oracles  # noqa: F401 - imported before any fork
-from harness.commands.report import PUBLISHED
+from harness.commands.report import complete_tables
 from harness.experiment import (
     claims,
     plan,  # noqa: F401 - imported before any fork
@@ -45,7 +45,8 @@ from harness.experiment import (
 )
 from harness.experiment import scheduler as scheduling  # noqa: F401 - imported before any fork
 from harness.experiment.registry import built_in
-from harness.experiment.store import Store
+from harness.experiment.store import MEASURED, Store
+from harness.installation import PUBLISHED
 from tests.test_run_all import SMALL
 
 WORDS = [
@@ -89,7 +90,9 @@ def soak(scratch: Path, kills: int, chance: random.Random) -> dict[str, float]:
     begin = time.monotonic()
     peace, again = scratch / "peace", scratch / "again"
     finish(peace, call(peace, None))
-    report.write(Store(peace), list(built_in()), PUBLISHED)  # here for the imports and caches of drawing
+    store = Store(peace)
+    tables = complete_tables(store)
+    report.write(store, list(built_in()), PUBLISHED, complete=tables)  # here for the imports and caches of drawing
     start = time.monotonic()
     counted = counted_operations(again)
     life = time.monotonic() - start
@@ -276,7 +279,7 @@ def evidence(folder: Path) -> tuple[str, dict[str, bytes]]:
     records = store.records()
     for record in records:
         arrays = store.arrays(record["key"]) if "arrays_sha256" in record else {}
-        record["arrays"] = {name: values.tolist() for name, values in arrays.items() if name != "seconds"}
+        record["arrays"] = {name: values.tolist() for name, values in arrays.items() if name not in MEASURED}
         del record["provenance"]
         record.pop("arrays_sha256", None)
     files = [*folder.glob("scores/*.csv"), *folder.glob("tables/*.csv")]

@@ -43,7 +43,7 @@ from harness.unpickling import unpickle_plain
 from tests.test_run_all import ROOT
 
 pytestmark = pytest.mark.faults
-fuzz = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+fuzz = settings(max_examples=150, derandomize=True, suppress_health_check=list(HealthCheck))
 CONFIG = {
     "schema": 2,
     "kind": "one-shot",
@@ -167,7 +167,10 @@ def test_a_checkpoint_is_read_whole_or_set_aside(store, content):
 @cache
 def state():
     content = io.BytesIO()
-    torch.save({"threads": 1, "search": {"next_epoch": 1}, "logs": [{"loss": torch.ones(1)}]}, content)
+    torch.save(
+        {"sessions": [{"epoch": 1, "threads": 1}], "search": {"next_epoch": 1}, "logs": [{"loss": torch.ones(1)}]},
+        content,
+    )
     return content.getvalue()
 
 
@@ -176,7 +179,7 @@ def state():
 def test_a_checkpoint_with_the_right_checksum_is_loaded_or_set_aside(store, content):
     store.write_checkpoint(KEY, content)
     found = checkpoints.load(store, KEY)
-    assert found is None or isinstance(found["threads"], int)
+    assert found is None or isinstance(found["sessions"][0]["threads"], int)
 
 
 @fuzz

@@ -16,7 +16,7 @@ SIZES = {"channels": 4, "cells": 3, "epochs": 2, "batch_size": 6, "image_size": 
 SHARES = {"weights_share": 0.5, "architecture_share": 0.25}
 SEARCH = ["--space", "darts", "--dataset", "imagenet", "--profile", "paper", "--methods", "gaea-pc-darts"]
 SEARCH += [word for name, value in {**SIZES, **SHARES}.items() for word in ("--set", f"protocol.{name}={value}")]
-SEARCH += ["--figures", "none", "--retrain", "none", "--seeds", "2"]
+SEARCH += ["--figures", "none", "--retrain", "none", "--controls", "none", "--seeds", "2"]
 RETRAIN = ["--cell", "PC_DARTS_cifar", "--dataset", "imagenet", "--seeds", "2", "--auxiliary-weight", "0"]
 RETRAIN += ["--cells", "3", "--channels", "4", "--image-size", "32", "--epochs", "2"]
 RETRAIN += ["--batch-size", "6", "--schedule", "cosine"]

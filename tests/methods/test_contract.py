@@ -8,14 +8,14 @@ import torch
 from torch import nn
 
 from harness import plugins
-from harness.api import BlackBox, OneShot
+from harness.api import BlackBox, OneShot, TrainingFree
 from harness.benchmarks import BENCHMARKS, NASBench201
 from harness.data import load, search_data
 from harness.experiment import conformance
 from harness.experiment.registry import built_in, members, select
 from harness.search.cost import KINDS
 from harness.search.loop import Search
-from tests.problems import ONE_SHOT, budget, build_supernet, small
+from tests.problems import OF_EVERY_KIND, ONE_SHOT, budget, build_supernet, every_time, small
 from tests.sign_gradient import SignGradient
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def data():
 
 
 FEW = {"enas": {"steps": 2, "samples": 3, "candidates": 3, "last_candidates": 4}}
-FEW["shapley-nas"] = {"samples": 1}
+FEW |= {"shapley-nas": {"samples": 1}, "sdarts-adv": {"steps": 2}}
 FEW |= {name: {"candidates": 5} for name in ("random-search-ws", "setn")}
 FEW |= {"darts-es": {"products": 3}}
 FEW |= {name: {"tuning_epochs": 2} for name in ("darts-pt", "darts-pt-fixed")}
@@ -50,11 +50,22 @@ def short(space, name, **changes):
     return budget("quick", space, "digits", name, small).protocol
 
 
+ITERATIONS_COUNT = ("idarts", "oles")
+"""What they do in an iteration depends on the one before."""
+SPACES = [("nasbench201", False), ("nasbench201", True), ("darts", True), ("nasbench1shot1-2", False)]
+"""With and without the zero operation."""
+
+
+def is_quick(name, space, zero_operation):
+    """Every method on one space, and on every other one of every kind; on the largest, one of samples (of a part of
+    the channels: tests/search/test_imagenet.py)."""
+    return (space, zero_operation) == SPACES[0] or (name in OF_EVERY_KIND and (space != "darts" or name == "gdas"))
+
+
 @pytest.mark.parametrize(
-    "space, zero_operation",
-    [("nasbench201", False), ("nasbench201", True), ("darts", True), ("nasbench1shot1-2", False)],
+    "name, space, zero_operation",
+    every_time([(name, *space) for name in [*ONE_SHOT, "outside"] for space in SPACES], is_quick),
 )
-@pytest.mark.parametrize("name", [*ONE_SHOT, "outside"])
 def test_method_meets_the_contract(name, space, zero_operation, data):
     """Simplex, determinism, and resuming after every epoch: `conformance.examine`."""
     cls = class_of(name)
@@ -63,7 +74,7 @@ def test_method_meets_the_contract(name, space, zero_operation, data):
         assert reason in conformance.problems(cls, BENCHMARKS[space].full_space)[0]
         return
     benchmark, images = small(name, space)
-    pairs = 2 if space == "nasbench201" else 1  # of batches, an epoch
+    pairs = 2 if space == "nasbench201" and name in (*OF_EVERY_KIND, *ITERATIONS_COUNT) else 1  # of batches, an epoch
     protocol = short(space, name, zero_operation=zero_operation, batch_size=images // pairs)
     few = conformance.few(data(cls), images)
     assert conformance.examine(cls, benchmark, few, protocol, FEW.get(name)) == []
@@ -91,7 +102,7 @@ PASSES = {
     "gaea-pc-darts": {"mixture": (2, 2)},
     "gaea-gdas": {"sampled": (2, 2)},
     "sdarts-rs": {"mixture": (2, 2)},
-    "sdarts-adv": {"mixture": (2, 2), "evaluation": (7 + 2, 7)},  # the attack, and the two losses that are compared
+    "sdarts-adv": {"mixture": (2, 2), "evaluation": (2 + 2, 2)},  # the attack, and the two losses that are compared
     "beta-darts": {"mixture": (2, 2)},
     "darts-es": {"mixture": (5 + 1 / 4, 5 + (1 + 3) / 4)},  # in 4 iterations, and once a gradient with 3 products
     "drnas": {"mixture": (2, 2)},
@@ -116,19 +127,18 @@ def test_the_cost_of_every_method_is_tested():
 
 @pytest.mark.parametrize("name", PASSES)
 def test_passes_are_those_of_the_algorithm_box(name, data):
-    """40 images of each kind, in batches of 10; with 5 candidates, a validation batch each, and the validation."""
+    """10 images of each kind in a batch, 4 batches where something is done in every fourth iteration; with 5
+    candidates, a validation batch each, and the validation."""
     cls = class_of(name)
-    log = next(
-        search_of(
-            cls, data(cls), settings={**FEW.get(name, {}), **({"warmup": 0.0} if name in WARMED_UP else {})}
-        ).epochs()
-    )
-    validated = 40 if cls.bilevel else 0
+    images = 40 if any(passes % 1 for steps in PASSES[name].values() for passes in steps) else 10
+    settings = {**FEW.get(name, {}), **({"warmup": 0.0} if name in WARMED_UP else {})}
+    log = next(search_of(cls, conformance.few(data(cls), images), settings=settings).epochs())
+    validated = images if cls.bilevel else 0
     candidates = 5 if name in ("setn", "random-search-ws") else 0
     for kind, forward, backward in zip(KINDS, log.forward_images, log.backward_images, strict=True):
         steps = PASSES[name].get(kind, (0, 0))
         after = validated * (1 + candidates) if kind == "evaluation" else 0
-        assert (forward, backward) == (40 * steps[0] + after, 40 * steps[1]), kind
+        assert (forward, backward) == (images * steps[0] + after, images * steps[1]), kind
 
 
 def test_the_controller_of_enas_is_trained_on_evaluations_after_the_epoch(data):
@@ -150,7 +160,7 @@ def test_every_term_of_idarts_costs_two_passes(terms, data):
 
 def test_shapley_nas_removes_every_option_in_every_order_after_the_warm_up(data):
     cls = class_of("shapley-nas")
-    logs = list(search_of(cls, data(cls), settings={"samples": 2, "threshold": 0.0}).epochs())
+    logs = list(search_of(cls, data(cls), settings={"samples": 2, "threshold": 0.0}, batch_size=40).epochs())
     evaluated, validation = 40 * 2 * (1 + 30), 40
     assert [log.forward_images.tolist() for log in logs] == [
         [40, 0, validation],
@@ -161,7 +171,7 @@ def test_shapley_nas_removes_every_option_in_every_order_after_the_warm_up(data)
 
 def test_a_frozen_epoch_has_no_architecture_steps_and_costs_half(data):
     cls = class_of("pc-darts")
-    frozen, active, _ = search_of(cls, data(cls), settings={"warmup": 0.3}).epochs()
+    frozen, active, _ = search_of(cls, data(cls), settings={"warmup": 0.3}, batch_size=40).epochs()
     assert (frozen.backward_images.tolist(), active.backward_images.tolist()) == ([40, 0, 0], [80, 0, 0])
     ratio = active.multiply_adds[1] / frozen.multiply_adds[1]
     assert ratio == 1.5, "of w: gradients of the features and of w; of the architecture: of the features"
@@ -183,20 +193,20 @@ class EndsEarly(SignGradient):
 
 def test_a_method_may_finish_before_its_budget_and_stays_finished(data):
     images = data(EndsEarly)
-    search = search_of(EndsEarly, images, epochs=4)
+    sizes = {"epochs": 4, "batch_size": 40}
+    search = search_of(EndsEarly, images, **sizes)
     assert len(list(search.epochs())) == 2
     assert list(search.epochs()) == []
-    resumed = search_of(EndsEarly, images, epochs=4)
+    resumed = search_of(EndsEarly, images, **sizes)
     resumed.load_state_dict(search.state_dict())
     assert list(resumed.epochs()) == []
-    begun = search_of(EndsEarly, images, epochs=4)
+    begun = search_of(EndsEarly, images, **sizes)
     next(begun.epochs())
-    resumed = search_of(EndsEarly, images, epochs=4)
+    resumed = search_of(EndsEarly, images, **sizes)
     resumed.load_state_dict(begun.state_dict())
     assert len(list(resumed.epochs())) == 1
-    assert (
-        conformance.examine(EndsEarly, BENCHMARKS["nasbench201"], images, short("nasbench201", "darts", epochs=4)) == []
-    )
+    protocol = short("nasbench201", "darts", **sizes)
+    assert conformance.examine(EndsEarly, BENCHMARKS["nasbench201"], images, protocol) == []
 
 
 class Hooks(SignGradient):
@@ -316,7 +326,7 @@ class NamedAsTheProtocol(SignGradient):
 
 
 def test_conformance_finds_what_is_wrong(data):
-    protocol = budget("quick", "nasbench201", "digits", "x", {"epochs": 2, "channels": 2, "batch_size": 10}).protocol
+    protocol = budget("quick", "nasbench201", "digits", "x", {"epochs": 2, "channels": 2, "batch_size": 40}).protocol
     nasbench201 = BENCHMARKS["nasbench201"]
     (line,) = conformance.examine(Forgetful, nasbench201, data(Forgetful), protocol)
     assert "resumed" in line
@@ -364,7 +374,7 @@ def test_every_method_file_is_short_and_alone():
 def test_every_method_says_what_it_is():
     for name, entry in built_in().items():
         cls = plugins.load(entry)
-        assert issubclass(cls, BlackBox | OneShot), name
+        assert issubclass(cls, BlackBox | OneShot | TrainingFree), name
         assert cls.paper, name
         assert cls.family, name
 

@@ -52,7 +52,7 @@ def test_the_divergence_from_the_flat_distribution_is_the_official_regulariser(g
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 3))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_samples_and_divergence_are_those_of_the_options_alone(seed, spread):
     torch.manual_seed(seed)
     method = at(Drnas(Uneven(), init_std=spread), spread * torch.randn(Uneven().shape).double())

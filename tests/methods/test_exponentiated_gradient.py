@@ -62,7 +62,7 @@ def test_the_optimizer_checks_its_settings_and_skips_what_has_no_gradient():
 
 
 @pytest.mark.filterwarnings("ignore:Values in x were outside bounds")  # of older solvers, about themselves
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20, derandomize=True)
 @given(seed=st.integers(0, 10_000), k=st.integers(2, 8), lr=st.sampled_from([0.01, 0.1, 1.0]))
 def test_step_minimises_the_mirror_descent_objective(seed, k, lr):
     """argmin over the simplex of lr <g, u> + KL(u || theta), found here by a general-purpose solver."""

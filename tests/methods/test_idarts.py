@@ -76,7 +76,7 @@ class Quadratic(nn.Module):
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 0.3), st.integers(0, 3))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_equals_the_hypergradient_by_double_differentiation(seed, rate, terms):
     torch.manual_seed(seed)
     method = Idarts(NASBench201(), init_std=1.0, weight_steps=1, terms=terms, radius=1e-5, hessian_radius=1e-5)

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cosine_similarity
 
-from harness.benchmarks import DARTS, NASBench201
+from harness.benchmarks import NASBench201
 from methods.darts import Darts
 from methods.lambda_darts import SIMILARITIES, LambdaDarts, alignment, gradient_of_alignment
 from tests.methods.reference import EXACT, PLAIN_SGD, at, toy_problem, vectors
-from tests.problems import problem_of
+from tests.problems import FewOperations, problem_of
 from tests.two_edges import TwoEdges
 from tests.uneven_space import Uneven, UnevenSupernet
 
@@ -89,7 +89,9 @@ def measured_alignment(problem, numbers):
     return torch.stack([cosine_similarity(g[i].flatten(), g[j].flatten(), dim=0) for i, j in pairs]).mean()
 
 
-@pytest.mark.parametrize("space, cells, aligned", [(NASBench201(), 1, [0, 1, 2]), (DARTS(), 5, [0, 2, 4])])
+@pytest.mark.parametrize(
+    "space, cells, aligned", [(NASBench201(), 1, [0, 1, 2]), (FewOperations.full_space, 5, [0, 2, 4])]
+)
 def test_the_weight_step_descends_the_mean_cosine_between_the_cells(space, cells, aligned):
     """Along a random direction, against differences of the cosines of the supernet. Of five cells of the DARTS space
     the second and the fourth reduce."""
@@ -112,7 +114,7 @@ def test_the_weight_step_descends_the_mean_cosine_between_the_cells(space, cells
 
 def test_nothing_is_aligned_where_one_cell_reads_the_first_ones_rows():
     """Of three cells of the DARTS space, two reduce."""
-    assert same_step(problem_of(LambdaDarts(DARTS(), init_std=1.0), epoch=1, **PLAIN_SGD))
+    assert same_step(problem_of(LambdaDarts(FewOperations.full_space, init_std=1.0), epoch=1, **PLAIN_SGD))
 
 
 def test_is_darts_where_there_is_one_cell():

@@ -5,11 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.benchmarks import DARTS, NASBench201
+from harness.benchmarks import NASBench201
 from methods.darts import Darts
 from methods.oles import Oles, similarity
 from tests.methods.reference import EXACT, vectors
-from tests.problems import problem_of
+from tests.problems import FewOperations, problem_of
 
 OPERATIONS = {"sep": 4, "dil": 2}
 """Name in the vectors -> number of tensors."""
@@ -77,7 +77,7 @@ def test_sums_of_one_more_than_the_window_are_divided_by_the_window_and_freezing
     assert method.frozen == [0, 2]
 
 
-@pytest.mark.parametrize("space", [NASBench201(), DARTS()])
+@pytest.mark.parametrize("space", [NASBench201(), FewOperations.full_space], ids=lambda space: space.name)
 def test_gradients_of_both_steps_are_compared_and_frozen_operations_stand_still(space):
     problem = problem_of(Oles(space, lr=0.0, threshold=9.0, window=1), gradient_clip=0.1)  # no sum reaches it
     method = problem.parts.method

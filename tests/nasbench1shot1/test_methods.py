@@ -103,6 +103,7 @@ def results(test_data, tmp_path_factory):
     assert main([str(test_data / "nasbench101" / "nasbench101.npz"), str(folder / "table.npz")]) == 0
     words = ["--space", SPACE.name, "--methods", "gaea-pc-darts,darts", "--seeds", "1", "--jobs", "1"]
     words += ["--set", "protocol.epochs=2", "--set", "protocol.batch_size=400", "--table", str(folder / "table.npz")]
+    words += ["--controls", "none"]
     assert run_all.main([*words, "--figures", "svg", "--results", str(folder)]) == 0
     return folder
 
@@ -129,7 +130,8 @@ def test_accuracies_and_regrets_are_those_of_the_table_and_the_published_optimum
 
 def test_everything_is_drawn(results):
     kinds = {path.name.split(f"-{SPACE.name}")[0] for path in (results / "figures").glob("*.svg")}
-    assert {"entropy", "theta", "accuracy", "final", "regret", "regret-by-epoch", "cells", "supernet"} <= kinds
+    assert {"entropy", "theta", "accuracy", "final", "regret-by-passes", "regret-by-epoch", "supernet"} <= kinds
+    assert "cells-darts" in kinds
     entropy = next((results / "figures").glob("entropy-*.svg")).read_text()
     assert all(f"<!-- {name} -->" in entropy for name in ("operations", "inputs", "output"))
     regret = next((results / "figures").glob("regret-by-epoch-*.svg")).read_text()

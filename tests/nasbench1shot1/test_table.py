@@ -130,13 +130,13 @@ def test_black_boxes_need_held_out_accuracies(path, tmp_path):
     drawn = {seconds: accuracy for accuracy, seconds in (oracle.query(arch, rng) for _ in range(40))}
     accuracies = 100 / IMAGES * table.held_out[number]
     assert drawn == pytest.approx(dict(zip(table.seconds[number].tolist(), accuracies.tolist(), strict=True)))
-    words = ["--space", NAME, "--methods", "regularized-evolution", "--seeds", "1", "--figures", "none"]
+    words = ["--space", NAME, "--methods", "regularized-evolution", "--seeds", "1", "--jobs", "1", "--figures", "none"]
     words += ["--table", str(tmp_path / "table.npz"), "--set", "protocol.budget_seconds=1e5"]
     assert run_all.main([*words, "--results", str(tmp_path / "results")]) == 0
 
 
 def test_without_a_table_one_line_says_what_is_missing(tmp_path, capsys):
-    words = ["--space", NAME, "--methods", "random-cell", "--seeds", "1", "--figures", "none"]
+    words = ["--space", NAME, "--methods", "random-cell", "--seeds", "1", "--jobs", "1", "--figures", "none"]
     assert run_all.main([*words, "--results", str(tmp_path / "results")]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "get no accuracies: its accuracies are those of NAS-Bench-101, from --table FILE" in printed

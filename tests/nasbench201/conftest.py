@@ -1,30 +1,16 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from harness.benchmarks.nasbench201.space import CELLS
 from harness.benchmarks.nasbench201.table import Metric, Table, open_table
-from harness.benchmarks.nasbench201.table.convert import read_csv
 from harness.benchmarks.nasbench201.table.table import Accuracies
 
 
 @pytest.fixture(scope="session")
 def bundled() -> Table:
     return open_table()
-
-
-@pytest.fixture(scope="session")
-def csv_file(test_data: Path) -> Path:
-    return test_data / "nasbench201" / "nasbench201.csv.gz"
-
-
-@pytest.fixture(scope="session")
-def full(csv_file: Path) -> Table:
-    """The table with everything: both epochs, every split."""
-    return read_csv(csv_file)[0]
 
 
 @pytest.fixture

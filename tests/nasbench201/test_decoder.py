@@ -16,7 +16,6 @@ from harness.benchmarks.nasbench201 import decoder
 from harness.benchmarks.nasbench201.decoder import Decoded, Interval, Printed, decode, main, rounded
 from harness.benchmarks.nasbench201.space import CELLS
 from harness.benchmarks.nasbench201.table import Metric, Table, cell_numbers
-from harness.benchmarks.nasbench201.table.convert import read_csv
 from harness.benchmarks.nasbench201.table.table import Accuracies, cell_strings
 
 ROOT = Path(__file__).parents[2]
@@ -27,18 +26,6 @@ ALL_SKIP = "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|ski
 CIFAR10 = Metric("cifar10", "test", 200)
 CIFAR100 = Metric("cifar100", "ori-test", 200)
 IMAGENET = Metric("imagenet16-120", "ori-test", 200)
-
-
-@pytest.fixture(scope="session")
-def full(test_data: Path) -> Table:
-    return read_csv(test_data / "nasbench201" / "nasbench201.csv.gz")[0]
-
-
-@pytest.fixture(scope="session")
-def file(full: Table, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("table") / "full.npz"
-    full.save(path)
-    return str(path)
 
 
 def printed(metric: Metric, mean: str, std: str | None = None) -> Printed:
@@ -83,7 +70,7 @@ def test_the_published_single_level_row_is_no_other_cells(full: Table) -> None:
     "metric, mean, std, values",
     [
         (CIFAR100, "71.87", "0.57", [72.0167, 71.36, 72.7433, 71.36]),
-        (IMAGENET, "45.69", "0.56", [45.2, 46.1333, 45.0833, 46.3556]),
+        pytest.param(IMAGENET, "45.69", "0.56", [45.2, 46.1333, 45.0833, 46.3556], marks=pytest.mark.faults),
     ],
 )
 def test_the_published_bilevel_row_is_among_many(
@@ -109,10 +96,12 @@ def test_the_published_bilevel_row_is_among_many(
         ({"cifar10:test": "93.97", "cifar100:x-test": "70.86", "imagenet16-120:x-test": "43.63"}, []),
     ],
 )
-def test_rows_of_one_cell(file: str, row: dict[str, str], cells: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_of_one_cell(
+    full_table: str, row: dict[str, str], cells: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     """The last, printed for ResNet in the literature, is of an older file of the benchmark."""
     means = [argument for column, mean in row.items() for argument in ("--mean", f"{column}={mean}")]
-    assert main(["--table", file, *means]) == (0 if cells else 1)
+    assert main(["--table", full_table, *means]) == (0 if cells else 1)
     output, errors = capsys.readouterr()
     assert errors == ""
     assert output.startswith(f"{len(cells) or 'no'} solution\n")
@@ -127,9 +116,9 @@ def test_a_row_whose_dataset_names_are_mixed_up_has_no_cell(full: Table) -> None
     assert (alone.total, both.total) == (1, 0)
 
 
-def test_the_command_line_for_several_cells(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_for_several_cells(full_table: str, capsys: pytest.CaptureFixture[str]) -> None:
     row = ["--mean", "cifar100:ori-test=73.43", "--std", "cifar100:ori-test=0.13", "-n", "4", "--ddof", "0"]
-    assert main(["--table", file, *row]) == 0
+    assert main(["--table", full_table, *row]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "1 solution",
         "1. cifar100 ori-test at 200 epochs: 73.4275 ± 0.1313",
@@ -150,9 +139,9 @@ def test_cells_with_equal_values_are_one_solution(full: Table) -> None:
         assert multisets(both) == [{cell: 1}]
 
 
-def test_a_long_list_is_cut_and_says_so(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_list_is_cut_and_says_so(full_table: str, capsys: pytest.CaptureFixture[str]) -> None:
     row = ["--mean", "cifar100:ori-test=71.87", "--std", "cifar100:ori-test=0.57", "-n", "4", "--limit", "3"]
-    assert main(["--table", file, *row]) == 0
+    assert main(["--table", full_table, *row]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith(" solutions, of which 3 are listed")
     assert sum(line[0].isdigit() for line in lines[1:]) == 3
@@ -175,7 +164,7 @@ def inside(value: float, interval: Interval | None) -> bool:
     return interval is None or interval.low <= value <= interval.high
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
     different=st.integers(1, 9),
@@ -280,9 +269,9 @@ MEAN = ["--mean", "cifar10:test=91.63"]
     ],
 )
 def test_one_line_says_what_is_wrong(
-    file: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    full_table: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--table", file, *arguments]) == 2
+    assert main(["--table", full_table, *arguments]) == 2
     output, errors = capsys.readouterr()
     assert output == ""
     assert errors.startswith("error: ")
@@ -306,7 +295,7 @@ def test_cells_without_the_numbers_are_left_out(tmp_path: Path, capsys: pytest.C
     assert "no solution" in capsys.readouterr().out
 
 
-def test_runs_as_a_module_without_torch(file: str) -> None:
+def test_runs_as_a_module_without_torch(full_table: str) -> None:
     command = [
         sys.executable,
         "-W",
@@ -316,7 +305,7 @@ def test_runs_as_a_module_without_torch(file: str) -> None:
         "-m",
         "harness.benchmarks.nasbench201.decoder",
         "--table",
-        file,
+        full_table,
     ]
     done = subprocess.run(
         [*command, "--mean", "cifar10:test=94.36"], cwd=ROOT, capture_output=True, text=True, check=False

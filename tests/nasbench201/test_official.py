@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import nats_bench
 import numpy as np
 import pytest
 
@@ -46,6 +45,13 @@ def copy(folder: Path, tmp_path: Path) -> Path:
     shutil.copytree(folder, tmp_path / "copy")
     (tmp_path / "copy").chmod(0o755)
     return tmp_path / "copy"
+
+
+def package(folder: Path) -> Any:
+    """The package of the benchmark, on the sample."""
+    import nats_bench  # loads for a second, and only here
+
+    return nats_bench.create(str(folder), "tss", fast_mode=True, verbose=False)
 
 
 def whole_file(folder: Path, path: Path) -> Path:
@@ -93,7 +99,7 @@ def test_every_value_is_that_of_the_csv(table: Table, full: Table) -> None:
 def test_every_value_is_that_of_the_package(table: Table, folder: Path, index: int, epochs: int) -> None:
     """Mean over the trials, in whichever order numpy sums; ori-test as the package records it, to the single precision
     of its halves."""
-    api = nats_bench.create(str(folder), "tss", fast_mode=True, verbose=False)
+    api = package(folder)
     cell = cell_numbers([api.arch(index)])
     for dataset, name in DATASETS.items():
         info = api.get_more_info(index, name, hp=str(epochs), is_random=False)
@@ -116,14 +122,14 @@ def test_every_value_is_that_of_the_package(table: Table, folder: Path, index: i
 
 
 def test_cifar10_test_is_not_that_of_the_half_training_set(table: Table, folder: Path) -> None:
-    api = nats_bench.create(str(folder), "tss", fast_mode=True, verbose=False)
+    api = package(folder)
     wrong = api.get_more_info(11, "cifar10-valid", hp="200", is_random=False)["test-accuracy"]
     assert abs(table.accuracy(CELLS[1:2], "cifar10", "test")[0] - wrong) > 1
 
 
 def test_trials_are_in_the_order_of_the_seeds(table: Table, folder: Path) -> None:
     """Also where the package means over them: x-test trial by trial."""
-    results = nats_bench.create(str(folder), "tss", fast_mode=True, verbose=False).query_by_index(11, hp="200")
+    results = package(folder).query_by_index(11, hp="200")
     expected = [results.get_metrics("cifar100", "x-test", is_random=seed)["accuracy"] for seed in (777, 888, 999)]
     assert table.trial_accuracies(CELLS[1:2], "cifar100", "x-test").tolist() == [expected]
 

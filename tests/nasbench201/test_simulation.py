@@ -7,7 +7,7 @@ import pytest
 
 from harness.benchmarks import NASBench201
 from harness.benchmarks.base import Signal
-from harness.benchmarks.nasbench201.simulation import queries, signal_epochs, trials_averaged
+from harness.benchmarks.nasbench201.simulation import queried_epochs, queries, trials_averaged
 from harness.benchmarks.nasbench201.space import all_cells
 from harness.benchmarks.nasbench201.table import Table, cell_numbers, open_table
 from harness.benchmarks.nasbench201.table.metrics import Cost
@@ -57,7 +57,7 @@ def test_what_cannot_be_answered_is_an_error():
 
 def test_the_bundled_table_offers_200_epochs_at_the_price_of_12():
     table = open_table()
-    assert (signal_epochs(table), trials_averaged(table)) == (200, 1)
+    assert (queried_epochs(table), trials_averaged(table)) == (200, 1)
     cell = NASBench201().random(np.random.default_rng(0))
     accuracy, price = queries(table)(cell, None)
     numbers = cell_numbers([cell])
@@ -90,15 +90,10 @@ def test_seconds_of_an_evaluation_are_the_tables_own_if_it_has_them():
     assert queries(with_them)(list(all_cells())[7], None).seconds == pytest.approx(training + 7)
 
 
-def test_a_table_with_means_after_12_epochs_offers_those(test_data, tmp_path):
-    from harness.benchmarks.nasbench201.table.convert import main as convert
-
-    path = tmp_path / "table.npz"
-    assert convert([str(test_data / "nasbench201" / "nasbench201.csv.gz"), str(path)]) == 0
-    table = Table.load(path)
-    assert (signal_epochs(table), trials_averaged(table)) == (12, 2)
-    means = table.accuracy(np.arange(15625), "cifar10", "x-valid", 12)[0]
-    query, rng = queries(table), np.random.default_rng(0)
+def test_a_table_with_means_after_12_epochs_offers_those(full):
+    assert (queried_epochs(full), trials_averaged(full)) == (12, 2)
+    means = full.accuracy(np.arange(15625), "cifar10", "x-valid", 12)[0]
+    query, rng = queries(full), np.random.default_rng(0)
     for number, cell in zip(range(5), all_cells(), strict=False):
         assert query(cell, rng).accuracy == query(cell, None).accuracy == means[number]
     # About 105 queries in 12,000 s.
@@ -116,5 +111,5 @@ def test_the_mean_of_trials_is_an_override_that_names_the_row(tmp_path, override
         trials = table.trial_accuracies(number, "cifar10", "x-valid")[0]
         assert (accuracy == table.accuracy(number, "cifar10", "x-valid")[0][0]) == bool(overrides)
         assert (accuracy in trials) == (not overrides)
-    row = label({"config": job.config, "provenance": {}})
+    row = label({"config": job.config, "provenance": {"dirty": False}})
     assert ("mean_of_trials=true" in row.details) == bool(overrides)

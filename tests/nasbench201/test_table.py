@@ -16,12 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.benchmarks import NASBench201
+from harness.benchmarks.nasbench201.benchmark import TableLookup
 from harness.benchmarks.nasbench201.space import CELLS, all_cells, index
 from harness.benchmarks.nasbench201.table import Metric, NotInTableError, Table, TableError, cell_numbers, open_table
 from harness.benchmarks.nasbench201.table.file import MAX_BYTES
 from harness.benchmarks.nasbench201.table.table import Accuracies, Cost, cell_strings
 
-deterministic = settings(derandomize=True, deadline=None)
+deterministic = settings(derandomize=True, max_examples=100)
 ALL = np.arange(CELLS)
 DATASETS = ("cifar10", "cifar100", "imagenet16-120")
 ALL_SKIP = "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|"
@@ -216,6 +217,36 @@ def test_what_the_bundled_table_lacks(bundled: Table, dataset: str, split: str, 
         bundled.accuracy([0], dataset, split, epochs)
     assert isinstance(error.value, LookupError)
     assert "\n" not in str(error.value)
+
+
+def test_ranks_count_the_cells_that_are_better(small: Table) -> None:
+    names = [cell_strings()[number] for number in (CELLS - 1, 0, CELLS - 3)]
+    assert small.ranks(names, "cifar10", "test").tolist() == [1, CELLS, 3]
+    assert small.ranks(names, "cifar10", "x-valid") is None
+
+
+def test_equal_cells_share_the_better_rank() -> None:
+    values = np.full((CELLS, 1), 50.0)
+    values[7], values[:3] = 60.0, 40.0
+    table = Table("numbers made up", {Metric("cifar10", "test", 200): Accuracies(values)}, {})
+    names = [cell_strings()[number] for number in (7, 5, 2)]
+    assert table.ranks(names, "cifar10", "test").tolist() == [1, 2, CELLS - 2]
+
+
+def test_an_incomplete_table_ranks_nothing() -> None:
+    values = np.full((CELLS, 1), 50.0)
+    values[3] = np.nan
+    table = Table("numbers made up", {Metric("cifar10", "test", 200): Accuracies(values)}, {})
+    assert table.ranks([cell_strings()[7]], "cifar10", "test") is None
+
+
+def test_installed_table_ranks_validation_accuracies_only(bundled: Table) -> None:
+    best = bundled.best_cells()
+    found = TableLookup(bundled).ranks([*best, "no cell"])
+    assert set(found["architecture"]) == set(best)
+    assert set(found["split"]) == {"x-valid"}
+    assert (found.groupby("dataset")["rank"].min() == 1).all()
+    assert (found["rank_of"] == CELLS).all()
 
 
 def test_a_cost_that_the_table_lacks(full: Table, bundled: Table) -> None:

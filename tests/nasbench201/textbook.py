@@ -158,3 +158,24 @@ def official_names(network: nn.Module, space: NASBench201, cells: int) -> dict[s
                             names[f"{official}.2.{statistic}"] = (f"{prefix}.norms.{source}.{statistic}", norm_rows)
             number, ours = number + 1, ours + 1
     return names
+
+
+def share_weights(supernet, textbook, space, cells):
+    """Give the textbook network the supernet's weights; its convolution biases, which cancel, become zero."""
+    ours = supernet.state_dict()
+    theirs = {name: torch.zeros_like(value) for name, value in textbook.state_dict().items() if name.endswith("bias")}
+    norms = [f"stages.{s}.0.body.{at}" for s in (1, 2) for at in (2, 5)]
+    for official, (name, rows) in official_names(supernet, space, cells).items():
+        if name in ours:
+            theirs[official] = ours[name][rows]
+    statistics = ("running_mean", "running_var")
+    for statistic in statistics:
+        theirs[f"stem.1.{statistic}"] = ours[f"stem.1.{statistic}"]
+        theirs[f"lastact.0.{statistic}"] = ours[f"last_norm.{statistic}"]
+        blocks = (cells, cells, 2 * cells + 1, 2 * cells + 1)
+        for norm, block in zip(norms, blocks, strict=True):
+            conv = "conv_a" if norm.endswith("2") else "conv_b"
+            theirs[f"cells.{block}.{conv}.op.2.{statistic}"] = ours[f"{norm}.{statistic}"]
+    missing, unexpected = textbook.load_state_dict(theirs, strict=False)
+    assert not unexpected
+    assert all(name.endswith("num_batches_tracked") for name in missing), missing

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from itertools import combinations
+from itertools import combinations, islice, product
 from math import dist
 
 import numpy as np
@@ -34,10 +33,9 @@ def graphs(text):
     return DARTS().graph(DARTS().from_string(text))
 
 
-def drawn(counts):
-    space = DARTS() if "Genotype" in next(iter(counts["darts"])) else SPACE
-    pictures = {text: space.graph(space.from_string(text)) for text in counts["darts"]}
-    return cells.figure(counts, pictures, "title")
+def drawn(seeds):
+    space = DARTS() if "Genotype" in next(iter(seeds)) else SPACE
+    return cells.figure(seeds, {text: space.graph(space.from_string(text)) for text in seeds}, "title")
 
 
 @given(st.lists(st.sampled_from(SPACE.operations), min_size=6, max_size=6).map(tuple))
@@ -88,22 +86,23 @@ def _texts(figure):
 
 
 def _captions(figure):
-    return [text for text in _texts(figure) if re.fullmatch(r"\w+: \d+ of \d+", text)]
+    return [text for text in _texts(figure) if re.fullmatch(r"\d+ of \d+: seeds? .*|[\d. /–]+ %", text)]
 
 
-def test_figure_counts_the_searches_of_each_cell():
-    figure = drawn({"darts": Counter({CELLS[0]: 1, CELLS[1]: 3})})
-    assert _captions(figure) == ["cell: 3 of 4", "cell: 1 of 4"]
+def test_figure_names_the_searches_of_each_cell_and_its_accuracy():
+    measured = {CELLS[0]: "94.36 / 73.51 %"}
+    figure = cells.figure({CELLS[0]: [5], CELLS[1]: [4, 0, 1]}, PICTURES, "title", measured, "accuracy on a / b")
+    assert _captions(figure) == ["3 of 4: seeds 0-1, 4", "1 of 4: seed 5", "94.36 / 73.51 %"]
     texts = _texts(figure)
     assert texts.count("conv 3×3") == 2 + 3  # CELLS[1] has a skip where CELLS[0] has its third
     assert texts.count("skip") == 3 + 2
+    assert figure.get_supxlabel() == "final cells of 4 searches, with their seeds; accuracy on a / b"
 
 
-def test_figure_of_genotypes_has_both_cell_types_of_the_cell_found_most():
-    other = GENOTYPE.replace("'sep_conv_3x3', 0", "'sep_conv_5x5', 0")
-    figure = drawn({"darts": Counter({GENOTYPE: 2, other: 1})})
-    assert _captions(figure) == ["normal: 2 of 3", "reduce: 2 of 3"]
-    assert {"sep 3×3", "dil 5×5", "max pool", "k-2", "out"} <= set(_texts(figure))
+def test_figure_of_genotypes_has_both_cell_types():
+    figure = drawn({GENOTYPE: [1, 2]})
+    assert _captions(figure) == ["2 of 2: seeds 1-2"]
+    assert {"normal", "reduce", "sep 3×3", "dil 5×5", "max pool", "k-2", "out"} <= set(_texts(figure))
 
 
 def test_edges_end_at_the_border_of_nodes():
@@ -115,14 +114,14 @@ def test_edges_end_at_the_border_of_nodes():
 
 
 def test_methods_with_names_that_matplotlib_would_read_are_drawn(tmp_path):
-    figure = cells.figure({"$x_{$ <b>": Counter({CELLS[0]: 1})}, PICTURES, "_$")
+    figure = cells.figure({CELLS[0]: [1]}, PICTURES, "_$x_{$ <b>")
     figure.savefig(tmp_path / "figure.png", dpi=20)
-    assert "$x_{$ <b>" in _texts(figure)
+    assert "$x_{$ <b>" in figure.get_suptitle()
 
 
 def test_operations_of_no_known_look_are_drawn_under_their_own_name():
     pictures = {"cell": (Graph("cell", ("in", "out"), ((0, 1, "my_own_op"),)),)}
-    assert "my_own_op" in _texts(cells.figure({"method": Counter({"cell": 1})}, pictures, "title"))
+    assert "my_own_op" in _texts(cells.figure({"cell": [0]}, pictures, "title"))
 
 
 def _title(figure):
@@ -140,16 +139,28 @@ def test_figures_of_a_report(results):
     results.run("gaea-darts-erm", 0, profile="quick", dataset="digits")
     results.run("outside", 0, cells=("what is", "this"))
     results.run("darts", 2, failure="ValueError: no")
+    results.look_up({(CELLS[0], "cifar10", "test"): 94.0, (CELLS[0], "cifar100", "x-test"): 73.5})
     drawn = _draw(results)
-    assert list(drawn) == ["cells-nasbench201-paper-cifar10", "cells-nasbench201-quick-digits"]
-    assert _captions(drawn["cells-nasbench201-paper-cifar10"]) == ["cell: 2 of 2"]
-    assert _title(drawn["cells-nasbench201-quick-digits"]).endswith("(digits proxy)")
-    assert "outside" not in _texts(drawn["cells-nasbench201-paper-cifar10"])
+    assert list(drawn) == ["cells-darts-nasbench201-paper-cifar10", "cells-gaea-darts-erm-nasbench201-quick-digits"]
+    figure = drawn["cells-darts-nasbench201-paper-cifar10"]
+    assert _captions(figure) == ["2 of 2: seeds 0-1", "94.00 / 73.50 %"]
+    assert figure.get_supxlabel().replace("\n", " ").endswith("; accuracy on cifar10, test / cifar100, x-test")
+    assert _title(drawn["cells-gaea-darts-erm-nasbench201-quick-digits"]).endswith("(digits proxy)")
 
 
-def test_a_figure_draws_so_many_methods_and_says_so():
-    found = {f"method-{number}": Counter({CELLS[0]: 1}) for number in range(30)}
-    figure = cells.figure(found, PICTURES, "title")
-    shown = len(_captions(figure))
-    assert 10 <= shown < 30
-    assert figure.get_supxlabel().endswith(f"the first {shown} of 30 methods")
+def test_cells_that_were_retrained_have_their_errors(results):
+    results.trained_with("darts", [2.0, 3.0])
+    (figure,) = _draw(results).values()
+    assert [text for text in _captions(figure) if "%" in text] == ["2.00 %", "3.00 %"]
+    assert "mean test error after retraining on digits, 6 cells" in " ".join(figure.get_supxlabel().split())
+
+
+def test_a_figure_draws_so_many_cells_and_says_so():
+    found = {"-".join(arch): [0] * (50 - at) for at, arch in enumerate(islice(product(SPACE.operations, repeat=6), 40))}
+    pictures = {cell: SPACE.graph(tuple(cell.split("-"))) for cell in found}
+    figure = cells.figure(found, pictures, "title")
+    assert len(_captions(figure)) == cells.MOST[True]
+    shown = sum(range(50, 50 - cells.MOST[True], -1))
+    said = f"of {sum(range(11, 51))} searches, with their seeds: the {cells.MOST[True]} most frequent of 40 cells"
+    said += f", those of {shown} searches"
+    assert said in " ".join(figure.get_supxlabel().split())

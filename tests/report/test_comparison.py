@@ -11,10 +11,12 @@ import pytest
 
 from harness.benchmarks import BENCHMARKS
 from harness.cli import main
+from harness.experiment.config import Label
 from harness.report import ranks
 from harness.report.comparison import blocks, compare
 from harness.report.groups import Group
 from harness.report.matrix import matrix
+from harness.report.names import resolve
 from harness.report.names import several as names
 from harness.report.sentences import LEGEND
 from harness.report.statistics import Interval
@@ -39,7 +41,7 @@ def test_finding_in_plain_language(results):
         " [0.45, 4.55] (Welch's t)"  # 2.5 +- 3.182 * 1.291 / 2
     )
     assert found.lines[1] == "exact Mann and Whitney's test p = 0.0286: significant at 0.05"  # four seeds suffice
-    assert "relevant in practice: the whole interval lies beyond ±0.38 points" in _remarks(found)
+    assert "relevant in practice: the whole interval lies beyond the training noise of ±0.38 points" in _remarks(found)
     assert "(of x-valid: the table lacks test)" in _remarks(found)
     assert "with probability 1.00 (Cliff's delta +1.00, large)" in _remarks(found)
     assert "power" not in _remarks(found)  # not from four seeds
@@ -93,9 +95,9 @@ def test_what_all_methods_changed_is_said_once_and_a_subset_is_called_a_proxy(re
     found = _compare(
         results, *(f"{name} [epochs=3, images=100 of 50000@00000000]" for name in ("gaea-darts-erm", "darts"))
     )
-    assert found.lines[0].endswith("; all with epochs=3, images=100 of 50000@00000000 (subset proxy)")
+    assert found.lines[0].endswith("; all with epochs=3, images=100 of 50000@00000000 (searched on a subset)")
     assert any(
-        line.startswith("gaea-darts-erm against darts on cifar10 (test, subset proxy, n = 2 and 2): +1.50 points")
+        line.startswith("gaea-darts-erm against darts on cifar10 (test, searched on a subset, n = 2 and 2): +1.50 ")
         for line in found.lines
     )
 
@@ -120,6 +122,7 @@ def test_pairs_are_by_seed_and_not_by_place(results):
     assert found.n == (1, 1)
     assert found.mean == 1.0
     assert found.lines[0].endswith("better in 1 of 1 seed; one search gives neither an interval nor a test")
+    assert "probability" not in _remarks(found)
     assert found.lines[-1] == "left out, not paired: seeds 8-9 (only gaea-darts-erm); 3 (only darts)"
 
 
@@ -159,7 +162,9 @@ def test_small_differences_are_equivalent_however_significant(results):
     results.runs_with("darts", [90.0] * 12)
     (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.significant
-    assert "equivalent in practice: the whole interval lies within ±0.38 points" in _remarks(found)
+    assert "equivalent in practice: the whole interval lies within the training noise of ±0.38 points" in _remarks(
+        found
+    )
 
 
 def test_equal_methods(results):
@@ -384,7 +389,7 @@ def test_the_summary_says_who_is_better_where_and_how_certain_that_is(results):
             "is better than darts, by too little",
         ),
         ([95.0] * 11 + [10.0], [90.0] * 12, "better", "better than darts in most searches, though not in the mean"),
-        ([90.0], [91.0], "untested", "one search is no test"),
+        ([90.0], [91.0], "untested", "one search allows no test"),
     ],
 )
 def test_outcomes(results, first, second, outcome, words):
@@ -417,6 +422,13 @@ def test_a_bare_name_means_the_only_row_that_has_it(results):
     assert found.second == "darts"  # a label in full goes before
     with pytest.raises(ValueError, match="with itself"):
         _compare(results, "gaea-darts-erm", "gaea-darts-erm")
+
+
+def test_a_name_without_digest_or_version_is_enough():
+    labels = {str(each): each for each in (Label("bohb v2", ("lr=1",)), Label("Mine@1a2b3c4d"), Label("darts"))}
+    assert [resolve(labels, name) for name in ("bohb", "bohb v2", "Mine")] == ["bohb v2 [lr=1]"] * 2 + ["Mine@1a2b3c4d"]
+    with pytest.raises(ValueError, match="no runs of boh "):
+        resolve(labels, "boh")
 
 
 def control(results, accuracies):

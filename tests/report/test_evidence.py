@@ -249,10 +249,11 @@ def test_published_error_of_the_dataset_that_digits_stand_for(results):
     chosen = row(found)
     assert [chosen[f"published{name}"] for name in ("", "_std", "_split")] == ["3.00", "0.14", "cifar10 test"]
     theirs = {title: published for title, (_, published) in sides(found, chosen).items()}
-    assert (theirs["protocol"], theirs["status"]) == ("direct", "seen")
+    assert (theirs["protocol"], theirs["status"]) == ("searched on the dataset itself", "seen")
     assert (chosen["difference"], chosen["verdict"]) == ("–", "not comparable")
     assert found["beside"][chosen["size"]] == ["0.050 M", "3.3 M", "not comparable", 0.05]
-    assert found["beside"][chosen["configuration"]["cost"]] == ["1 s, cpu", "0.4 GPU days", "not comparable", 1.0]
+    cost = found["beside"][chosen["configuration"]["cost"]]
+    assert cost == ["0.001 M images, 1 CPU s", "0.4 GPU days", "not comparable", 1000.0]
     listed = [[found["texts"][place] for place in line] for line in chosen["configuration"]["published"]]
     assert [(number, mean) for _, number, mean, *_ in listed] == [
         ("test error, %", "3.00"), ("test error, %", "2.75"), ("parameters, millions", "3.3"),

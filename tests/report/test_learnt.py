@@ -12,7 +12,8 @@ def test_the_best_method_and_what_it_is_better_than(results):
     results.runs_with("darts", [90.0, 90.1, 90.2, 90.3, 90.4])
     assert learnt.sentences(results.report(), [PAPER, PAPER]) == [
         "On cifar10 (test), gaea-darts-erm has the highest mean of 3 methods: 93.20 % (n = 5), 0.06 points above gdas."
-        " It is significantly better than darts (level 0.05, Holm over 2). The difference to gdas could be chance."
+        " It is significantly better than darts (level 0.05, Holm over all 3 pairs of methods). The difference"
+        " to gdas could be chance."
     ]
 
 
@@ -29,4 +30,28 @@ def test_one_search_is_no_test_and_one_method_no_comparison(results):
     assert learnt.sentences(results.report(), [PAPER]) == []
     results.runs_with("gdas", [94.0])
     (text,) = learnt.sentences(results.report(), [PAPER])
-    assert text.endswith("1.00 points above darts. One search of each is no test: raise --seeds.")
+    assert text.endswith("1.00 points above darts. One search of each allows no test: raise --seeds.")
+    results.black_box("random-cell", [], seconds=0.0, table=None, choice="blind")
+    results.look_up({("blind", "cifar10", "test"): 91.5})
+    (text,) = learnt.sentences(results.report(), [PAPER])
+    assert text.endswith("raise --seeds. Against the controls: gdas is 2.50 points above random-cell.")
+
+
+def test_the_best_is_chosen_by_the_results_so_that_all_pairs_are_corrected_for(results):
+    """One method is below the best in all searches, p = 2 / C(10, 5), which 6 comparisons leave below 0.05 but 21 do
+    not: any of the 7 methods might have been the best."""
+    results.runs_with("darts", [90.0, 90.1, 90.2, 90.3, 90.4])
+    for number, method in enumerate(["enas", "gdas", "setn", "snas", "drnas"]):
+        results.runs_with(method, [90.35, 90.45, 90.5, 90.55, 90.6 + number / 100])
+    results.runs_with("gaea-darts-erm", [90.41, 90.45, 90.5, 90.55, 90.7])
+    (text,) = learnt.sentences(results.report(), [PAPER])
+    assert "gaea-darts-erm has the highest mean of 7 methods" in text
+    assert "significantly" not in text
+    assert "could be chance: 6 searches of each method are needed to show any." in text
+
+
+def test_two_methods_are_one_pair(results):
+    results.runs_with("darts", [90.0, 90.1, 90.2, 90.3])
+    results.runs_with("gdas", [91.0, 91.1, 91.2, 91.3])
+    (text,) = learnt.sentences(results.report(), [PAPER])
+    assert text.endswith("It is significantly better than darts (level 0.05).")

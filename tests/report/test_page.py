@@ -102,7 +102,8 @@ def test_nothing_is_fetched(results):
     ]
     assert links
     assert all(link.startswith(("#", "data:image/png;base64,")) for link in links)
-    assert set(re.findall(r"https?://[\w.]+", text)) == {"http://www.w3.org"}  # the name of SVG
+    found = set(re.findall(r"https?://[\w.]+", text))
+    assert found == {"http://www.w3.org", "https://arxiv.org"}  # the name of SVG, and a link to the method's paper
     assert "url(" not in text
     assert "@import" not in text
 
@@ -137,6 +138,13 @@ def test_rule_and_proxies_are_printed(results):
     assert RULE in text
     assert "searched on digits is a digits proxy" in text
     assert text.count(RULE) == 1
+
+
+def test_groups_that_are_the_same_proxy_share_a_notice(results):
+    for space in ("nasbench1shot1-1", "nasbench1shot1-2"):
+        results.run("darts", cells=("a", "b"), space=space, profile="quick", dataset="digits")
+    titles = "nasbench1shot1-1, quick profile, searched on digits; nasbench1shot1-2, quick profile, searched on digits"
+    assert f"{titles} are a digits proxy: small searches on 8x8 digits" in rendered(results).text
 
 
 def test_full_experiments_are_no_proxies(results):

@@ -42,8 +42,12 @@ REGISTRY = {
     "shapley-nas": {"Shapley-NAS"},
     "idarts": {"iDARTS"},
     "fairdarts": {"FairDARTS"},
+    "naswot": {"NASWOT (N=1000)"},
+    "naswot [cells=10]": {"NASWOT (N=10)"},
+    "naswot [cells=100]": {"NASWOT (N=100)"},
+    "synflow": {"Synflow"},
 }
-ROWS = 809
+ROWS = 812
 
 ROW = dict.fromkeys(COLUMNS, "") | {
     "method": "DARTS (first order)",

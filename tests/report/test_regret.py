@@ -3,7 +3,9 @@
 import pandas as pd
 import pytest
 
+from harness.benchmarks.base import RANK_COLUMNS, Evaluator
 from harness.report import regret
+from harness.report.accuracies import with_ranks
 
 CONV = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|nor_conv_3x3~2|"
 SKIP = "|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
@@ -53,9 +55,46 @@ def test_a_hit_has_the_best_accuracy():
     assert summary["regret"] == pytest.approx(4 / 3)
 
 
+class Complete(Evaluator):
+    """A table of three cells, one of them unknown to the report."""
+
+    sha256 = "t" + "0" * 63
+
+    def scores(self, architectures):
+        raise AssertionError("a rank needs no scores")
+
+    def ranks(self, architectures):
+        known = {CONV: 2, SKIP: 3}
+        return pd.DataFrame([(cell, "cifar10", "test", known[cell], 3) for cell in architectures], columns=RANK_COLUMNS)
+
+
+def test_cells_are_ranked_by_the_complete_table_that_the_number_is_from():
+    rows = finals([CONV, SKIP, CONV], [94.0, 90.0, 94.0]).assign(table="t" + "0" * 11)
+    ranked = with_ranks(rows, [("nasbench201", Complete())])
+    found = regret.of_runs(ranked, accuracies(**{CONV: 94.0, SKIP: 90.0}).assign(table="t" + "0" * 11))
+    assert list(found["rank"]) == [2, 3, 2]
+    assert set(found["rank_of"]) == {3}
+
+
+def test_no_cell_is_ranked_by_another_table_or_without_one():
+    rows = finals([CONV, SKIP], [94.0, 90.0])
+    for tables in ([], [("nasbench201", Complete())], [("darts", Complete())]):
+        ranked = with_ranks(rows, tables)
+        assert list(ranked["value"]) == [94.0, 90.0]
+        assert ranked["rank"].isna().all()
+        assert regret.of_runs(ranked, accuracies(**{CONV: 94.0, SKIP: 90.0}))["rank"].isna().all()
+
+
 def test_isomorphic_cells_are_one_class():
     """Edges out of a zero node do not matter."""
     other = "|none~0|+|none~0|none~1|+|skip_connect~0|nor_conv_3x3~1|none~2|"
     found = regret.of_runs(finals([DEAD, other], [54.0, 54.0]), accuracies(**{DEAD: 54.0, other: 54.0}))
     assert regret.summary(found)["classes"].item() == 1
     assert regret.summary(found)["cells"].item() == 2
+
+
+def test_without_the_best_cell_regret_counts_only_from_an_optimum_of_the_benchmark(results):
+    for space in ("nasbench1shot1-1", "nasbench201"):
+        results.run(space=space, cells=("other", "cell"))
+        results.look_up({("cell", "cifar10", "test"): 93.0}, space=space, has_best=False)
+    assert set(results.report().regrets["space"]) == {"nasbench1shot1-1"}

@@ -44,7 +44,19 @@ def test_a_protocol_field_that_is_also_a_setting_carries_its_scope():
         "dataset": {"name": "digits", "origin": "official", "sha256": "0" * 64},
         "overrides": overrides,
     }
-    assert label({"config": config, "provenance": {}}).details == ("momentum=0.5", "protocol.momentum=0.1")
+    assert label({"config": config, "provenance": {"dirty": False}}).details == (
+        "momentum=0.5",
+        "protocol.momentum=0.1",
+    )
+
+
+@pytest.mark.parametrize("table, details", [(None, ()), ({"name": "a", "substitute": False}, ("protocol v2",))])
+def test_the_version_of_queries_is_not_named_where_nothing_is_queried(results, table, details):
+    results.black_box("random-cell", [(1.0, "cell")], seconds=1.0, table=None)
+    (record,) = results.store.records()
+    record["config"]["protocol"]["version"] = 2
+    record["config"]["table"] = table
+    assert label(record).details == details
 
 
 def test_external_methods_are_labelled_by_their_source(results):
@@ -79,6 +91,7 @@ def test_external_datasets_and_spaces_never_have_an_official_name(results):
         ({"changed": {"precision": "bf16"}}, "precision=bf16", None),
         ({"changed": {"lr": 0.2}}, "lr=0.2", "overrides: lr"),
         ({"dirty": True}, "modified code", "modified code"),
+        ({"dirty": None}, "unidentified code", "unidentified code"),
         ({"seen_test": True}, None, "may have seen test images"),
         ({"profile": "quick"}, None, "quick profile"),
     ],
@@ -151,9 +164,9 @@ def test_names_in_one_figure_leave_out_what_all_share():
 
 def test_a_subset_is_called_a_proxy_once():
     labels = {str(one): one for one in (Label("darts", ("images=9 of 50000",)), Label("gdas", ("images=9 of 50000",)))}
-    assert without_shared(labels, labels)[1] == "images=9 of 50000 (subset proxy)"
+    assert without_shared(labels, labels)[1] == "images=9 of 50000 (searched on a subset)"
     short, shared = without_shared({**labels, "enas": Label("enas")}, labels)
-    assert short["darts [images=9 of 50000]"] == "darts [images=9 of 50000] (subset proxy)"
+    assert short["darts [images=9 of 50000]"] == "darts [images=9 of 50000] (searched on a subset)"
     assert (short["enas"], shared) == ("enas", "")
 
 

@@ -18,7 +18,7 @@ from matplotlib.image import imread
 
 from harness.files import write_atomically
 from harness.report.figures import cache, drawing, finals, saving, style
-from harness.report.figures.gallery import Drawing
+from harness.report.figures.description import Drawing
 
 FORMATS = ("png", "pdf", "svg")
 
@@ -61,11 +61,10 @@ def test_nothing_is_cut_off(tmp_path):
 def test_figures_of_groups_that_are_no_more_are_removed(results):
     results.run(profile="quick", dataset="digits")
     results.run()
-    results.write()
+    results.write(["svg"])
     figures = results.store.folder / "figures"
     groups = ("nasbench201-quick-digits", "nasbench201-paper-cifar10")
-    names = [f"{kind}-{group}" for kind in ("entropy", "theta", "cells") for group in groups]
-    drawn = {f"{name}.{suffix}" for name in names for suffix in FORMATS}
+    drawn = {f"{kind}-{group}.svg" for kind in ("entropy", "theta", "cells-darts") for group in groups}
     assert {path.name for path in figures.iterdir()} == {*drawn, "index.json"}
     own = [figures / name for name in ("final-version.png", "notes.md", "theta-other-quick-digits.png")]
     for path in own:
@@ -73,36 +72,36 @@ def test_figures_of_groups_that_are_no_more_are_removed(results):
     for record in (results.store.folder / "runs").glob("*.json"):
         if '"digits"' in record.read_text():
             record.unlink()
-    results.write()
+    results.write(["svg"])
     left = {path.name for path in figures.iterdir()}
     assert not [name for name in left if "nasbench201-quick-digits" in name]
-    assert "entropy-nasbench201-paper-cifar10.png" in left
+    assert "entropy-nasbench201-paper-cifar10.svg" in left
     assert {path.name for path in own} <= left
     for path in (results.store.folder / "runs").iterdir():
         path.unlink()
-    results.write()
+    results.write(["svg"])
     assert {path.name for path in figures.iterdir()} == {"index.json", *(path.name for path in own)}
 
 
 def test_overlapping_reports_leave_what_one_after_the_other_leaves(results, monkeypatch):
     """The second begins, of more runs, while the first draws."""
-    results.runs_with("darts", [50.0])
-    draw, later = drawing.draw, threading.Thread(target=results.write, args=(["png"],))
+    results.run()
+    draw, later = drawing.draw, threading.Thread(target=results.write, args=(["svg"],))
 
     def overlapped(*words):
         monkeypatch.setattr(drawing, "draw", draw)
-        results.runs_with("darts", [60.0], profile="controlled")
+        results.run(profile="controlled")
         later.start()
         later.join(timeout=1)
         return draw(*words)
 
     monkeypatch.setattr(drawing, "draw", overlapped)
-    results.write(["png"])
+    results.write(["svg"])
     later.join()
     folder = results.store.folder / "figures"
     left = {path.name: path.read_bytes() for path in folder.iterdir()}
     (folder / cache.INDEX).unlink()
-    results.write(["png"])
+    results.write(["svg"])
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == left
     assert {name for name in left if "controlled" in name} <= json.loads(left[cache.INDEX])["files"].keys()
 
@@ -157,6 +156,7 @@ def _drawings():
         yield Drawing(f"profile-{number}", finals.profile, {"scores": scores, "best": np.array([94.0]), **values})
 
 
+@pytest.mark.faults
 def test_number_of_processes_does_not_change_a_byte(tmp_path):
     contents, said = [], []
     for processes in (1, 2):
@@ -213,9 +213,10 @@ print(hashlib.sha256(content).hexdigest())
 """
 
 
+@pytest.mark.faults
 def test_order_of_sets_does_not_change_a_ranking():
     seen = set()
-    for seed in ("1", "2", "3"):
+    for seed in ("1", "2"):
         environment = os.environ | {"PYTHONHASHSEED": seed}
         found = subprocess.run([sys.executable, "-c", _RANKS], env=environment, capture_output=True, check=True)
         seen.add(found.stdout)

@@ -2,32 +2,30 @@
 
 import pytest
 
-import run_all
-from harness.experiment.overrides import grid
+from harness.experiment import overrides
 from harness.experiment.store import Store
 from harness.report import sweeps
 from harness.report.figures.style import Look
 from harness.report.figures.sweeps import sweep
-from tests.test_run_all import SMALL
+from tests.test_run_all import brief
 
 
 def test_every_combination():
-    assert grid(["a.b=1, 2", "c.d=x", "e.f=3,4"]) == [
+    assert overrides.grid(["a.b=1, 2", "c.d=x", "e.f=3,4"]) == [
         [f"a.b={first}", "c.d=x", f"e.f={second}"] for first in (1, 2) for second in (3, 4)
     ]
-    assert grid([]) == [[]]
-    assert grid(["no value"]) == [["no value"]]
+    assert overrides.grid([]) == [[]]
+    assert overrides.grid(["no value"]) == [["no value"]]
 
 
 def test_a_grid_is_searched_and_what_it_does_not_concern_once(tmp_path, capsys):
-    words = ["--methods", "gaea-darts-erm,darts", "--seeds", "1", "--jobs", "1", "--set", "protocol.epochs=1", *SMALL]
-    words += ["--set", "gaea-darts-erm.lr=0.02,0.1,0.9", "--results", str(tmp_path)]
-    assert run_all.main(words) == 0
-    assert "4 runs asked" in capsys.readouterr().out
+    grid = ["--set", "gaea-darts-erm.lr=0.02,0.1,0.9"]
+    assert brief(tmp_path, *grid, methods="gaea-darts-erm,darts", epochs=1) == 0
+    assert "4 runs: " in capsys.readouterr().out
     records = Store(tmp_path).records()
     rates = sorted(r["config"]["settings"]["lr"] for r in records if r["config"]["method"]["name"] == "gaea-darts-erm")
     assert rates == [0.02, 0.1, 0.9]
-    assert run_all.main([*words, "--set", "darts.lr=0.1,x"]) == 2
+    assert brief(tmp_path, *grid, "--set", "darts.lr=0.1,x", methods="gaea-darts-erm,darts", epochs=1) == 2
     assert "'x' is not of type float" in capsys.readouterr().err
 
 

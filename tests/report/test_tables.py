@@ -46,7 +46,7 @@ def test_markdown_shows_ours_published_and_verdict(results):
     results.runs_with("gaea-darts-erm", [94.0, 94.2, 94.4])
     lines = markdown.render(results.report()).splitlines()
     assert "| method | cifar10 test | search cost |" in lines
-    place = lines.index("| **gaea-darts-erm** | 94.20 ± 0.20 (3) | 1 s, cpu |")
+    place = lines.index("| **gaea-darts-erm** | 94.20 ± 0.20 (3) | 0.002 M images, 1 CPU s |")
     assert lines[place + 1 : place + 4] == [
         "| published | 94.10 ± 0.29 (4)† | – |",
         "| verdict | inconclusive (0.88) | – |",
@@ -65,9 +65,7 @@ def test_markdown_states_rule_tables_sources_and_failures(results):
     shown, _ = _rendered(markdown.render(results.report()))
     assert f"verdict: {RULE}" in shown
     assert f"{'a' * 12}: a table" in shown
-    assert (
-        "gaea-darts-erm, cifar10 test: Papers-with-Code page (direct, searched on cifar10, seen, std recalled)" in shown
-    )
+    assert "gaea-darts-erm, cifar10 test: Papers-with-Code page (searched on cifar10, seen, std recalled)" in shown
     assert "darts, seed 0 (nasbench201, paper profile, searched on cifar10): KeyError: 'x'" in shown
 
 
@@ -101,7 +99,7 @@ def test_markdown_shows_any_method_name_as_it_is(results):
 def test_latex_escapes_every_special_letter(results):
     results.runs_with(NASTY, [50.0])
     (row,) = [line for line in latex.render(results.report()).splitlines() if line.startswith("a\\textbar")]
-    name = row.removesuffix(r" & 50.00 (1) & 1 s, cpu \\")
+    name = row.removesuffix(r" & 50.00 (1) & 0.002 M images, 1 CPU s \\")
     assert re.search(r"(?<!\\)[&%$#_^~|<>]", name) is None
     assert name.startswith(r"a\textbar{}b \_c\_ \& 100\% \#1 \textless{}script\textgreater{}x")
     assert name.endswith(r"\$e\$ \textasciitilde{}f\textasciicircum{}g \{h\} \textbackslash{}i `j` {[}k](l)")
@@ -112,12 +110,18 @@ def test_what_all_methods_changed_stands_in_the_caption(results, form):
     results.runs_with("darts", [50.0], epochs=3, changed={"epochs": 3, "images": "9 of 50000"})
     results.runs_with("gdas", [50.0], epochs=3, changed={"epochs": 3, "images": "9 of 50000", "lr": 0.5})
     text = form.render(results.report())
-    assert f"accuracy in {form.escape('%')}; all with epochs=3, images=9 of 50000@00000000 (subset proxy)" in text
+    assert (
+        f"accuracy in {form.escape('%')}; all with epochs=3, images=9 of 50000@00000000 (searched on a subset)" in text
+    )
     assert form.escape("gdas [lr=0.5]") in text
 
 
 def test_latex_line_does_not_begin_with_what_a_line_break_would_swallow():
     assert latex.escape("[k] *l").startswith("{[}k] {*}l")
+
+
+def test_latex_prints_hyphens_of_options_and_dashes_of_missing_numbers():
+    assert latex.escape("--seeds 3-5 --- –") == "-{}-seeds 3-5 -{}-{}- --"
 
 
 def test_latex_tables_are_balanced_booktabs(results):
@@ -126,7 +130,7 @@ def test_latex_tables_are_balanced_booktabs(results):
     for environment in ("table", "tabular", "itemize"):
         assert text.count(rf"\begin{{{environment}}}") == text.count(rf"\end{{{environment}}}") > 0
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
-    assert r"darts & 55.00 $\pm$ 7.07 (2) & 1 s, cpu \\" in text
+    assert r"darts & 55.00 $\pm$ 7.07 (2) & 0.002 M images, 1 CPU s \\" in text
 
 
 def test_method_without_a_number_in_a_column_has_a_dash_there(results):

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import shutil
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from rich.console import Console
 from harness.benchmarks import DARTS, NASBench201, mixing
 from harness.benchmarks.darts import supernet as darts
 from harness.benchmarks.nasbench201 import supernet as nasbench201
-from harness.commands import run
+from harness.commands import planning, run
 from harness.experiment import devices
 from harness.search.compiled import Compiled
 from methods.darts import Darts
@@ -129,7 +130,7 @@ def planned(*words):
     """The config of a search, and what planning it printed."""
     console = Console(file=io.StringIO(), width=200)
     options = run.parser().parse_args(["--methods", "darts", "--seeds", "1", "--dataset", "digits", *words])
-    (job,) = run._plan(options, console)
+    (job,) = planning.searches(options, console)
     return job.config, console.file.getvalue()
 
 
@@ -167,6 +168,31 @@ def test_where_programs_are_no_faster_searches_are_eager_and_say_so(monkeypatch)
     monkeypatch.setattr(devices, "usable", lambda _: ["cuda:0"])
     monkeypatch.setattr(devices, "cannot_compile", lambda _: None)
     assert planned(*words)[0]["numerics"]["compiled"]
+
+
+def compiled(*words):
+    """Of each search that is planned on a CPU."""
+    options = run.parser().parse_args(["--seeds", "1", "--profile", "controlled", "--device", "cpu", *words])
+    options.dataset, options.space = ["digits"], "darts"
+    jobs = planning.searches(options, Console(file=io.StringIO()))
+    return [(job.name, job.config["numerics"].get("compiled", False)) for job in jobs]
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="needs a compiler")
+def test_what_the_user_sets_is_compiled_where_it_is_no_faster_too():
+    assert compiled("--methods", "darts", "--set", "protocol.compiled=true") == [("darts", True)]
+    assert compiled("--methods", "darts", "--set", "protocol.compiled=true,false") == [
+        ("darts", True),
+        ("darts", False),
+    ]
+    of_one = compiled("--methods", "darts,gdas", "--set", "gdas.protocol.compiled=true")
+    assert of_one == [("darts", False), ("gdas", True)]
+
+
+def test_what_the_user_sets_and_cannot_be_compiled_is_refused(monkeypatch):
+    monkeypatch.setattr(devices.shutil, "which", lambda _: None)
+    with pytest.raises(ValueError, match=r"--set protocol.compiled=true: there is no C\+\+ compiler"):
+        compiled("--methods", "darts", "--set", "protocol.compiled=true")
 
 
 def test_a_space_whose_supernet_has_no_compiled_form_is_refused():

@@ -19,7 +19,7 @@ from tests.problems import budget, build_supernet
 
 SPACE = DARTS()
 CPU = torch.device("cpu")
-SMALL = {"channels": 4, "cells": 3, "epochs": 2, "batch_size": 6, "image_size": 32}
+SMALL = {"channels": 4, "cells": 3, "epochs": 2, "batch_size": 9, "image_size": 32}
 SHARES = {"weights_share": 0.5, "architecture_share": 0.25}
 
 
@@ -34,6 +34,7 @@ def search(results, data, *words, methods="gaea-pc-darts", profile="paper"):
     sizes = [word for name, value in {**SMALL, **SHARES}.items() for word in ("--set", f"protocol.{name}={value}")]
     place = ["--space", "darts", "--dataset", "imagenet", "--data", str(data), "--results", str(results)]
     rest = ["--figures", "none", "--retrain", "none", "--jobs", "1", "--seeds", "1", "--profile", profile]
+    rest += ["--controls", "none"]
     return run_all.main(["--methods", methods, *place, *rest, *sizes, *words])
 
 
@@ -79,16 +80,16 @@ def test_the_published_protocol():
 def test_shares_are_of_every_class_and_disjoint(data):
     found = class_folders(data / "imagenet")
     shares = folder_shares(found, True, 0.5, 0.25, 32)
-    assert shares.weights.labels.bincount().tolist() == [6, 6, 6]
-    assert shares.architecture.labels.bincount().tolist() == [3, 3, 3]
-    assert not set(shares.weights.names.tolist()) & set(shares.architecture.names.tolist())
+    assert shares.train.labels.bincount().tolist() == [6, 6, 6]
+    assert shares.held_out.labels.bincount().tolist() == [3, 3, 3]
+    assert not set(shares.train.names.tolist()) & set(shares.held_out.names.tolist())
     assert shares.sha256 == folder_shares(found, True, 0.5, 0.25, 32).sha256
     assert shares.sha256 != folder_shares(found, True, 0.25, 0.5, 32).sha256
     single = folder_shares(found, False, 0.5, 0.25, 32)
-    both = {*shares.weights.names.tolist(), *shares.architecture.names.tolist()}
-    assert set(single.weights.names.tolist()) == set(single.architecture.names.tolist()) == both
+    both = {*shares.train.names.tolist(), *shares.held_out.names.tolist()}
+    assert set(single.train.names.tolist()) == set(single.held_out.names.tolist()) == both
     assert not single.holds_out
-    for name, label in zip(shares.weights.names.tolist(), shares.weights.labels.tolist(), strict=True):
+    for name, label in zip(shares.train.names.tolist(), shares.train.labels.tolist(), strict=True):
         assert name.decode().split("/")[0] == ["n01_red", "n02_green", "n03_blue"][label]
 
 
@@ -125,7 +126,9 @@ def test_a_search_is_resumed_exactly(data):
 
 def test_published_settings_are_those_of_the_paper_profile_only(data, tmp_path):
     methods = "gaea-pc-darts,pc-darts,gaea-darts-erm"
-    assert search(tmp_path / "paper", data, "--set", "gaea-pc-darts.protocol.epochs=4", methods=methods) == 0
+    epochs = {"gaea-pc-darts": 4, "pc-darts": 1, "gaea-darts-erm": 1}
+    words = [word for name, number in epochs.items() for word in ("--set", f"{name}.protocol.epochs={number}")]
+    assert search(tmp_path / "paper", data, *words, methods=methods) == 0
     found = {record["config"]["method"]["name"]: record["config"] for record in Store(tmp_path / "paper").records()}
     assert found["gaea-pc-darts"]["settings"]["warmup"] == found["pc-darts"]["settings"]["warmup"] == 0.7
     assert found["pc-darts"]["settings"]["lr"] == 6e-3
@@ -142,8 +145,8 @@ def test_published_settings_are_those_of_the_paper_profile_only(data, tmp_path):
 
 
 def test_search_and_retraining_in_one_call(data, tmp_path, monkeypatch):
-    monkeypatch.setitem(RECIPES, "digits", replace(DIGITS, cells=3, channels=4, epochs=1))
-    assert search(tmp_path / "quick", data, "--retrain", "digits", "--workers", "1", profile="quick") == 0
+    monkeypatch.setitem(RECIPES, "digits", replace(DIGITS, cells=3, channels=4, epochs=1, batch_size=512))
+    assert search(tmp_path / "quick", data, "--retrain", "digits", profile="quick") == 0
     kinds = sorted(record["config"]["kind"] for record in Store(tmp_path / "quick").records())
     assert kinds == ["one-shot", "retraining"]
 

@@ -329,7 +329,7 @@ def test_an_iteration_has_one_pair_of_batches_drawn_when_asked_for(search):
             held_out.append(problem.held_out_batch)
     with pytest.raises(RuntimeError, match="belongs to an iteration"):
         _ = problem.train_batch
-    assert torch.equal(torch.cat(seen).sort().values, search.parts.data.weights.labels.sort().values)
+    assert torch.equal(torch.cat(seen).sort().values, search.parts.data.train.labels.sort().values)
     again = search.problem(epoch=0)
     further = [again.batch("held_out") for _ in held_out]
     assert all(torch.equal(a[0], b[0]) for a, b in zip(held_out, further, strict=True)), "one stream, drawn lazily"
@@ -343,7 +343,7 @@ def images_of(images):
 def test_further_batches_have_the_source_size_and_augmentation_that_is_asked_for(search):
     problem, data = search.problem(epoch=0), search.parts.data
     raw = {}
-    for name, images in (("train", data.weights), ("held_out", data.validation)):
+    for name, images in (("train", data.train), ("held_out", data.validation)):
         pixels = (images.pixels.float() - data.mean[0]) / data.std[0]
         raw[name] = images_of(pixels.expand(-1, 3, -1, -1))
     assert not raw["train"] & raw["held_out"]

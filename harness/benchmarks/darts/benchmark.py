@@ -11,7 +11,7 @@ from harness.benchmarks.darts import protocols, recipes
 from harness.benchmarks.darts.genotypes import published_cell
 from harness.benchmarks.darts.space import DARTS
 from harness.evaluate.recipe import Recipe
-from harness.protocol import Budget, FolderProtocol, Protocol
+from harness.protocol import Budget, FolderProtocol, NetworkSize, Protocol
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +24,7 @@ RETRAIN = f"torchrun --nproc-per-node 8 -m harness retrain --cell {IMAGENET_CELL
 
 class DARTSBenchmark(Benchmark):
     name = DARTS.name
+    title = "DARTS space"
     full_space = DARTS()
     supernet_options = ("partial_channels", "auxiliary_skip")
     compiles = True
@@ -75,6 +76,9 @@ class DARTSBenchmark(Benchmark):
         """There is nothing to query here: of a control that asks for nothing."""
         return protocols.of_control(profile)
 
+    def default_scoring(self, profile: str, method: str) -> Budget:
+        return protocols.of_scoring(profile)
+
     def published_settings(self, profile: str, dataset: str, method: str) -> Mapping[str, Any]:
         return protocols.settings_of_method(profile, dataset, method)
 
@@ -95,6 +99,11 @@ class DARTSBenchmark(Benchmark):
 
         stem = "imagenet" if large else "cifar"
         return DARTSNetwork(arch, recipe.channels, recipe.cells, classes, recipe.auxiliary_weight > 0, stem)
+
+    def untrained(self, arch: Arch, size: NetworkSize, classes: int, affine: bool) -> nn.Module:
+        from harness.benchmarks.darts.plain import PlainDARTSNetwork
+
+        return PlainDARTSNetwork(arch, size.channels, size.cells, classes, affine)
 
     def unsuited_recipe(self, dataset: str, recipe: Recipe) -> str | None:
         return recipes.unsuited(dataset, recipe)

@@ -20,12 +20,12 @@ from harness.benchmarks.darts.operations import (
     FactorizedReduction,
     Projection,
     Separable,
-    average_pool,
     conv_norm,
     stems,
     undilated,
 )
 from harness.benchmarks.darts.supernet import DILATED, SEPARABLE
+from harness.benchmarks.mixing import average_pool
 from harness.evaluate.network import Network
 
 NODES = 4

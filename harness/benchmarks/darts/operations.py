@@ -37,7 +37,7 @@ class Convolution(nn.Module):
         x = depthwise(x, edge_rows(self.depthwise, edges, self.edges), self.stride, dilation)
         groups = self.edges if edges is None else len(edges)
         x = F.conv2d(x, edge_rows(self.pointwise, edges, self.edges), groups=groups)
-        return scaled_norm(x, self.norm, scale, edges, self.edges)
+        return edge_norm(x, self.norm, scale, edges, self.edges)
 
 
 class Separable(nn.Module):
@@ -90,7 +90,7 @@ class FactorizedReduction(nn.Module):
             for part, weight in ((x, self.even), (x[:, :, 1:, 1:], self.odd))
         ]
         joined = torch.cat(halves, dim=-1).flatten(3).permute(0, 3, 1, 2)
-        return scaled_norm(joined, self.norm, scale, edges, self.edges)
+        return edge_norm(joined, self.norm, scale, edges, self.edges)
 
 
 def kernels(outputs: int, inputs: int, size: int) -> Tensor:
@@ -108,7 +108,7 @@ def edge_rows(tensor: Tensor, edges: Edges, count: int) -> Tensor:
     return tensor if edges is None else tensor.unflatten(0, (count, -1))[list(edges)].flatten(0, 1)
 
 
-def scaled_norm(
+def edge_norm(
     x: Tensor, norm: nn.BatchNorm2d, scale: Tensor | None = None, edges: Edges = None, count: int = 1
 ) -> Tensor:
     """Batch norm of `edges`, out of `count`; without affine parameters, `scale` (e,) multiplies every edge's output.
@@ -187,11 +187,6 @@ class _Zero5x5(torch.autograd.Function):
         return None, torch.cat([first, last[..., 1:]], dim=-1).to(weight.dtype), None, None
 
 
-def average_pool(x: Tensor, stride: int) -> Tensor:
-    """3x3 average pooling that does not count the padding."""
-    return F.avg_pool2d(x, 3, stride, padding=1, count_include_pad=False)
-
-
 def undilated(x: Tensor, stride: int) -> tuple[Tensor, int, Callable[[Tensor], Tensor]]:
     """Rewrite a convolution of dilation 2 as an ordinary one, which has faster kernels: (its input, the remaining
     dilation, the function that rearranges its output).
@@ -231,7 +226,8 @@ def mix(weights: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def shuffle_channels(x: Tensor, groups: int) -> Tensor:
-    """Channel j of group i becomes channel i of block j (ShuffleNet)."""
+    """Channel j of group i becomes channel i of block j (ShuffleNet). Unlike `F.channel_shuffle`, the result is
+    channels-last on every device."""
     pixels: Tensor = x.permute(0, 2, 3, 1).unflatten(3, (groups, -1)).transpose(3, 4)
     return pixels.flatten(3).permute(0, 3, 1, 2)
 

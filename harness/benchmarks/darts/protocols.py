@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from harness.protocol import Budget, FolderProtocol, Protocol, Simulation
+from harness.protocol import Budget, FolderProtocol, NetworkSize, Protocol, Simulation
 
 IMAGENET = "imagenet"
 """Searched on a share of its images, which are read from class folders."""
@@ -124,6 +124,13 @@ IMAGENET_SETTINGS: dict[str, dict[str, float]] = {
 }
 
 
+SCORING = NetworkSize(
+    # Our own choice: the size at which DARTS searches on this space. There is no published search by the best of N.
+    channels=16,
+    cells=8,
+)
+
+
 def of_method(profile: str, dataset: str, method: str) -> Budget:
     """Of a weight-sharing method."""
     if dataset == IMAGENET:
@@ -151,5 +158,11 @@ def _on_imagenet(profile: str, method: str) -> Budget:
 
 
 def of_control(profile: str) -> Budget:
-    """Of a control that queries nothing: under the identifier with which such runs are recorded on every space."""
+    """Of a control that queries nothing: under the identifier of queries of NAS-Bench-201, which is part of the keys of
+    such runs. NAS-Bench-1Shot1 has one of its own."""
     return Budget(profile, "nasbench201/queries", Simulation(budget_seconds=12_000.0))
+
+
+def of_scoring(profile: str) -> Budget:
+    """Of a training-free method."""
+    return Budget("controlled" if profile == "paper" else profile, "darts/scoring", SCORING)

@@ -32,16 +32,15 @@ from harness.benchmarks.darts.operations import (
     FactorizedReduction,
     Projection,
     Separable,
-    average_pool,
     batch_norm,
+    edge_norm,
     mix,
-    scaled_norm,
     shuffle_channels,
     stems,
     undilated,
 )
 from harness.benchmarks.darts.space import CELL_EDGES, DARTS, STATES
-from harness.benchmarks.mixing import select
+from harness.benchmarks.mixing import average_pool, select
 
 SEPARABLE = {"sep_conv_3x3": 3, "sep_conv_5x5": 5}
 DILATED = {"dil_conv_3x3": 3, "dil_conv_5x5": 5}
@@ -129,18 +128,23 @@ class DARTSSupernet(nn.Module):
         """weights: (28, K), or (L, 28, K) with those of each of the L cells, which reads the rows of its type;
         edge_weights: (28,).
 
-        sampled: every row of `weights` is one-hot in value, or zero, so that only the sampled operations run.
+        sampled: every row of `weights` (28, K) is one-hot in value, or zero, which is not checked here, so that only
+        the sampled operations run.
         compiled: cells with all their operations run compiled, one program per shape and set of gradients.
         """
         if images.shape[2] % 2**self.halvings or images.shape[3] % 2**self.halvings:
             raise ValueError(f"images of {images.shape[2]}x{images.shape[3]} cannot be halved {self.halvings} times")
         if weights.dim() == 3:
             mixtures = [
-                self._mixture(of_cell[rows], edge_weights[rows], sampled)
+                self._mixture(of_cell[rows], edge_weights[rows])
                 for of_cell, rows in zip(weights, self.cell_rows(), strict=True)
             ]
         else:
-            of_types = [self._mixture(weights[rows], edge_weights[rows], sampled) for rows in self.cell_types]
+            chosen = self._chosen(weights) if sampled else None
+            of_types = [
+                self._mixture(weights[rows], edge_weights[rows], chosen[rows] if chosen else None)
+                for rows in self.cell_types
+            ]
             mixtures = [of_types[cast(SearchCell, cell).reduces] for cell in self.cells]
         run_cell = compiled_cell() if compiled and not sampled else SearchCell.forward
         before_last = self.stem(images.contiguous(memory_format=torch.channels_last))
@@ -189,12 +193,12 @@ class DARTSSupernet(nn.Module):
             operations[row, self.operations.index(name)] += areas[number] * weights
         return shared, operations
 
-    def _mixture(self, weights: Tensor, edge_weights: Tensor, sampled: bool) -> Mixture:
-        """The mixture of one cell type. weights: (14, K); edge_weights: (14,)."""
+    def _mixture(self, weights: Tensor, edge_weights: Tensor, chosen: list[str | None] | None = None) -> Mixture:
+        """The mixture of one cell type. weights: (14, K); edge_weights: (14,); chosen: the operations that run, None:
+        all."""
         operations = self.operations if weights.shape[1] == len(self.operations) else self.candidates
         factors = weights * edge_weights[:, None]
         bypass = edge_weights * (weights.detach() != 0).any(dim=1)
-        chosen = self._sampled_operations(weights) if sampled else None
         leaving = []
         for rows in LEAVING:
             columns = dict(zip(operations, select(factors, rows).unbind(1), strict=True))
@@ -210,16 +214,12 @@ class DARTSSupernet(nn.Module):
             scalars = [edges_of_node.sum() for edges_of_node in others.split(INPUTS)]
         return Mixture(leaving, scalars)
 
-    def _sampled_operations(self, weights: Tensor) -> list[str | None]:
-        """The sampled operation of each edge, None for a removed edge. ValueError if a row is not one-hot."""
-        chosen: list[str | None] = []
-        for row in weights.detach().tolist():
-            best = max(range(len(row)), key=row.__getitem__)
-            rest = [abs(value) for k, value in enumerate(row) if k != best]
-            if any(row) and (abs(row[best] - 1) > 0.01 or max(rest) > 0.01):
-                raise ValueError(f"sampled weights must be one-hot in every row, got {row}")
-            chosen.append(self.operations[best] if any(row) else None)
-        return chosen
+    def _chosen(self, weights: Tensor) -> list[str | None]:
+        """The sampled operation of each edge, None for a removed edge. weights: (28, K)."""
+        weights = weights.detach()
+        numbers = weights.argmax(dim=1).where((weights != 0).any(dim=1), -1)
+        names = (*self.operations, None)
+        return [names[number] for number in numbers.tolist()]  # the only values that are read back from the device
 
 
 class SearchCell(nn.Module):
@@ -380,7 +380,7 @@ class Outgoing(nn.Module):
         if name in SKIPS:
             return x
         pooled = F.max_pool2d(x, 3, self.stride, 1) if name == "max_pool_3x3" else average_pool(x, self.stride)
-        return scaled_norm(pooled, cast(nn.BatchNorm2d, self.norms[name]))
+        return edge_norm(pooled, cast(nn.BatchNorm2d, self.norms[name]))
 
 
 def _part(length: int, part: int, parts: int) -> slice:

@@ -31,6 +31,7 @@ class NASBench1Shot1Benchmark(Benchmark):
         "table": ("harness.benchmarks.nasbench1shot1.table.convert", "make a table of accuracies from a file with them")
     }
     evaluation = f"after {EPOCHS} epochs of training"
+    excerpt = (("cifar10", "test"),)
     dataset_order = (DATASET,)
     split_order = tuple(METRICS)
     primary = (DATASET, "test")

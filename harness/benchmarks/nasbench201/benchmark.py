@@ -6,17 +6,26 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmarks.base import SCORE_COLUMNS, Arch, Benchmark, Evaluator, Headline, Noise, Oracle, SearchSpace
+from harness.benchmarks.base import (
+    RANK_COLUMNS,
+    SCORE_COLUMNS,
+    Arch,
+    Evaluator,
+    Headline,
+    Noise,
+    Oracle,
+    RetrainedSupernet,
+    SearchSpace,
+)
 from harness.benchmarks.nasbench201 import protocols, recipes
-from harness.benchmarks.nasbench201.space import NASBench201, isomorphism_class
-from harness.protocol import Budget, Protocol
+from harness.benchmarks.nasbench201.space import CELLS, NASBench201, isomorphism_class
+from harness.protocol import Budget, NetworkSize
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
     from harness.benchmarks.nasbench201.table import Table
-    from harness.evaluate.network import Network
     from harness.evaluate.recipe import Recipe
 
 REPORTED_EPOCHS = 200
@@ -28,7 +37,7 @@ images."""
 SEARCH = "python run_all.py --methods gaea-darts-erm --seeds 4 --profile paper --dataset {0} --table TABLE"
 
 
-class NASBench201Benchmark(Benchmark):
+class NASBench201Benchmark(RetrainedSupernet):
     name = NASBench201.name
     full_space = NASBench201()
     supernet_options = ("partial_channels", "auxiliary_skip")
@@ -54,7 +63,7 @@ class NASBench201Benchmark(Benchmark):
         ("imagenet16-120", "ori-test"): 0.60,
         ("imagenet16-120", "x-valid"): 0.58,
     }
-    margin_source = "standard deviation between trainings of isomorphic cells"
+    margin_source = "training noise: the standard deviation between isomorphic cells, which were trained separately"
     headlines = tuple(
         Headline(
             "NAS-Bench-201, searched on the dataset itself",
@@ -67,13 +76,13 @@ class NASBench201Benchmark(Benchmark):
         for dataset, split in (("cifar10", "test"), ("cifar100", "ori-test"), ("imagenet16-120", "ori-test"))
     )
 
-    def supernet(self, space: SearchSpace, protocol: Protocol, classes: int, options: Mapping[str, Any]) -> nn.Module:
+    def sized(
+        self, space: SearchSpace, channels: int, cells: int, classes: int, track_statistics: bool, **options: Any
+    ) -> nn.Module:
         from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
 
         assert isinstance(space, NASBench201)
-        return NASBench201Supernet(
-            space, protocol.channels, protocol.cells, classes, protocol.track_statistics, **options
-        )
+        return NASBench201Supernet(space, channels, cells, classes, track_statistics, **options)
 
     def default_protocol(self, profile: str, dataset: str, method: str) -> Budget:
         return protocols.of_method(profile, method)
@@ -82,13 +91,16 @@ class NASBench201Benchmark(Benchmark):
         """The paper's in every profile."""
         return protocols.of_queries("paper")
 
+    def default_scoring(self, profile: str, method: str) -> Budget:
+        return protocols.of_scoring(profile, method)
+
     def oracle(self, table: Path | None) -> Oracle:
         """The x-valid accuracies on CIFAR-10 after 12 epochs, at the price of these epochs and an evaluation."""
         from harness.benchmarks.nasbench201 import simulation
         from harness.benchmarks.nasbench201.table import known, open_table
 
         opened = open_table(table)
-        epochs = simulation.signal_epochs(opened)
+        epochs = simulation.queried_epochs(opened)
         config = {
             "name": known.NAMES.get(opened.sha256),
             "sha256": opened.sha256,
@@ -105,28 +117,13 @@ class NASBench201Benchmark(Benchmark):
 
         return TableLookup(open_table(table))
 
-    def untrained(self, arch: Arch, classes: int, affine: bool) -> nn.Module:
-        """At the benchmark's size: C = 16, N = 5."""
+    def untrained(self, arch: Arch, size: NetworkSize, classes: int, affine: bool) -> nn.Module:
         from harness.benchmarks.nasbench201.network import NASBench201Network
 
-        return NASBench201Network(arch, 16, 5, classes, affine)
+        return NASBench201Network(arch, size.channels, size.cells, classes, affine)
 
     def own_recipe(self, full: bool) -> Recipe:
         return recipes.FULL if full else recipes.SHORT
-
-    def network(self, arch: Arch, recipe: Recipe, classes: int, large: bool) -> Network:
-        """The supernet, fixed to the architecture."""
-        from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
-        from harness.evaluate.network import FixedSupernet
-
-        supernet = NASBench201Supernet(self.full_space, recipe.channels, recipe.cells, classes, True)
-        return FixedSupernet(supernet, self.full_space.one_hot(arch))
-
-    def unsuited_recipe(self, dataset: str, recipe: Recipe) -> str | None:
-        for name in ("auxiliary_weight", "drop_path", "colour_jitter", "image_size"):
-            if getattr(recipe, name):
-                return f"a supernet that is fixed to one architecture knows no {name}"
-        return None
 
     def equivalence_class(self, architecture: str) -> str:
         """The benchmark's isomorphism string."""
@@ -138,7 +135,7 @@ class NASBench201Benchmark(Benchmark):
         return verified_scores(sha256, scores)
 
     def noise(self, table: Path | None, dataset: str, split: str) -> Noise | None:
-        """The pooled deviation between trainings of isomorphic cells."""
+        """The pooled standard deviation between isomorphic cells, which were trained separately."""
         from harness.benchmarks.nasbench201.noise import isomorphic_noise
         from harness.benchmarks.nasbench201.table import open_table
 
@@ -162,6 +159,21 @@ class TableLookup(Evaluator):
 
     def best(self) -> list[str]:
         return self.table.best_cells()
+
+    def ranks(self, architectures: Iterable[str]) -> pd.DataFrame:
+        import pandas as pd
+
+        from harness.benchmarks.nasbench201.table.cells import cell_strings
+
+        cells = set(cell_strings())
+        names = [name for name in dict.fromkeys(architectures) if name in cells]
+        parts = [pd.DataFrame(columns=RANK_COLUMNS)]
+        for dataset, split, epochs in self.table.available:
+            ranks = self.table.ranks(names, dataset, split) if epochs == REPORTED_EPOCHS and split in SPLITS else None
+            if ranks is not None:
+                of = {"dataset": dataset, "split": split, "rank": ranks, "rank_of": CELLS}
+                parts.append(pd.DataFrame({"architecture": names, **of}))
+        return pd.concat(parts[1:] or parts)
 
 
 BENCHMARK = NASBench201Benchmark()

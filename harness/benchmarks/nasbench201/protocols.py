@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.protocol import Budget, Protocol, Simulation, TrialSimulation
+from harness.protocol import Budget, NetworkSize, Protocol, Simulation, TrialSimulation
 
 CONTROLLED = Protocol(
     # DARTS-V1 of the NAS-Bench-201 paper (D-X-Y/AutoDL-Projects), but for the zero operation, which GAEA's released
@@ -139,6 +139,16 @@ QUERIES = TrialSimulation(
 )
 
 
+SCORING = NetworkSize(
+    # The networks of the benchmark, which both SamsungLabs/zero-cost-nas and BayesWatch/nas-without-training score.
+    channels=16,
+    cells=5,
+)
+PAPER_SCORING = ("naswot",)
+"""Methods whose searches by the best of N random cells were published: Mellor et al. (ICML 2021), Table 2. Of the other
+scores rank correlations were, and searches by other means."""
+
+
 def of_method(profile: str, method: str) -> Budget:
     """Of a weight-sharing method."""
     if profile == "paper" and method in PAPER:
@@ -156,3 +166,10 @@ def of_queries(profile: str) -> Budget:
 def of_function(profile: str) -> Budget:
     """Of a black box that queries a user's own function."""
     return Budget(profile, "nasbench201/queries", Simulation(QUERIES.budget_seconds))
+
+
+def of_scoring(profile: str, method: str) -> Budget:
+    """Of a training-free method."""
+    if profile == "paper" and method not in PAPER_SCORING:
+        profile = "controlled"
+    return Budget(profile, "nasbench201/scoring", SCORING)

@@ -26,8 +26,9 @@ EVALUATION_SHARE = 0.37
 against 7.22, 12.46 and 4.88 s, the sums over the cells 0, 11 and 284 of the official sample files."""
 
 
-def signal_epochs(table: Table) -> int:
-    """12 if the table has those accuracies; otherwise 200, a substitute that records must declare."""
+def queried_epochs(table: Table) -> int:
+    """After how many epochs of training a query returns the accuracy: 12 if the table has those accuracies; otherwise
+    200, a substitute that records must declare."""
     return QUERY_EPOCHS if Metric(DATASET, SPLIT, QUERY_EPOCHS) in table.available else 200
 
 
@@ -51,7 +52,7 @@ class _Signals(NamedTuple):
 def _signals(table: Table) -> _Signals:
     """NotInTableError if the table lacks a cell."""
     cells, numbers = list(all_cells()), np.arange(CELLS)
-    means, _ = table.accuracy(numbers, DATASET, SPLIT, signal_epochs(table))
+    means, _ = table.accuracy(numbers, DATASET, SPLIT, queried_epochs(table))
     trials = [[value for value in values if value == value] for values in _accuracies(table).values.tolist()]
     training = table.train_seconds(numbers, DATASET, QUERY_EPOCHS)
     if Cost("evaluation_seconds", DATASET) in table.costs:
@@ -63,7 +64,7 @@ def _signals(table: Table) -> _Signals:
 
 
 def _accuracies(table: Table) -> Accuracies:
-    return table.accuracies[Metric(DATASET, SPLIT, signal_epochs(table))]
+    return table.accuracies[Metric(DATASET, SPLIT, queried_epochs(table))]
 
 
 def queries(table: Table) -> Callable[[Arch, np.random.Generator | None], Signal]:

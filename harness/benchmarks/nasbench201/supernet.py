@@ -26,9 +26,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.benchmarks import NASBench201
-from harness.benchmarks.mixing import average, is_small, scaled_norm, select
+from harness.benchmarks.mixing import convolved_average, is_small, scaled_norm, select
 
-LINEAR: dict[str, Callable[[Tensor], Tensor]] = {"skip_connect": lambda x: x, "avg_pool_3x3": average}
+LINEAR: dict[str, Callable[[Tensor], Tensor]] = {"skip_connect": lambda x: x, "avg_pool_3x3": convolved_average}
 KERNEL_SIZES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 NODES = 4
 TARGET, SOURCE = zip(*NASBench201.edges, strict=True)

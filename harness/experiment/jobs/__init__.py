@@ -1,1 +1,1 @@
-"""What a plan consists of: searches by weight sharing, searches by queries, and retrainings."""
+"""What a plan consists of: searches by weight sharing, by queries and by training-free scores, and retrainings."""

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
+
 from harness.experiment.config import Config, dataset_name, run_key
 from harness.experiment.store import Arrays
 from harness.plugins import Source
@@ -27,12 +29,17 @@ class Machine:
     threads: int
     commit: str | None
     dirty: bool | None
+    """None: not known."""
     parent: int | None = None
     """Process id of the runner; a worker ends with its runner. None: on another machine."""
+    distribution: str | None = None
+    """Where it is no checkout (`harness.experiment.provenance.Code`)."""
     time_limit: float | None = None
     """Seconds that one run may take in this call."""
     workers: int = 0
     """Processes that decode images of class folders, per stream; 0: the run's own process."""
+    tensorboard: bool = False
+    """Whether the epochs of searches are written for TensorBoard; those of retrainings always are."""
 
 
 class Work(Protocol):
@@ -43,8 +50,8 @@ class Work(Protocol):
         """How many epochs are done."""
 
     def epochs(self) -> Iterator[Arrays]:
-        """Do the epochs that are left. Yields what is logged after each: arrays (1, ...), "loss" and "seconds" among
-        them. None at all for work that is not done in epochs."""
+        """Do the epochs that are left. Yields what is logged after each: arrays (1, ...), "seconds" among them, and
+        "loss" where there is one. None at all for work that is not done in epochs."""
 
     def outcome(self, arrays: Arrays) -> dict[str, Any]:
         """What the record says of the result; `arrays` (T, ...) are the logs of all epochs."""
@@ -65,8 +72,6 @@ class Job(ABC):
 
     is_brief: ClassVar[bool] = False
     """Whether it takes milliseconds and no GPU, so that a process does several at a time."""
-    writes_scalars: ClassVar[bool] = False
-    """Whether its epochs are written for TensorBoard: then all their logs are numbers."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is cached: a user's own space exists in this process only."""
@@ -97,6 +102,15 @@ class Job(ABC):
     @abstractmethod
     def facts(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """What a report needs of the job besides config and result."""
+
+    def writes_scalars(self, machine: Machine) -> bool:
+        """Whether its epochs are written for TensorBoard."""
+        return False
+
+    def scalars(self, log: Arrays) -> dict[str, float]:
+        """The numbers in the log of an epoch, by name; without accuracies that were not measured."""
+        numbers = {name: values for name, values in log.items() if values.size == 1 and values.dtype.kind in "fiu"}
+        return {name: float(values.item()) for name, values in numbers.items() if np.isfinite(values).all()}
 
     @abstractmethod
     def begin(self, machine: Machine) -> Work:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,8 +31,6 @@ class RetrainingJob(Job):
     images: str
     """The dataset as the user called it: its name, or `file.py:function`."""
 
-    writes_scalars: ClassVar[bool] = True
-
     @property
     def name(self) -> str:
         return self.cell_name
@@ -50,6 +48,9 @@ class RetrainingJob(Job):
 
     def facts(self, result: Mapping[str, Any]) -> dict[str, Any]:
         return {"cell_name": self.cell_name}
+
+    def writes_scalars(self, machine: Machine) -> bool:
+        return True
 
     def begin(self, machine: Machine) -> RetrainingWork:
         return RetrainingWork(self.training(machine))

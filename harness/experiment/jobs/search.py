@@ -1,4 +1,4 @@
-"""Searches as jobs: by weight sharing, epoch by epoch, and by queries."""
+"""Searches as jobs: by weight sharing, epoch by epoch, by queries, and by training-free scores."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from harness import plugins
-from harness.api import BlackBox, OneShot
+from harness.api import BlackBox, OneShot, TrainingFree
 from harness.benchmarks.base import Arch, Benchmark, SearchSpace, Signal
 from harness.data import SearchData, load, search_data, search_split
 from harness.data.folders import FolderShares, class_folders, folder_shares
-from harness.experiment import registry
+from harness.experiment import exchange, registry
+from harness.experiment.conformance import simplex_problems
 from harness.experiment.devices import cannot_compile
 from harness.experiment.jobs.base import Job, Machine, check_images
 from harness.experiment.store import Arrays
 from harness.plugins import Entry, Source
-from harness.protocol import FolderProtocol, Protocol, TrialSimulation, as_protocol, as_simulation
+from harness.protocol import FolderProtocol, NetworkSize, Protocol, TrialSimulation, as_protocol, as_simulation
+from harness.search.cost import KINDS
 from harness.search.estimate import epoch_seconds
-from harness.search.loop import Epoch, Search, stacked, stream
+from harness.search.loop import COSTS, Epoch, Search, stacked, stream
 from harness.search.queries import nothing, simulate
+from harness.search.scoring import EPOCH, Scorer, Scoring
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class SearchJob(Job):
         space = self.space
         texts = [text for text in (cells["last"], cells["best_valid"]) if text is not None]
         return {
-            "groups": {name: [rows.start, rows.stop] for name, rows in space.groups.items()},
+            "groups": {name: list(rows.indices(len(space.options))[:2]) for name, rows in space.groups.items()},
             "rows": list(space.row_names),
             "options": [list(names) for names in space.options],
             "graphs": {text: [asdict(graph) for graph in space.graph(space.from_string(text))] for text in texts},
@@ -114,8 +118,18 @@ class OneShotJob(SearchJob):
     def protocol(self) -> Protocol:
         return as_protocol({**self.config["protocol"]["values"], **self.config["numerics"]})
 
+    def writes_scalars(self, machine: Machine) -> bool:
+        return machine.tensorboard
+
+    def scalars(self, log: Arrays) -> dict[str, float]:
+        """The entropy is that of each group of choices; a cost is the sum over its kinds."""
+        entropies = {f"entropy/{name}": log["entropy"][:, [k]] for k, name in enumerate(self.space.groups)}
+        costs = {f"cost/{name}": log[name].sum(axis=1) for name in COSTS if name in log}
+        others = {name: values for name, values in log.items() if name not in ("entropy", *COSTS)}
+        return super().scalars({**others, **entropies, **costs})
+
     def begin(self, machine: Machine) -> OneShotWork:
-        return OneShotWork(self.search(machine), self.space)
+        return OneShotWork(self.search(machine), self.space, self.config["optimizer"])
 
     def search(self, machine: Machine) -> Search:
         """At its beginning."""
@@ -159,6 +173,8 @@ def _check_split(planned: Mapping[str, Any], sha256: str) -> None:
 class OneShotWork:
     search: Search
     space: SearchSpace
+    optimizer: Mapping[str, Any] | None
+    """What a config says of the one in the place of the method's own."""
 
     @property
     def next_epoch(self) -> int:
@@ -170,6 +186,10 @@ class OneShotWork:
 
     def _checked(self, epoch: Epoch) -> str:
         """The architecture of an epoch, as a string. ValueError or FloatingPointError for what no record may hold."""
+        if self.optimizer:
+            method = f"after epoch {epoch.epoch + 1}, {type(self.search.method).__name__}"
+            if wrong := simplex_problems(method, epoch.theta, self.space):
+                raise ValueError(exchange.blamed(self.optimizer["name"], wrong)[0])
         if not (np.isfinite(epoch.theta).all() and np.isfinite(epoch.edge_weights).all()):
             raise FloatingPointError(f"the method's distribution is not finite after epoch {epoch.epoch + 1}")
         text = self.space.to_string(epoch.cell)
@@ -263,3 +283,83 @@ class QueryWork:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """There is no state."""
+
+
+# Training-free scores ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TrainingFreeJob(SearchJob):
+    """A search by the score of untrained networks."""
+
+    images: str
+    """The dataset as the user called it: its name, or `file.py:function`."""
+
+    @property
+    def epochs(self) -> int:
+        return -(-int(self.config["settings"]["cells"]) // EPOCH)
+
+    def sources(self) -> dict[str, Source]:
+        found = super().sources()
+        if ":" in self.images:
+            found["dataset"] = plugins.source(plugins.load_function(self.images))
+        return found
+
+    def begin(self, machine: Machine) -> TrainingFreeWork:
+        images = load(self.images, machine.data)
+        check_images(self.config["dataset"], images.sha256)
+        method: TrainingFree = self.new_method()
+        size, seed = NetworkSize(**self.config["protocol"]["values"]), self.config["seed"]
+
+        def make(arch: Arch, classes: int, affine: bool) -> nn.Module:
+            return self.benchmark.untrained(arch, size, classes, affine)
+
+        return TrainingFreeWork(Scoring(method, Scorer(method, make, images, seed, machine.device), seed))
+
+
+@dataclass(frozen=True)
+class TrainingFreeWork:
+    scoring: Scoring
+
+    @property
+    def next_epoch(self) -> int:
+        return self.scoring.next_epoch
+
+    def epochs(self) -> Iterator[Arrays]:
+        """After each, the architectures scored in it ("scored", "scores"; of the last epoch fewer, then empty and NaN)
+        and the best one so far ("cells"). Images count as passes of chosen operations only."""
+        to_string = self.scoring.scorer.method.space.to_string
+        for epoch in self.scoring.epochs():
+            unfilled = EPOCH - len(epoch.values)
+            images = np.zeros((2, 1, len(KINDS)), dtype=np.int64)
+            images[:, 0, KINDS.index("sampled")] = epoch.images
+            yield {
+                "scored": np.array([[*map(to_string, epoch.architectures), *[""] * unfilled]]),
+                "scores": np.array([[*epoch.values, *[np.nan] * unfilled]]),
+                "cells": np.array([to_string(epoch.best)]),
+                "forward_images": images[0],
+                "backward_images": images[1],
+                "seconds": np.array([epoch.seconds]),
+            }
+
+    def outcome(self, arrays: Arrays) -> dict[str, Any]:
+        """The architecture with the highest score, the first on ties."""
+        arch, value = self.scoring.best
+        return {
+            "cells": {
+                "last": self.scoring.scorer.method.space.to_string(arch),
+                "best_valid": None,
+                "best_valid_epoch": None,
+            },
+            "scored": len(self.scoring.values),
+            "score": value if np.isfinite(value) else None,
+        }
+
+    def epoch_seconds(self) -> float:
+        return self.scoring.epoch_seconds()
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.scoring.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.scoring.load_state_dict(state)

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from harness.experiment.registry import looks
 from harness.files import write_atomically
 from harness.report.content import Report
 from harness.report.site import Picture
@@ -27,7 +28,10 @@ def digest(report: Report, curves: Path, formats: Sequence[str]) -> str:
         identity = [record["key"], record["status"], record.get("arrays_sha256"), record.get("improvements")]
         sha256.update(json.dumps([*identity, record["provenance"].get("seconds")]).encode())
     sha256.update(report.accuracies.to_csv(index=False).encode())
-    sha256.update(json.dumps([report.methods, sorted(formats), *map(version, _LIBRARIES)]).encode())
+    trained = report.retrained_finals.reindex(columns=["key", "dataset", "table", "value"])
+    sha256.update(trained.to_csv(index=False).encode())
+    sha256.update(repr([report.own_images, report.tunings]).encode())
+    sha256.update(json.dumps([report.methods, looks(), sorted(formats), *map(version, _LIBRARIES)]).encode())
     sources = sorted(Path(__file__).parents[1].rglob("*.py"))
     for path in [*sources, *([curves] if curves.exists() else [])]:
         sha256.update(path.read_bytes())

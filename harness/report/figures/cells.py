@@ -1,10 +1,9 @@
-"""Drawings of cells as graphs, with the number of searches that selected each."""
+"""Drawings of cells as graphs, with the searches that selected each and its accuracy."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from math import ceil, cos, pi, sin
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,11 +19,13 @@ if TYPE_CHECKING:  # layouts and looks must be usable without matplotlib
     from matplotlib.figure import Figure
 
 SHOWN = 3
-"""Number of cells drawn per method, if cells are small."""
+"""Number of cells of a method on the page."""
+MOST = {True: 8, False: 2}
+"""Number of cells in a figure, of small cells and of others."""
 
-_HEIGHT = 10.3  # maximum inches of all cells of a figure; the page has those that do not fit
 _RADIUS = 0.085  # inches, of a node
 _HALF_LINE = 0.055  # inches, half the height of an edge's label
+_LINE, _LETTER_SIZE = 0.14, 7.5  # inches and points, of the lines below a cell
 _SHARES = (0.5, 0.6, 0.4, 0.68, 0.32)
 """Candidate positions of a label along its edge; the first free one is used."""
 
@@ -89,92 +90,109 @@ def most_frequent(counts: Counter[str], shown: int) -> list[tuple[str, int]]:
 # Drawing --------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """Arrangement of the panels of a figure, lengths in inches."""
+class _Shape(NamedTuple):
+    """Arrangement of the cells of a figure, lengths in inches."""
 
     width: float
     height: float
+    """Of the panel of a graph."""
     panels: int
-    """Panels per method, side by side."""
-    cells: int
-    """Cells shown in these panels."""
-    beside: int
-    """Methods per row."""
+    """Panels per cell, side by side."""
+    across: int
+    """Cells per row."""
+    most: int
+    """Cells of the figure."""
 
     @property
     def row(self) -> float:
-        """Height of a row of methods, with their names above and their counts below the panels."""
-        return self.height + 0.56
+        """Height of a row of cells, with the titles of the graphs, if they have several, and two lines below them."""
+        return self.height + (3 if self.panels > 1 else 2) * _LINE + 0.3
 
     @property
     def step(self) -> float:
-        """Width of a method and the space to the next one."""
-        return self.width * self.panels + 0.3
+        """Width of a cell and the space to the next one."""
+        return self.width * self.panels + 0.1
 
 
-def figure(counts: Mapping[str, Counter[str]], pictures: Pictures, title: str) -> Figure:
-    """Draw the most frequent cells of each method.
+def figure(
+    seeds: Mapping[str, Sequence[int]],
+    pictures: Pictures,
+    title: str,
+    measured: Mapping[str, str] | None = None,
+    note: str = "",
+) -> Figure:
+    """Draw the final cells of one method's searches, the most frequent ones first.
 
-    `counts` are the numbers of searches per cell for each method, `pictures` the graphs of the cells. Methods that do
-    not fit the page are left out, which the note mentions.
+    Args:
+        seeds: of the searches that end with a cell, by cell.
+        pictures: the graphs of the cells; those beyond the `MOST` frequent ones may be missing.
+        measured: the accuracies of a cell as a short text, by cell.
+        note: what these accuracies are.
     """
     import matplotlib
 
     from harness.report.figures.page import page
     from harness.report.figures.style import STYLE
 
-    shape = _shape(counts, pictures)
-    shown = dict(list(counts.items())[: shape.beside * int((_HEIGHT + 0.2) / shape.row)])
-    rows = ceil(len(shown) / shape.beside)
-    width = max(5.4, shape.step * min(shape.beside, len(shown)) + 0.1)
+    counts = Counter({cell: len(of_cell) for cell, of_cell in seeds.items()})
+    candidates = [cell for cell, _ in most_frequent(counts, MOST[True])]
+    shape = _shape([pictures[cell] for cell in candidates])
+    shown = candidates[: shape.most]
+    rows = ceil(len(shown) / shape.across)
+    width = max(5.4, shape.step * min(shape.across, len(shown)) + 0.2)
     with matplotlib.rc_context(STYLE):
-        drawn = page(width, shape.row * rows, title, _note(len(counts), len(shown), shape.cells), (), 0.12, 0.0)
+        drawn = page(width, shape.row * rows, title, _note(counts, shown, note), (), 0.12, 0.0)
         sheet = _Sheet.over(drawn.figure)
-        for index, (method, cell_counts) in enumerate(shown.items()):
-            x = 0.2 + shape.step * (index % shape.beside)
-            y = sheet.height - drawn.top - shape.row * (index // shape.beside)
-            _draw_method(sheet, method, cell_counts, pictures, shape, (x, y))
+        for index, cell in enumerate(shown):
+            x = 0.25 + shape.step * (index % shape.across)
+            y = sheet.height - drawn.top - shape.row * (index // shape.across)
+            lines = [f"{counts[cell]} of {counts.total()}: {_named(seeds[cell])}", (measured or {}).get(cell, "")]
+            _draw_cell(sheet, pictures[cell], lines, shape, (x, y))
         sheet.finish()
     return drawn.figure
 
 
-def _shape(counts: Mapping[str, Counter[str]], pictures: Pictures) -> _Shape:
-    """Shape with `SHOWN` cells per method for small single-graph cells, else with only the most frequent cell."""
-    drawn = [pictures[cell] for cell_counts in counts.values() for cell, _ in most_frequent(cell_counts, SHOWN)]
-    most = max(map(len, drawn))
-    if most == 1 and max(len(graph.nodes) for (graph,) in drawn) <= 4:
-        cells = max(min(SHOWN, len(cell_counts)) for cell_counts in counts.values())
-        return _Shape(1.8, 0.9, cells, cells, 2)
-    return _Shape(2.75, 1.5, most, 1, 2 if most <= 2 else 1)
+def _shape(cells: Sequence[tuple[Graph, ...]]) -> _Shape:
+    """Many cells if they are single graphs of few nodes, else fewer and larger ones."""
+    panels = max(map(len, cells))
+    if panels == 1 and max(len(graph.nodes) for (graph,) in cells) <= 4:
+        return _Shape(1.9, 0.9, 1, 4, MOST[True])
+    return _Shape(2.75, 1.5, panels, 2 if panels <= 2 else 1, MOST[False])
 
 
-def _note(methods: int, shown: int, cells: int) -> str:
-    which = f"the {cells} most frequent" if cells > 1 else "the most frequent one (ties: first by name)"
-    note = f"final cells: {which}, with the number of searches"
-    return note if shown == methods else f"{note}; the first {shown} of {methods} methods"
+def _note(counts: Counter[str], shown: Sequence[str], measured: str) -> str:
+    note = f"final cells of {counts.total()} searches, with their seeds"
+    if len(shown) < len(counts):
+        searches = sum(counts[cell] for cell in shown)
+        note += f": the {len(shown)} most frequent of {len(counts)} cells, those of {searches} searches"
+    return "; ".join(filter(None, [note, measured]))
 
 
-def _draw_method(
-    sheet: _Sheet,
-    method: str,
-    counts: Counter[str],
-    pictures: Pictures,
-    shape: _Shape,
-    corner: tuple[float, float],
+def _named(seeds: Sequence[int]) -> str:
+    from harness.report.render.wording import ranges
+
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {ranges(seeds)}"
+
+
+def _draw_cell(
+    sheet: _Sheet, graphs: Sequence[Graph], lines: Sequence[str], shape: _Shape, corner: tuple[float, float]
 ) -> None:
-    """Draw a method's name and its panels side by side; `corner` is the upper left corner in inches."""
-    from harness.report.figures.style import label
+    """Draw the graphs of a cell and lines below them; `corner` is the upper left one in inches."""
+    from harness.report.figures.page import letters
 
     x, y = corner
-    heading = shorten(label(method), int(shape.width * shape.panels * 72 / 5.4), placeholder=" …")
-    sheet.write(x - 0.08, y - 0.12, heading, size=9, ha="left")
-    panels = [(graph, count) for cell, count in most_frequent(counts, shape.cells) for graph in pictures[cell]]
-    for index, (graph, count) in enumerate(panels[: shape.panels]):
+    below = y - 0.1 - shape.height - 0.04
+    for index, graph in enumerate(graphs):
         left = x + shape.width * index
-        _draw_graph(sheet, graph, (left, y - 0.3 - shape.height), (shape.width - 0.35, shape.height))
-        caption = f"{graph.title}: {count} of {counts.total()}"
-        sheet.write(left + shape.width / 2 - 0.17, y - 0.3 - shape.height - 0.17, caption, size=7.5)
+        _draw_graph(sheet, graph, (left, y - 0.1 - shape.height), (shape.width - 0.35, shape.height))
+        if shape.panels > 1:
+            sheet.write(left + shape.width / 2 - 0.17, below - _LINE, graph.title, size=_LETTER_SIZE)
+    below -= _LINE * (shape.panels > 1)
+    middle = x + shape.width * len(graphs) / 2 - 0.17
+    longest = letters(shape.width * len(graphs), _LETTER_SIZE)
+    for number, text in enumerate(lines, start=1):
+        text = shorten(text, longest, placeholder=" …")
+        sheet.write(middle, below - number * _LINE, text, size=_LETTER_SIZE)
 
 
 def _draw_graph(sheet: _Sheet, graph: Graph, origin: tuple[float, float], size: tuple[float, float]) -> None:

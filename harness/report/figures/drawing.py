@@ -14,7 +14,7 @@ import joblib
 import matplotlib
 from joblib.externals.loky import get_reusable_executor
 
-from harness.report.figures.gallery import Drawing
+from harness.report.figures.description import Drawing
 from harness.report.figures.saving import save
 from harness.report.site import Picture
 

@@ -18,7 +18,9 @@ from harness.report.figures.page import Entry, Grid, grid
 from harness.report.figures.style import MIDDLE, REGRET, STYLE, Looks, Row, band, behind, counted, handle, line, middle
 from harness.report.published_curves import PublishedCurve
 
-_NOTE = f"line: mean over n searches; band: {MIDDLE}"
+_SHADED = 4  # most methods of a row whose bands can be told apart
+_NARROW = 0.15  # share of an axis in which all values lie where it is zoomed
+_LEAST = 1e-3  # nats, of a zoomed axis
 _PUBLISHED_DASHES = ((0, (1, 1)), (0, (5, 1.5)), (0, (7, 1.5, 1, 1.5)))
 
 
@@ -45,24 +47,57 @@ def entropy(
     looks: Looks,
     published: Sequence[PublishedCurve] = (),
     titles: Sequence[str] = (),
+    choices: str = "edges",
 ) -> Figure:
     """Entropy of the operation weights (nats) after each epoch, one column per cell type.
 
     `titles` of the columns are given where the groups of choices are not cell types; a single cell type has none.
+    `choices`: what the mean is over.
     Published entropies are drawn in the row of their method if it has the same number of operations.
     """
     columns = list(titles or ([f"{cell_type} cell" for cell_type in cell_types] if len(cell_types) > 1 else [""]))
-    y = "entropy of operation weights,\nmean over edges (nats)"
-    drawn, shown = _grid(series, columns, title, looks, published, _NOTE, y)
-    highest = max(max(method.uniform) for method in series)
+    rows = looks.rows(method.method for method in series)
+    full = 1.22 * max(max(method.uniform) for method in series)
+    limits = [_zoomed(row, series, published, full) for row in rows]
+    y = f"entropy of operation weights,\nmean over {choices} (nats)"
+    note = _drawn(rows)
+    if any(limits):
+        y += ", zoomed" if all(limits) else ""
+        note += ". Zoomed axes do not begin at 0"
+    drawn, shown = _grid(series, columns, title, looks, published, note, y, sharey=False)
     for column, cell_type in enumerate(cell_types):
-        for (row, axes), known in zip(drawn.column(column), shown, strict=True):
-            _bands(axes, row, series, column, looks)
+        for (row, axes), known, zoomed in zip(drawn.column(column), shown, limits, strict=False):
+            _curves(axes, row, series, column, looks)
             _published(axes, known, [curve.cell_type == cell_type for curve in known])
+            axes.set_ylim(*(zoomed or (0, full)))
             for value in sorted({method.uniform[column] for method in series}):
                 _uniform(axes, value)
-            axes.set_ylim(0, 1.22 * highest)
+            if zoomed:
+                _mark_zoomed(axes)
     return drawn.figure
+
+
+def _zoomed(
+    row: Row, series: Sequence[Series], published: Sequence[PublishedCurve], full: float
+) -> tuple[float, float] | None:
+    """Limits of the axis of a row whose values all lie within `_NARROW` of the full one. None for other rows, and for
+    those whose values hardly differ, where a zoom would show rounding."""
+    of_row = [method.values for method in series if method.method in row.methods]
+    if not _shaded(row):
+        of_row = [values.mean(axis=0) for values in of_row]
+    longest = max(method.values.shape[1] for method in series)
+    known = [np.asarray(curve.values)[:longest] for curve in published if _belongs_to(curve, row, series)]
+    low, high = (end([end(values) for values in (*of_row, *known)]) for end in (np.min, np.max))
+    span = float(high - low)
+    if not _LEAST <= span <= _NARROW * full:
+        return None
+    return float(low) - 0.1 * span, float(high) + 0.3 * span
+
+
+def _mark_zoomed(axes: Axes) -> None:
+    axes.ticklabel_format(axis="y", useOffset=False)
+    axes.tick_params(axis="y", labelsize=7)  # more digits
+    axes.text(0.01, 0.03, "zoomed axis", transform=axes.transAxes, color="0.3", size=7)
 
 
 @matplotlib.rc_context(STYLE)
@@ -80,7 +115,7 @@ def accuracy(
     describes how accuracies were obtained, e.g. "after 200 epochs of training".
     """
     known = [curve for curve in published if (curve.dataset, curve.split) in columns]
-    note = _NOTE
+    note = _drawn(looks.rows(method.method for method in series))
     if elsewhere := _elsewhere(published, columns, series):
         note += f". Not drawn: curves published on another split ({', '.join(elsewhere)})"
     titles = [f"{dataset}, {split}" for dataset, split in columns]
@@ -88,7 +123,7 @@ def accuracy(
     drawn, shown = _grid(series, titles, title, looks, known, note, y)
     for column, pair in enumerate(columns):
         for (row, axes), row_curves in zip(drawn.column(column), shown, strict=True):
-            _bands(axes, row, series, column, looks)
+            _curves(axes, row, series, column, looks)
             _published(axes, row_curves, [(curve.dataset, curve.split) == pair for curve in row_curves])
     return drawn.figure
 
@@ -107,10 +142,11 @@ def regret(
     known = [curve for curve in published if (curve.dataset, curve.split) in columns]
     titles = [f"{dataset}, {split}" for dataset, split in columns]
     y = f"regret of the current cell\n{evaluation} (points)"
-    drawn, shown = _grid(series, titles, title, looks, known, f"{_NOTE}; {REGRET}", y)
+    note = f"{_drawn(looks.rows(method.method for method in series))}; {REGRET}"
+    drawn, shown = _grid(series, titles, title, looks, known, note, y)
     for column, pair in enumerate(columns):
         for (row, axes), row_curves in zip(drawn.column(column), shown, strict=True):
-            _bands(axes, row, series, column, looks)
+            _curves(axes, row, series, column, looks)
             _published(axes, row_curves, [(curve.dataset, curve.split) == pair for curve in row_curves])
             axes.set_ylim(bottom=0)
     return drawn.figure
@@ -124,6 +160,7 @@ def _grid(
     published: Sequence[PublishedCurve],
     note: str,
     y: str,
+    sharey: bool = True,
 ) -> tuple[Grid, list[list[PublishedCurve]]]:
     """Empty panels, and the published curves of each row."""
     rows = looks.rows(method.method for method in series)
@@ -134,7 +171,7 @@ def _grid(
         note += (
             f". Thin grey lines: published, digitized from the paper's figure, other protocol: {'; '.join(protocols)}"
         )
-    drawn = grid(rows, entries, columns, title, note, "search epoch", y)
+    drawn = grid(rows, entries, columns, title, note, "search epoch", y, sharey)
     return drawn, shown[: len(drawn.rows)]
 
 
@@ -157,14 +194,26 @@ def _elsewhere(
     return [" ".join(column) for column in dict.fromkeys(known) if column not in columns]
 
 
-def _bands(axes: Axes, row: Row, series: Sequence[Series], column: int, looks: Looks) -> None:
+def _shaded(row: Row) -> bool:
+    return len(row.methods) <= _SHADED
+
+
+def _drawn(rows: Sequence[Row]) -> str:
+    """What is drawn of the searches."""
+    shaded = [_shaded(row) for row in rows]
+    band = f"; band: {MIDDLE}" * any(shaded)
+    return "line: mean over n searches" + band + f" (no bands for more than {_SHADED} methods)" * (not all(shaded))
+
+
+def _curves(axes: Axes, row: Row, series: Sequence[Series], column: int, looks: Looks) -> None:
     others = []
     for method in series:
         values = method.values[:, :, column]
         epochs = np.arange(1, values.shape[1] + 1)
         if method.method in row.methods:
             look = looks[method.method]
-            band(axes, epochs, middle(values), look, len(row.methods))
+            if _shaded(row):
+                band(axes, epochs, middle(values), look, len(row.methods))
             line(axes, epochs, values.mean(axis=0), look)
         else:
             others.append((epochs, values.mean(axis=0)))
@@ -205,9 +254,13 @@ def _named(curve: PublishedCurve, known: Sequence[PublishedCurve]) -> str:
 
 
 def _uniform(axes: Axes, value: float) -> None:
-    """Line at the entropy of uniform weights, labelled above, where no curve can be."""
+    """Line at the entropy of uniform weights, labelled above, where no curve can be; nothing beyond the axis."""
+    low, high = axes.get_ylim()
+    if not low <= value <= high:
+        return
     axes.axhline(value, color="0.4", linestyle="--", linewidth=0.9)
     operations = round(exp(value))
     text = f"ln {operations} (uniform)" if isclose(value, log(operations)) else "uniform"
     transform = axes.get_yaxis_transform()  # x as a fraction of the axes, y in nats
-    axes.text(0.99, value + 0.07, text, transform=transform, ha="right", va="baseline", color="0.3", size=7)
+    above = value + 0.04 * (high - low)
+    axes.text(0.99, above, text, transform=transform, ha="right", va="baseline", color="0.3", size=7)

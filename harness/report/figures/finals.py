@@ -17,12 +17,14 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from harness.report.curves import Floats
 from harness.report.figures.page import GAP, HEIGHT, RIGHT, fitting, grid, label_below, page
 from harness.report.figures.style import REGRET, STYLE, Looks, behind, counted, handle, label, line, regret_scale
-from harness.report.statistics import interval
+from harness.report.statistics import BOOTSTRAP_RUNS, mean_interval
 
 _MANY = 30  # searches; more are drawn as a cloud of small transparent points
-_RESAMPLES = 2000  # more make no visible difference
 _FEWEST = 3
-"""Minimum number of searches for an interval: a bootstrap interval of two adds nothing to the two points."""
+"""Minimum number of searches for an interval: a t interval of two is 12.7 times as wide as the points are apart."""
+
+_POINTS, _MEAN, _JITTER = -0.18, 0.26, 0.2
+"""Of the line of a method, which is 1 high: where its points and its mean are, and how far the points are spread."""
 
 _WIDTH = 2.9  # inches of a panel
 _LETTERS = 38  # letters per line of a method's name
@@ -57,7 +59,7 @@ def final(
     methods, labels, height = methods[:kept], labels[:kept], max(heights[:kept])
     height = min(max(height, 0.3), (HEIGHT - 1.2) / kept)
     if max(len(scores[method]) for method in methods) >= _FEWEST:
-        note += "; interval: percentile bootstrap, too narrow below 10 searches"
+        note += f"; interval: t, from {BOOTSTRAP_RUNS} searches on percentile bootstrap"
     left = 0.3 + max(len(text) for label in labels for text in label.split("\n")) * 0.55 * _NAME_SIZE / 72
     width = left + max(3.6, _WIDTH * len(columns) + GAP * (len(columns) - 1) / 2) + RIGHT
     result = page(width, height * kept, title, note, _key(scores, methods), 0.2)
@@ -120,17 +122,17 @@ def _shares(regrets: Floats, end: float) -> tuple[Floats, Floats]:
 
 def _key(scores: Mapping[str, Floats], methods: Sequence[str]) -> list[tuple[Line2D, str]]:
     point = Line2D([], [], color="0.5", marker="o", linestyle="none")
-    mean = Line2D([], [], color="black", marker="|", markersize=12, markeredgewidth=1.6, linestyle="none")
+    mean = Line2D([], [], color="black", marker="|", markersize=7, markeredgewidth=1.6, linestyle="none")
     entries = [(point, "one search"), (mean, "mean")]
     if max(len(scores[method]) for method in methods) >= _FEWEST:
-        entries.append((Line2D([], [], color="black", linewidth=2.2), "95 % interval of the mean"))
+        entries.append((Line2D([], [], color="black", linewidth=1.8), "95 % interval of the mean"))
     return entries
 
 
 def _strips(axes: Axes, groups: Mapping[str, Floats], looks: Looks) -> None:
-    """Draw the points of each method, jittered so that equal values stay visible, with their mean and its interval."""
+    """Draw the points of each method, jittered so that equal values stay visible, and below them, so that they hide
+    none, their mean and its interval."""
     import seaborn
-    from matplotlib.patheffects import withStroke
 
     longest = max(map(len, groups.values()))
     order, palette = list(groups), {method: looks[method].color for method in groups}
@@ -143,26 +145,27 @@ def _strips(axes: Axes, groups: Mapping[str, Floats], looks: Looks) -> None:
             "method": np.repeat(list(drawn), [len(values) for values in drawn.values()]),
         }
         common = {"data": data, "x": "value", "y": "method", "order": order, "orient": "h", "ax": axes}
+        clouds = len(axes.collections)
         with _seeded():
             seaborn.stripplot(
                 **common,
                 hue="method",
                 palette={method: palette[method] for method in drawn},
                 legend=False,
-                jitter=0.3 if many else 0.22,
+                jitter=_JITTER,
                 size=3 if many else 4.5,
                 alpha=max(0.2, 15 / longest) if many else 0.75,
                 rasterized=many,
             )
-        before = len(axes.lines)
+        for points in axes.collections[clouds:]:
+            points.set_offsets(np.asarray(points.get_offsets()) + np.array([0, _POINTS]))
+        lines = len(axes.lines)
         seaborn.pointplot(
-            **common, color="black", linestyle="none", marker="|", markersize=12, markeredgewidth=1.6,
-            errorbar=_interval, err_kws={"linewidth": 2.2, "solid_capstyle": "butt"}, zorder=4,
+            **common, color="black", linestyle="none", marker="|", markersize=7, markeredgewidth=1.6,
+            errorbar=_interval, err_kws={"linewidth": 1.8, "solid_capstyle": "butt"}, zorder=4,
         )  # fmt: skip
-        for mark in axes.lines[before:]:  # a white outline keeps them visible on dark points
-            width = 1.6 if mark.get_marker() == "|" else 2.2
-            mark.set_path_effects([withStroke(linewidth=width + 1.6, foreground="white")])
-            mark.set_zorder(5 if mark.get_marker() == "|" else 4)
+        for mark in axes.lines[lines:]:
+            mark.set_ydata(np.asarray(mark.get_ydata()) + _MEAN)
 
 
 @contextmanager
@@ -177,10 +180,12 @@ def _seeded() -> Iterator[None]:
 
 
 def _interval(values: Floats) -> tuple[float, float]:
+    """As in the comparisons of means, but no further than an accuracy can be."""
     if len(values) < _FEWEST:
         return nan, nan
-    low, high = interval(np.asarray(values)[:, None], resamples=_RESAMPLES)
-    return low, high
+    accuracies = np.asarray(values)[:, None]
+    low, high = mean_interval(accuracies, np.zeros_like(accuracies), paired=True)
+    return max(0.0, low), min(100.0, high)
 
 
 def _stretch(axes: Axes, values: Floats, best: float) -> bool:
@@ -193,7 +198,7 @@ def _stretch(axes: Axes, values: Floats, best: float) -> bool:
     lower, upper = np.quantile(values, [0.25, 0.75])
     if upper - lower > np.ptp(values) / 6 or np.ptp(values) < 5:
         return False
-    limit = best + 0.3  # keeps the best cell itself on the axis
+    limit = max(best, values.max()) + 0.3  # keeps the best cell itself on the axis
 
     def forward(x: Floats) -> Floats:
         stretched: Floats = -np.log10(np.maximum(limit - x, 1e-3))
@@ -205,7 +210,7 @@ def _stretch(axes: Axes, values: Floats, best: float) -> bool:
 
     axes.set_xscale("function", functions=(forward, back))
     first, last = forward(np.array([values.min(), best]))
-    axes.set_xlim(max(0, float(back(first - 0.04 * (last - first)))), best + 0.05)
+    axes.set_xlim(max(0, float(back(first - 0.04 * (last - first)))), max(best, values.max()) + 0.05)
     rounded = [round(best - 1), round(best - 3), 5 * round((best - 10) / 5), 5 * round((best - 30) / 5)]
     ticks = [best, *(tick for tick in rounded if tick > values.min())]
     axes.xaxis.set_major_locator(FixedLocator(ticks))

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
+from harness.experiment.registry import looks
 from harness.experiment.store import Record, Store
 from harness.report import curves, regret, sweeps, traces
 from harness.report.content import Report
 from harness.report.curves import Curves, Floats
 from harness.report.figures import cells, epochs, finals, search_time, style, supernets, weights
+from harness.report.figures.description import Drawing, numbered
+from harness.report.figures.summaries import own_images, tunings
 from harness.report.figures.sweeps import sweep as figure_of_sweep
 from harness.report.groups import GROUP, Group
 from harness.report.published_curves import PublishedCurve
+from harness.report.render.wording import NOTHING
 from harness.report.traces import Traces
 
 ENOUGH_SEEDS = 6
 """The exact paired test of fewer seeds cannot reach 0.05."""
 MOST = 40
 """Methods of a group in its figures. The tables have them all."""
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure as the function that draws it and plain values for its parameters: cheap to send to another process."""
-
-    name: str
-    """Of its files, without suffix."""
-    function: Callable[..., Figure]
-    values: Mapping[str, Any]
-    on_page: bool = True
-    """Whether the page embeds it; the page draws cells itself."""
-
-    def figure(self) -> Figure:
-        return self.function(**self.values)
 
 
 @dataclass(frozen=True)
@@ -76,17 +62,18 @@ class _Gathered:
     """All one-shot searches."""
     looked_up: Sequence[Curves]
     """Those whose accuracies are known throughout."""
-    over_time: Sequence[Traces]
+    black_boxes: Sequence[Traces]
+    training_free: Sequence[Traces]
     scores: Mapping[str, Floats]
     """Per method (n, columns) accuracies of the last cells in %, NaN where one is not known."""
     columns: Sequence[tuple[str, str]]
     """(dataset, split) of accuracies."""
+    values: pd.DataFrame
+    """Accuracies by cell and `columns`, %."""
     described: Mapping[str, _Described]
     """The choices of the space in the searches of each method."""
     best: Floats | None
     """(columns,) accuracies of the best architectures, from which regret is counted; None where they are not known."""
-    devices: Sequence[str]
-    """Where the seconds of weight-sharing searches were measured."""
     published: Sequence[PublishedCurve]
 
     @property
@@ -97,7 +84,7 @@ class _Gathered:
 
 def describe(report: Report, store: Store, published: Sequence[PublishedCurve] = ()) -> Iterator[Drawing]:
     """The figures of every group with runs that are done; reads the runs' arrays, and draws nothing."""
-    done = report.runs[report.runs["failure"] == ""]
+    done = report.placed[report.placed["failure"] == ""]
     for key, runs in done.groupby(GROUP):
         group = Group(*map(str, key))
         accuracies = report.accuracies[report.accuracies["space"] == group.space]
@@ -115,11 +102,13 @@ def describe(report: Report, store: Store, published: Sequence[PublishedCurve] =
             *_per_epoch(gathered),
             *_finals(gathered),
             *_sweeps(report, gathered, runs, short),
-            *_over_time(gathered),
-            *_ranks(report, gathered, short),
-            *_cells(report, group, runs, short, title),
+            *_over_cost(gathered),
+            *_ranks(report, gathered, runs, short),
+            *_cells(report, gathered, runs, short),
         ):
             yield replace(drawing, name=f"{drawing.name}-{group.file_name}")
+    yield from own_images(report)
+    yield from tunings(report)
 
 
 def _gather(
@@ -135,7 +124,6 @@ def _gather(
     """`runs` and `accuracies` are the group's, `short` the names by which its figures call their methods, in order."""
     columns, values = curves.columns(accuracies), curves.by_cell(accuracies)
     records = [report.records[index] for index in runs.index]
-    families = dict(zip(runs["method"], runs["family"], strict=True))
     bare = dict(zip(runs["method"], runs["name"], strict=True))
     named = runs.assign(method=runs["method"].map(short))
     searched = curves.read(store, named, accuracies, list(short.values()))
@@ -145,22 +133,24 @@ def _gather(
     searched = [one for one in searched if one.method not in unfit]
     looked_up = curves.covered(searched) if columns else []
     black_boxes = traces.black_box(named, records, values, list(short.values())) if columns else []
+    scored = traces.training_free(store, named, records, values, list(short.values())) if columns else []
     return _Gathered(
         group=group,
         title=title,
         looks=style.Looks(
-            {short[method]: families[method] for method in short},
+            {short[method]: report.families[method] for method in short},
             {short[method]: bare[method] for method in short},
-            report.order,
+            looks(),
         ),
         searched=searched,
         described=described,
         looked_up=looked_up,
-        over_time=[*black_boxes, *traces.weight_sharing(looked_up)],
+        black_boxes=black_boxes,
+        training_free=scored,
         scores=_last_cells(report, group, short, columns),
         columns=columns,
+        values=values,
         best=_best(group, columns, values) if set(report.regrets["space"]) & {group.space} else None,
-        devices=_devices(records),
         published=[curve for curve in published if curve.space == group.space],
     )
 
@@ -177,10 +167,12 @@ def _searches(of: _Gathered) -> Iterator[Drawing]:
     if not of.searched:
         return
     groups = list(of.described[of.searched[0].method].groups)
+    edges = bool(of.group.benchmark and of.group.benchmark.full_space.edge_target)
     entropy = {
         "series": [_series(of, one, one.entropy) for one in of.searched],
         "cell_types": groups,
-        "titles": () if of.group.benchmark and of.group.benchmark.full_space.edge_target else groups,
+        "titles": () if edges else groups,
+        "choices": "edges" if edges else "choices",
         "title": of.title,
         "looks": of.looks,
         "published": [curve for curve in of.published if curve.quantity == "entropy"],
@@ -217,7 +209,8 @@ def _per_epoch(of: _Gathered) -> Iterator[Drawing]:
         datasets = [dataset for dataset, _ in of.columns]
         index = datasets.index(of.group.searched_on) if of.group.searched_on in datasets else 0
         methods = [supernets.agreement(method, index) for method in scored]
-        values = {"methods": methods, "column": of.columns[index], "title": of.title}
+        absent = [method.method for method in of.looked_up if np.isnan(method.supernet).any()]
+        values = {"methods": methods, "column": of.columns[index], "title": of.title, "absent": absent}
         yield Drawing("supernet", supernets.supernet, values)
 
 
@@ -248,32 +241,48 @@ def _sweeps(report: Report, of: _Gathered, runs: pd.DataFrame, short: Mapping[st
                 "title": of.title,
                 "evaluation": of.evaluation,
             }
-            name = re.sub(r"[^A-Za-z0-9.]+", "-", f"sweep-{found.method}-{found.setting}")
-            names[name] += 1  # several, where other settings differ
-            yield Drawing(f"{name}-{names[name]}" if names[name] > 1 else name, figure_of_sweep, values)
+            # Several have one name where other settings differ.
+            yield Drawing(numbered(f"sweep-{found.method}-{found.setting}", names), figure_of_sweep, values)
 
 
-def _over_time(of: _Gathered) -> Iterator[Drawing]:
-    if of.over_time:
-        common = {name: getattr(of, name) for name in ("columns", "title", "looks", "devices")}
-        if of.best is not None:
-            progress = search_time.progress(of.over_time, of.best)
-            yield Drawing("regret", search_time.regret, {"methods": progress, **common})
-            yield Drawing("hits", search_time.hits, {"methods": progress, **common})
-        methods = search_time.outcomes(of.over_time)
-        yield Drawing("cost", search_time.cost, {"methods": methods, **common, "evaluation": of.evaluation})
-    counted = [method for method in of.looked_up if np.isfinite(method.passes).all()]
+def _over_cost(of: _Gathered) -> Iterator[Drawing]:
+    """Regret and hits over simulated seconds and over images, with the methods that cost nothing in both; and final
+    accuracy against images, which black boxes have none of: they spend all they may."""
+    free = [method for method in of.black_boxes if not method.end.any()]
+    paid = [method for method in of.black_boxes if method not in free]
+    counted = [*traces.weight_sharing(of.looked_up), *of.training_free]
+    uncounted = [method.method for method in of.looked_up if not method.counted]
+    if of.best is not None:
+        yield from _over_axis(of, "", search_time.SECONDS, paid, free)
+        yield from _over_axis(of, "-by-passes", search_time.IMAGES, counted, free, uncounted)
     if len(counted) > 1:
         common = {name: getattr(of, name) for name in ("columns", "title", "looks", "evaluation")}
-        yield Drawing("passes", search_time.passes, {"methods": counted, **common})
+        yield Drawing("passes", search_time.passes, {"methods": counted, **common, "uncounted": uncounted})
 
 
-def _ranks(report: Report, of: _Gathered, short: Mapping[str, str]) -> Iterator[Drawing]:
+def _over_axis(
+    of: _Gathered,
+    suffix: str,
+    axis: search_time.Axis,
+    searches: Sequence[Traces],
+    free: Sequence[Traces],
+    uncounted: Sequence[str] = (),
+) -> Iterator[Drawing]:
+    if not searches or of.best is None:
+        return
+    methods = search_time.progress([*free, *searches], of.best)
+    common = {"methods": methods, "columns": of.columns, "title": of.title, "looks": of.looks, "axis": axis}
+    yield Drawing(f"regret{suffix}", search_time.regret, {**common, "uncounted": uncounted})
+    if search_time.hitting(methods):
+        yield Drawing(f"hits{suffix}", search_time.hits, {**common, "uncounted": uncounted})
+
+
+def _ranks(report: Report, of: _Gathered, runs: pd.DataFrame, short: Mapping[str, str]) -> Iterator[Drawing]:
     """Ranks over the seeds that the methods share, if there are three methods and enough seeds for their paired tests.
 
     Methods with less than half of the seeds of others are omitted, as only the shared seeds count.
     """
-    seeds = report.runs[report.runs["method"].isin(short)].groupby("method")["seed"].nunique()
+    seeds = runs.groupby("method")["seed"].nunique()
     ranked = {method: name for method, name in short.items() if 2 * seeds[method] >= seeds.max()}
     if len(ranked) < 3 or min(seeds[method] for method in ranked) < ENOUGH_SEEDS:
         return
@@ -283,23 +292,51 @@ def _ranks(report: Report, of: _Gathered, short: Mapping[str, str]) -> Iterator[
     from harness.report.ranks import rank
     from harness.report.statistics import minimum_seeds
 
+    bare, shared = report.short_names(ranked)
+    heading = f"{of.title}; all with {shared}" if shared else of.title
     for dataset, split in of.columns:
         blocks = comparison.blocks(report, list(ranked), of.group, dataset, split).rename(columns=ranked)
         pairs = len(ranked) * (len(ranked) - 1) // 2
         if len(blocks) >= max(ENOUGH_SEEDS, minimum_seeds(pairs, paired=True)):  # else the tests could reject nothing
-            title = f"{of.title}; cells on {dataset}, {split}"
-            values = {"ranking": rank(blocks), "title": title, "looks": of.looks, "omitted": omitted}
+            title = f"{heading}; cells on {dataset}, {split}"
+            names = {name: bare[method] for method, name in ranked.items()}
+            values = {"ranking": rank(blocks), "title": title, "looks": of.looks, "omitted": omitted, "names": names}
             yield Drawing(f"ranks-{dataset}", figure.diagram, values)
 
 
-def _cells(report: Report, group: Group, runs: pd.DataFrame, short: Mapping[str, str], title: str) -> Iterator[Drawing]:
-    """The final cells of the searches."""
-    counts = {short[str(method)]: Counter(last) for method, last in runs.groupby("method")["last"]}
-    pictures = {cell: report.graphs[group.space, cell] for counted in counts.values() for cell in counted}
-    drawable = {name: counts[name] for name in short.values() if all(pictures[cell] for cell in counts[name])}
-    if drawable:
-        values = {"counts": drawable, "pictures": pictures, "title": title}
-        yield Drawing("cells", cells.figure, values, on_page=False)
+def _cells(report: Report, of: _Gathered, runs: pd.DataFrame, short: Mapping[str, str]) -> Iterator[Drawing]:
+    """The final cells of the searches, a figure per method."""
+    names: Counter[str] = Counter()
+    for method, name in short.items():
+        of_method = runs[runs["method"] == method]
+        seeds: dict[str, list[int]] = {}
+        for cell, seed in zip(of_method["last"], of_method["seed"], strict=True):
+            seeds.setdefault(cell, []).append(seed)
+        counts = Counter({cell: len(of_cell) for cell, of_cell in seeds.items()})
+        shown = [cell for cell, _ in cells.most_frequent(counts, max(cells.MOST.values()))]
+        pictures = {cell: report.graphs[of.group.space, cell] for cell in shown}
+        if not all(pictures.values()):
+            continue
+        measured, note = _measured(report, of, method, shown)
+        values = {"seeds": seeds, "pictures": pictures, "title": f"{name}; {of.title}"}
+        values |= {"measured": measured, "note": note}
+        yield Drawing(numbered(f"cells-{name}", names), cells.figure, values, on_page=False)
+
+
+def _measured(report: Report, of: _Gathered, method: str, cells_of: Collection[str]) -> tuple[dict[str, str], str]:
+    """The numbers of a method's final cells in words, and what they are: accuracies, else errors after retraining."""
+    table, what = of.values, "accuracy on"
+    if table.empty:
+        trained = report.retrained_finals
+        of_method = trained[(trained[GROUP] == list(of.group)).all(axis=1) & (trained["method"] == method)]
+        if of_method.empty:
+            return {}, "no accuracies are stored"
+        table = of_method.pivot_table(index="cell", columns=["dataset", "table"], values="value", sort=False)
+        what = "mean test error after retraining on"
+    rows = table.reindex(list(cells_of)).to_numpy(dtype=float)
+    texts = [" / ".join(NOTHING if np.isnan(value) else f"{value:.2f}" for value in row) for row in rows]
+    measured = {cell: f"{text} %" for cell, text in zip(cells_of, texts, strict=True)}
+    return measured, f"{what} {' / '.join(', '.join(column) for column in table.columns)}"
 
 
 def _last_cells(
@@ -315,13 +352,6 @@ def _last_cells(
     wide = wide.reindex(columns=pd.MultiIndex.from_tuples(columns)).dropna(how="all")
     present = set(wide.index.get_level_values(0))
     return {short[method]: wide.loc[method].to_numpy(dtype=float) for method in short if method in present}
-
-
-def _devices(records: Sequence[Record]) -> list[str]:
-    """Where the seconds of weight-sharing searches were measured."""
-    return sorted(
-        {str(record["provenance"].get("device")) for record in records if record["config"]["kind"] == "one-shot"}
-    )
 
 
 def _series(of: _Gathered, one: Curves, values: Floats) -> epochs.Series:

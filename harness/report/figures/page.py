@@ -73,8 +73,8 @@ def page(
 ) -> Page:
     """A page for panels of `body` inches in height, with room `above` for titles and `below` for ticks and labels."""
     heading, foot = fill(label(title), letters(width, 10)), fill(label(note), letters(width - 0.3, 8))
-    columns, lines = _legend_shape(entries, width)
-    legend = 0.172 * lines + 0.04 * (lines > 0)
+    entries = [(line, fill(text, letters(width, 8) - 12)) for line, text in entries]
+    columns, legend = _legend_shape(entries, width)
     top = 0.13 + _height(heading, 10) + above
     bottom = below + legend + _height(foot, 8) + 0.12
     height = top + body + bottom
@@ -116,13 +116,15 @@ def _height(text: str, size: int) -> float:
     return _LINE[size] * (text.count("\n") + 1) if text else 0.0
 
 
-def _legend_shape(entries: Sequence[Entry], width: float) -> tuple[int, int]:
-    """Numbers of columns and lines of a legend below the panels."""
+def _legend_shape(entries: Sequence[Entry], width: float) -> tuple[int, float]:
+    """Number of columns and height of a legend below the panels."""
     if not entries:
-        return 0, 0
-    fit = letters(width, 8) // (max(len(text) for _, text in entries) + 12)
-    lines = ceil(len(entries) / max(1, min(fit, len(entries))))
-    return ceil(len(entries) / lines), lines
+        return 0, 0.0
+    texts = [text.split("\n") for _, text in entries]
+    fit = letters(width, 8) // (max(len(line) for text in texts for line in text) + 12)
+    rows = ceil(len(entries) / max(1, min(fit, len(entries))))
+    most = max(map(len, texts))
+    return ceil(len(entries) / rows), 0.04 + rows * (0.05 + 0.122 * most)
 
 
 # Rows of methods ------------------------------------------------------------------------------------------------------
@@ -148,8 +150,10 @@ def grid(
     note: str,
     x: str,
     y: str,
+    sharey: bool = True,
 ) -> Grid:
-    """Empty panels with titles and labels; the panels of a column share their axes.
+    """Empty panels with titles and labels; the panels of a column share their x axis and, unless told otherwise, their
+    y axis.
 
     `entries` are the legend entries of each row: below a single row, or to the right of each of several rows. Rows that
     do not fit the page are left out, which the note mentions.
@@ -170,7 +174,14 @@ def grid(
     result = page(width, body, title, note, entries[0] if right == RIGHT else (), 0.2, below)
     ratios = {"height_ratios": heights}
     panels = result.panels(
-        len(rows), len(columns), LEFT, right, (GAP, _BETWEEN), ratios=ratios, sharex="col", sharey="col"
+        len(rows),
+        len(columns),
+        LEFT,
+        right,
+        (GAP, _BETWEEN),
+        ratios=ratios,
+        sharex="col",
+        sharey="col" if sharey else False,
     )
     drawn = Grid(result.figure, rows, [list(row) for row in panels])
     _label(drawn, columns, x, y)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from textwrap import shorten
 
 import matplotlib
 import pandas as pd
@@ -15,34 +16,44 @@ from harness.report.ranks import Ranking
 from harness.report.render.wording import p_value
 from harness.report.statistics import ALPHA
 
-_WIDTH, _LINE = 7.2, 0.2  # inches
+_WIDTH, _LEAST, _LINE = 7.2, 2.0, 0.2  # inches: width, at least of the axis, height of a line
+_LETTERS = 60  # of a name
 _NAME_SIZE = 8.5
 
 
 @matplotlib.rc_context(STYLE)
-def diagram(ranking: Ranking, title: str, looks: Looks, omitted: Sequence[str] = ()) -> Figure:
+def diagram(
+    ranking: Ranking,
+    title: str,
+    looks: Looks,
+    omitted: Sequence[str] = (),
+    names: Mapping[str, str] | None = None,
+) -> Figure:
     """Critical-difference diagram (Demšar, JMLR 2006): bars connect methods that do not differ significantly at 0.05.
 
     `looks` gives every method the same colour as in the other figures (`figures.style.Looks`). `omitted`: methods with
-    too few seeds, named in the note.
+    too few seeds, named in the note. `names`: shorter ones than those that the methods have in other figures.
     """
     from scikit_posthocs import critical_difference_diagram  # type: ignore[import-untyped]
 
-    names = [label(method) for method in ranking.methods]
+    shorter = names or {}
+    shown = [shorten(label(shorter.get(method, method)), _LETTERS, placeholder=" …") for method in ranking.methods]
     # Names are on both sides of the rank axis, which gets the remaining width.
-    side = min(2.6, 0.3 + (max(map(len, names)) + 8) * 0.6 * _NAME_SIZE / 72)
+    side = 0.3 + (max(map(len, shown)) + 8) * 0.6 * _NAME_SIZE / 72
+    width = max(_WIDTH, 2 * side + _LEAST)
     note = f"mean rank over the {ranking.blocks} seeds that all methods have, 1 is best"
     note += "; bars connect methods that do not differ significantly"
     tests = f"Friedman p {p_value(ranking.friedman)}; Wilcoxon's signed-rank test with Holm's correction, level {ALPHA}"
     cautions = "".join(f". Caution: {line}" for line in ranking.cautions)
     without = f". Omitted, less than half of the seeds: {', '.join(omitted)}" if omitted else ""
     drawn = page(
-        _WIDTH, 0.5 + _LINE * ((len(names) + 1) // 2 + 2), title, f"{note}. {tests}{cautions}{without}", (), 0.4, 0.1
+        width, 0.5 + _LINE * ((len(shown) + 1) // 2 + 2), title, f"{note}. {tests}{cautions}{without}", (), 0.4, 0.1
     )
     ((axes,),) = drawn.panels(1, 1, side, side, (0, 0))
     axes.grid(False)
+    axes.spines["top"].set_visible(True)
     # Numbers instead of names: the order of the bars comes from sets, which for strings varies between processes.
-    numbers = list(range(len(names)))
+    numbers = list(range(len(shown)))
     parts = critical_difference_diagram(
         pd.Series(ranking.ranks, numbers),
         pd.DataFrame(ranking.p_values, numbers, numbers),
@@ -56,7 +67,7 @@ def diagram(ranking: Ranking, title: str, looks: Looks, omitted: Sequence[str] =
     )
     for text in parts["labels"]:
         number = int(text.get_text())
-        name, rank = names[number], f"({ranking.ranks[number]:.2f})"
+        name, rank = shown[number], f"({ranking.ranks[number]:.2f})"
         text.set_text(f"{name} {rank} " if text.get_ha() == "right" else f" {rank} {name}")
         text.set_color("black")  # pale colours are hard to read
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,8 +38,11 @@ STYLE: Any = {
 
 # Okabe and Ito's palette without yellow, which is invisible on white. Markers and dashes distinguish methods in grey.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">", "*")
+_OWN_COLOURS = ("#882255", "#999933")
+"""Of users' own methods: wine and olive of Tol's palette, which no built-in method has."""
+_MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">", "*", "X", "p")
 _DASHES = ("-", "--", "-.", ":")
+_SHAPES = len(_MARKERS) * len(_DASHES)  # pairs, as the two numbers have no common divisor
 
 MOST = 8
 """Maximum number of methods per panel; with more, each family gets a row of panels with the others grey behind it."""
@@ -47,10 +50,9 @@ MOST = 8
 _BEHIND: Any = {"color": "0.85", "linewidth": 0.8, "zorder": 1}
 
 FEW = 20
-"""With fewer searches, the full range is drawn instead of quantiles or an interval."""
+"""With fewer searches, the full range is drawn instead of quantiles, and no interval of a mean."""
 
 MIDDLE = f"5th to 95th percentile over the searches (fewer than {FEW}: minimum to maximum)"
-INTERVAL = f"95 % interval of the mean (fewer than {FEW} searches: minimum to maximum)"
 
 
 class Look(NamedTuple):
@@ -74,9 +76,9 @@ class Looks:
     """Method -> family, in the order of the leaderboard."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Method -> its name without details; by default itself."""
-    order: Sequence[str] = ()
-    """Names of all methods that there are, in the order of the leaderboard. A name has the same colour in every figure,
-    whichever methods are shown with it; methods of a family, which stand together, have different ones."""
+    places: Sequence[str] = ()
+    """Names of the built-in methods. The place of a name is its look in every figure, whichever methods are shown with
+    it; the look of another name follows from the name alone."""
 
     def __getitem__(self, method: str) -> Look:
         return self._looks[method]
@@ -84,22 +86,34 @@ class Looks:
     @cached_property
     def _looks(self) -> dict[str, Look]:
         looks: dict[str, Look] = {}
-        others = [name for name in dict.fromkeys(map(self._name, self._ordered)) if name not in self.order]
-        places = {name: place for place, name in enumerate((*self.order, *others))}
-        variants: Counter[str] = Counter()
         for method in self._ordered:
             name = self._name(method)
-            place, variant = places[name], places[name] + variants[name]
-            variants[name] += 1  # the same method with other settings: its colour, another marker and dash
-            looks[method] = Look(
-                _COLOURS[place % len(_COLOURS)], _MARKERS[variant % len(_MARKERS)], _DASHES[variant % len(_DASHES)]
-            )
+            color, place = self._place(name)
+            taken = {look[1:] for look in looks.values()}
+            free = [shape for shape in map(_shape, range(place, place + _SHAPES)) if shape not in taken]
+            alike = {part for other, look in looks.items() if self._name(other) == name for part in look[1:]}
+            clear = [shape for shape in free if not alike & set(shape)]  # in both: the colour is shared
+            looks[method] = Look(color, *next(iter(clear or free), _shape(place)))
         return looks
+
+    def _place(self, name: str) -> tuple[str, int]:
+        """Colour of a name, and number of its marker and dashes."""
+        if name in self.places:
+            place = self.places.index(name)
+            return _COLOURS[place % len(_COLOURS)], place
+        digest = int.from_bytes(sha256(name.encode(errors="backslashreplace")).digest()[:8], "big")
+        return _OWN_COLOURS[digest % len(_OWN_COLOURS)], digest
 
     @property
     def _ordered(self) -> list[str]:
-        """Family by family, so that methods in one panel look as different as possible."""
-        return [method for row in _by_family(self.families) for method in row.methods]
+        """First one method of every built-in name, which gets the look of its place. The others give way, with another
+        marker and dashes: the same methods with other settings, which share their colour, and users' own."""
+        first: dict[str, str] = {}
+        for method in self.families:
+            name = self._name(method)
+            first[name] = method if method == name else first.get(name, method)
+        built_in = {first[name] for name in self.places if name in first}
+        return sorted(self.families, key=lambda method: method not in built_in)
 
     def _name(self, method: str) -> str:
         return self.names.get(method, method)
@@ -109,6 +123,10 @@ class Looks:
         shown = set(methods)
         present = {method: family for method, family in self.families.items() if method in shown}
         return [Row("", tuple(present))] if len(present) <= MOST else _by_family(present)
+
+
+def _shape(place: int) -> tuple[str, str]:
+    return _MARKERS[place % len(_MARKERS)], _DASHES[place % len(_DASHES)]
 
 
 def _by_family(families: Mapping[str, str]) -> list[Row]:
@@ -151,9 +169,7 @@ def middle(values: Floats) -> tuple[Floats, Floats]:
 
 
 def mean_interval(values: Floats) -> tuple[Floats, Floats]:
-    """Ends of the normal 95 % interval of the mean of (n, ...) values; for fewer than `FEW` smallest and largest."""
-    if len(values) < FEW:
-        return values.min(axis=0), values.max(axis=0)
+    """Ends of the normal 95 % interval of the mean of (n, ...) values, n at least `FEW`."""
     half = 1.96 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
     return values.mean(axis=0) - half, values.mean(axis=0) + half
 
@@ -166,10 +182,11 @@ def counted(method: str, n: int) -> str:
     return f"{label(method)} (n\xa0=\xa0{n})"  # no break within the brackets
 
 
-def time_scale(axes: Axes, first: float, last: float) -> None:
-    """Logarithmic x axis in seconds, with more ticks if it spans few powers of ten."""
+def log_scale(axes: Axes, first: float, last: float) -> None:
+    """Logarithmic x axis, with more ticks if it spans few powers of ten."""
     axes.set_xscale("log")
-    subs = (1.0, 2.0, 5.0) if last < 30 * first else (1.0, 3.0) if last < 1000 * first else (1.0,)
+    ticks = {4.0: (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), 30.0: (1.0, 2.0, 5.0), 1000.0: (1.0, 3.0)}
+    subs = next((within for ratio, within in ticks.items() if last < ratio * first), (1.0,))
     axes.xaxis.set_major_locator(LogLocator(subs=subs))
     axes.xaxis.set_major_formatter(FuncFormatter(_plain))
     axes.xaxis.set_minor_locator(NullLocator())  # minor ticks take half of the drawing time

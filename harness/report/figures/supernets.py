@@ -19,7 +19,7 @@ from harness.report.figures.page import HEIGHT, LEFT, page
 from harness.report.figures.style import STYLE, counted, label
 
 _COLUMNS = 5
-_WIDTH, _HEIGHT, _GAP, _TITLE = 1.75, 1.35, 0.14, 0.55  # inches
+_WIDTH, _HEIGHT, _GAP, _TICKS, _LINE = 1.75, 1.35, 0.14, 0.17, 0.125  # inches
 _BAR = 0.85  # inches to the right of the panels for the colour bar
 _MANY = 1000  # maximum number of points drawn as vectors; more are rasterized
 
@@ -45,26 +45,32 @@ def agreement(curves: Curves, column: int) -> Agreement:
 
 
 @matplotlib.rc_context(STYLE)
-def supernet(methods: Sequence[Agreement], column: tuple[str, str], title: str) -> Figure:
+def supernet(methods: Sequence[Agreement], column: tuple[str, str], title: str, absent: Sequence[str] = ()) -> Figure:
     """Accuracy of the derived cell against validation accuracy of the supernet, a point per epoch and seed.
 
-    One panel per method, with its rank correlations; `column` is (dataset, split) of the accuracies.
+    One panel per method, with its rank correlations; `column` is (dataset, split) of the accuracies. The note names the
+    single-level methods, which are `absent`.
     """
-    shown = methods[: _COLUMNS * int((HEIGHT - 0.6) / (_HEIGHT + _TITLE))]
+    names = [fill(counted(method.method, len(method.accuracy)), 30) for method in methods]
+    above = 0.07 + _LINE * max(name.count("\n") + 2 for name in names)
+    gap = _TICKS + above
+    shown = methods[: _COLUMNS * int((HEIGHT - 0.6) / (_HEIGHT + gap))]
     rows = ceil(len(shown) / _COLUMNS)
     columns = ceil(len(shown) / rows)
     note = (
         "point: one epoch of one search; ρ, τ: Spearman's and Kendall's rank correlation over the epochs of a search,"
     )
-    note += " mean over the searches where it is defined. Single-level searches have no validation accuracy"
+    note += " mean over the searches where it is defined"
+    if absent:
+        note += f". Not drawn: {', '.join(absent)}, whose single-level searches train on all images and hold none out"
     if len(shown) < len(methods):
         note += f"; the first {len(shown)} of {len(methods)} methods"
     width = LEFT + max(3.0, _WIDTH * columns + _GAP * (columns - 1)) + _BAR
-    body = _HEIGHT * rows + _TITLE * (rows - 1)
-    drawn = page(width, body, title, note, above=0.38)
-    panels = drawn.panels(rows, columns, LEFT, _BAR, (_GAP, _TITLE), sharex=True, sharey=True)
+    body = _HEIGHT * rows + gap * (rows - 1)
+    drawn = page(width, body, title, note, above=above)
+    panels = drawn.panels(rows, columns, LEFT, _BAR, (_GAP, gap), sharex=True, sharey=True)
     longest = max(2, *(method.supernet.shape[1] for method in shown))
-    points = [_panel(axes, method, longest) for axes, method in zip(panels.flat, shown, strict=False)]
+    points = [_panel(*one, longest) for one in zip(panels.flat, shown, names, strict=False)]
     for axes in panels.flat[len(shown) :]:
         axes.set_visible(False)
     for axes in panels.flat[len(shown) - columns : len(shown)]:
@@ -73,9 +79,8 @@ def supernet(methods: Sequence[Agreement], column: tuple[str, str], title: str) 
     return drawn.figure
 
 
-def _panel(axes: Axes, method: Agreement, longest: int) -> PathCollection:
+def _panel(axes: Axes, method: Agreement, name: str, longest: int) -> PathCollection:
     epochs = np.broadcast_to(np.arange(1, method.accuracy.shape[1] + 1), method.accuracy.shape)
-    name = fill(counted(method.method, len(method.accuracy)), 30)
     axes.set_title(f"{name}\nρ {_signed(method.rho)}, τ {_signed(method.tau)}", size=7.5, linespacing=1.1)
     return axes.scatter(
         method.supernet.ravel(),

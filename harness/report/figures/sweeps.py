@@ -36,8 +36,8 @@ def sweep(
     """
     values = list(scores)
     counts = sorted({len(each) for each in scores.values()})
-    note = f"points: searches ({', '.join(map(str, counts))} of each value); line: mean; cell of the last epoch"
-    note += f", {evaluation}" if evaluation else ""
+    note = f"points: searches ({', '.join(map(str, counts))} of each value); line and its markers: mean"
+    note += f"; cell of the last epoch or query{', ' if evaluation else ''}{evaluation}"
     width = LEFT + RIGHT + _WIDTH * len(columns) + GAP * (len(columns) - 1)
     drawn = page(width, _HEIGHT, title, note)
     panels = drawn.panels(1, len(columns), LEFT, RIGHT, (GAP, 0))[0]
@@ -47,7 +47,8 @@ def sweep(
         known = {value: each for value, each in known.items() if len(each)}
         for value, each in known.items():
             axes.plot([value] * len(each), each, "o", color=look.color, alpha=0.4, mew=0)
-        axes.plot(list(known), [each.mean() for each in known.values()], color=look.color)
+        means = [each.mean() for each in known.values()]
+        axes.plot(list(known), means, color=look.color, marker=look.marker, mec="white", ms=6)
         axes.set_title(label(f"{dataset}, {split}"))
         if logarithmic:
             axes.set_xscale("log")

@@ -19,7 +19,7 @@ from harness.report.figures.style import STYLE, counted, label
 
 _NAMED = 40  # maximum number of lines of a map whose operations are labelled individually
 _COLUMNS = 5
-_WIDTH, _GAP, _TITLE = 1.85, 0.12, 0.58  # inches: width of a map, gaps across and down (with title and ticks)
+_WIDTH, _GAP, _TICKS, _LINE = 1.85, 0.12, 0.3, 0.13  # inches: of a map, between two, of its ticks, of a line above it
 _NAME_SIZE = 6.0
 _BAR = 0.9  # inches to the right of the maps for the colour bar
 
@@ -56,18 +56,21 @@ def weights(maps: Sequence[Map], rows: Sequence[str], title: str, groups: Mappin
     lines = max(int(one.ends[-1]) for one in maps)
     height = max(2.0, 0.092 * lines if lines <= _NAMED else 0.15 * len(rows))
     all_rows = ceil(len(maps) / _COLUMNS)
-    shown = maps[: _COLUMNS * fitting([height + _TITLE] * all_rows, HEIGHT - 0.4)]
+    titles = [fill(counted(one.method, one.searches), 30) for one in maps]
+    above = 0.1 + _LINE * max(title.count("\n") + 1 for title in titles)
+    gap = _TICKS + above
+    shown = maps[: _COLUMNS * fitting([height + gap] * all_rows, HEIGHT - 0.4)]
     panel_rows = ceil(len(shown) / _COLUMNS)
     columns = ceil(len(shown) / panel_rows)
     names = [_names(rows, one) for one in shown]
     left = 0.2 + max(len(text) for of_map in names for text in of_map) * 0.6 * _NAME_SIZE / 72
     width = left + max(2.6, _WIDTH * columns + _GAP * (columns - 1)) + _BAR
     note = _note(maps, shown, lines, groups or {})
-    drawn = page(width, height * panel_rows + _TITLE * (panel_rows - 1), title, note, above=0.24, below=0.48)
-    panels = drawn.panels(panel_rows, columns, left, _BAR, (_GAP, _TITLE))
+    drawn = page(width, height * panel_rows + gap * (panel_rows - 1), title, note, above=above, below=0.48)
+    panels = drawn.panels(panel_rows, columns, left, _BAR, (_GAP, gap))
     highest = max(float(one.theta.max()) for one in maps)
     for index, (axes, one) in enumerate(zip(panels.flat, shown, strict=False)):
-        _draw(axes, one, highest)
+        _draw(axes, one, titles[index], highest)
         named = index % columns == 0 or names[index] != names[index - 1]
         _name(axes, names[index] if named else [], one.ends)
         if index + columns >= len(shown):
@@ -78,7 +81,7 @@ def weights(maps: Sequence[Map], rows: Sequence[str], title: str, groups: Mappin
     return drawn.figure
 
 
-def _draw(axes: Axes, one: Map, highest: float) -> None:
+def _draw(axes: Axes, one: Map, title: str, highest: float) -> None:
     epochs, lines = one.lines.shape
     # An image remains a single object in vector files; seaborn's heat map has a shape per epoch and operation.
     axes.imshow(
@@ -89,7 +92,7 @@ def _draw(axes: Axes, one: Map, highest: float) -> None:
         vmax=highest,
         extent=(0.5, epochs + 0.5, lines, 0),
     )
-    axes.set_title(fill(counted(one.method, one.searches), 30), size=7.5)
+    axes.set_title(title, size=7.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5, min_n_ticks=1))
 
 

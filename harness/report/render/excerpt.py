@@ -31,15 +31,20 @@ from harness.report.columns import EXCERPT, LEADERBOARD, shown
 from harness.report.content import Report, gather
 from harness.report.groups import GROUP, Group
 from harness.report.render.markdown import escape
-from harness.report.render.tables import rows_of
-from harness.report.render.wording import NOTHING
+from harness.report.render.tables import evaluations, rows_of
+from harness.report.render.wording import NOTHING, RELATIONS
 
 MARKS = ("<!-- results -->", "<!-- end of results -->")
 NOTE = (
     "Accuracy in % of the cell of the last epoch or query{evaluation}: mean ± sample standard deviation over n "
-    "searches. In brackets: the published value, where it is comparable; = agrees, ≠ differs, ~ inconclusive, by "
-    "the rule under the [leaderboard]({leaderboard}), which also has all sources; † quoted from memory."
+    "searches. The [leaderboard]({leaderboard}) has the published values and all sources."
 )
+JUDGED = (
+    "In brackets after a mean: the published value, where it is comparable; = agrees, ≠ differs, ~ inconclusive, by "
+    "the rule under the leaderboard; † quoted from memory."
+)
+UNJUDGED = "None of these means could be judged against a published value."
+LABELS = "In brackets after a name: what sets its searches apart (docs/rules.md, *The config of a run*)."
 DIGEST = "`@`: prefix of the SHA-256 of the images."
 RETRAINED = (
     "Cells that are in no tabular benchmark were retrained from scratch; errors of a proxy are not comparable with "
@@ -53,7 +58,7 @@ def render(report: Report, leaderboard: str, full: bool = False) -> str:
     Args:
         report: report of a results folder.
         leaderboard: link target of the full leaderboard.
-        full: include all groups and rows, and the errors of retrained cells.
+        full: include all groups and rows, and the errors of retrained cells. Controls are last.
     """
     last = report.leaderboard[report.leaderboard["selection"] == "last"]
     tests = last[last["metric"] == "test_accuracy"]
@@ -61,10 +66,16 @@ def render(report: Report, leaderboard: str, full: bool = False) -> str:
     rows = tests[pd.MultiIndex.from_frame(tests[["space", "dataset", "split"]]).isin(wanted)]
     if not full and not (large := rows[rows["profile"] != "quick"]).empty:
         rows = large
+    rows = rows.sort_values("method", key=lambda methods: methods.isin(report.set_apart), kind="stable")
     groups = [(Group(*map(str, group)), part) for group, part in rows.groupby(GROUP, sort=False)]
     parts = [_accuracies(report, group, part, full) for group, part in groups]
-    evaluations = {f" {BENCHMARKS[group.space].evaluation}" for group, _ in groups}
-    notes = [NOTE.format(leaderboard=leaderboard, evaluation=" or".join(sorted(evaluations)))]
+    known = {BENCHMARKS[group.space].evaluation for group, _ in groups}
+    each = "; ".join(evaluations(group.space for group, _ in groups))
+    evaluation = f" ({each})" if len(known) > 1 else "".join(f" {one}" for one in known)
+    notes = [NOTE.format(leaderboard=leaderboard, evaluation=evaluation)]
+    notes.append(JUDGED if rows["verdict"].isin(RELATIONS).any() else UNJUDGED)
+    if any(r"\[" in part for part in parts):
+        notes.append(LABELS)
     if any("@" in part for part in parts):
         notes.append(DIGEST)
     if full:

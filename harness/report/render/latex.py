@@ -1,11 +1,15 @@
-r"""The leaderboard in LaTeX: one `table` per block, for a document that loads booktabs."""
+r"""The leaderboard in LaTeX: one `table` per block, and per summary beside it, for a document that loads booktabs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
+from harness.report import controls
 from harness.report.content import Report
 from harness.report.render import tables
+from harness.report.render.summary import Summary
 from harness.report.render.tables import Lines, Table
 from harness.text import printable
 
@@ -26,6 +30,11 @@ _SPECIAL = {
 }
 
 
+WIDEST = 6
+"""Columns of a summary that fit the width of a page."""
+_BEGIN = ("", r"\begin{table}", r"\centering", r"\scriptsize", r"\setlength{\tabcolsep}{3pt}")
+
+
 def render(report: Report) -> str:
     """All tables, then the remarks. All external text is escaped."""
     return "\n".join(_page(report)) + "\n"
@@ -33,27 +42,36 @@ def render(report: Report) -> str:
 
 def escape(text: str) -> str:
     """Escape text so that LaTeX prints it verbatim."""
-    return "".join(_SPECIAL.get(letter, letter) for letter in printable(text))
+    parts = re.split("(?<=-)(?=-)", printable(text))  # two hyphens in a row would be printed as a dash
+    return "{}".join("".join(_SPECIAL.get(letter, letter) for letter in part) for part in parts)
 
 
 def _page(report: Report) -> Iterator[str]:
     yield r"% Needs \usepackage{booktabs}"
-    for table in tables.tables(report):
-        yield from _table(table)
+    blocks, summaries = list(tables.tables(report)), tables.summaries(report)
+    names = [f"leaderboard-{table.group.file_name}" for table in blocks]  # a selection's are without the prefix
+    labels = _labels([*names, *(summary.name for summary in summaries)])
+    for table in blocks:
+        yield from _table(table, next(labels))
+    for summary in summaries:
+        yield from _summary(summary, next(labels))
     for heading, lines in tables.remarks(report):
         yield from ("", rf"\paragraph{{{heading}}}", r"\begin{itemize}")
         yield from (rf"\item {escape(line)}" for line in lines)
         yield r"\end{itemize}"
 
 
-def _table(table: Table) -> Iterator[str]:
-    yield from ("", r"\begin{table}", r"\centering", r"\scriptsize", r"\setlength{\tabcolsep}{3pt}")
+def _table(table: Table, label: str) -> Iterator[str]:
+    yield from _BEGIN
     yield rf"\caption{{{escape(f'{table.group.title}; {table.group.sentence}. {table.caption}.')}}}"
+    yield rf"\label{{tab:{label}}}"
     yield rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}"
     yield r"\toprule"
     yield row(["method", *table.columns])
-    for lines in table.rows:
+    for number, lines in enumerate(table.rows):
         yield r"\midrule"
+        if tables.begins_controls(table.rows, number):
+            yield rf"\multicolumn{{{1 + len(table.columns)}}}{{l}}{{\textit{{{controls.FAMILY}}}}} \\"
         yield from _method(lines)
     yield from (r"\bottomrule", r"\end{tabular}", r"\end{table}")
 
@@ -62,6 +80,35 @@ def _method(rows: Lines) -> Iterator[str]:
     """Lines of a method: the first starts with the method's name, the others with their headings."""
     for number, (heading, entries) in enumerate(rows.lines):
         yield row([heading if number else rows.method, *entries])
+
+
+def _labels(names: Iterable[str]) -> Iterator[str]:
+    """A label for each, such as tuning-nasbench201-quick-digits; the second of a name ends in -2."""
+    times: Counter[str] = Counter()
+    for given in names:
+        name = re.sub(r"[^A-Za-z0-9]+", "-", given).strip("-")
+        times[name] += 1
+        yield f"{name}-{times[name]}" if times[name] > 1 else name
+
+
+def _summary(summary: Summary, label: str) -> Iterator[str]:
+    """With many columns, a line per method and number; the notes below."""
+    yield from _BEGIN
+    yield from (rf"\caption{{{escape(summary.title)}.}}", rf"\label{{tab:{label}}}")
+    if len(summary.headings) <= WIDEST:
+        yield rf"\begin{{tabular}}{{l{'r' * (len(summary.headings) - 1)}}}"
+        yield from (r"\toprule", row(summary.headings), r"\midrule")
+        yield from map(row, summary.rows)
+    else:
+        yield r"\begin{tabular}{llp{0.45\linewidth}}"
+        yield from (r"\toprule", row(["method", "what", "value"]))
+        for name, *texts in summary.rows:
+            yield r"\midrule"
+            for place, (heading, text) in enumerate(zip(summary.headings[1:], texts, strict=True)):
+                yield row(["" if place else name, heading, text])
+    yield from (r"\bottomrule", r"\end{tabular}", "", r"\smallskip\begin{minipage}{\linewidth}")
+    yield from (rf"{escape(note)}\par" for note in summary.notes)
+    yield from (r"\end{minipage}", r"\end{table}")
 
 
 def row(entries: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from harness.report import controls
 from harness.report.content import Report
 from harness.report.render import tables
 from harness.report.render.tables import Lines, Table
@@ -31,6 +32,11 @@ def _page(report: Report) -> Iterator[str]:
             yield from ("", f"## {escape(group.title)}", "", f"{escape(group.sentence)}.")
         yield from ("", f"### {escape(table.caption)}", "")
         yield from _table(table)
+    for summary in tables.summaries(report):
+        yield from ("", f"## {escape(summary.title)}", "", *(f"- {escape(note)}" for note in summary.notes), "")
+        yield _row([*map(escape, summary.headings)])
+        yield _row(["---"] * len(summary.headings))
+        yield from (_row([*map(escape, row)]) for row in summary.rows)
     for heading, lines in tables.remarks(report):
         yield from ("", f"## {heading}", "", *(f"- {escape(line)}" for line in lines))
 
@@ -38,7 +44,9 @@ def _page(report: Report) -> Iterator[str]:
 def _table(table: Table) -> Iterator[str]:
     yield _row(["method", *map(escape, table.columns)])
     yield _row(["---"] * (1 + len(table.columns)))
-    for lines in table.rows:
+    for number, lines in enumerate(table.rows):
+        if tables.begins_controls(table.rows, number):
+            yield _row([f"*{controls.FAMILY}*", *[""] * len(table.columns)])
         yield from _method(lines)
 
 

@@ -38,14 +38,17 @@ def render(report: Report, methods: Sequence[str], metrics: Sequence[Metric] = (
     rows = report.leaderboard[
         (report.leaderboard["selection"] == SELECTION) & report.leaderboard["method"].isin(methods)
     ]
+    asked_in_vain = [pair for pair in metrics if not _columns(rows, [pair])]
     lines = [
         line
         for key, group in rows.groupby([*GROUP, _recipes(rows)], sort=False)
         for line in _table(report, key, group, methods, metrics)
     ]
-    if not lines:
+    if not lines or asked_in_vain:
         known = sorted({f"{dataset}:{split}" for dataset, split in zip(rows["dataset"], rows["split"], strict=True)})
-        raise ValueError(f"these methods have no accuracies on what --metric asks; known: {', '.join(known) or 'none'}")
+        what = ", ".join(":".join(filter(None, pair)) for pair in asked_in_vain)
+        of_what = f" of {what}, which --metric asks" if what else ""
+        raise ValueError(f"these methods have no accuracies{of_what}; known: {', '.join(known) or 'none'}")
     return "\n".join(["% Needs \\usepackage{booktabs}", *lines]) + "\n"
 
 
@@ -79,7 +82,7 @@ def _table(
     yield _line(["method", "$n$", *(escape(f"{dataset}, {split}") for dataset, split in columns)])
     yield r"\midrule"
     for method in present:
-        cells = [_cell(numbers.get((method, *column)), best[column] == method) for column in columns]
+        cells = [_cell(numbers.get((method, *column)), method in best[column]) for column in columns]
         yield _line([escape(short[method]), "/".join(map(str, sorted(counts[method]))), *cells])
     yield from (r"\bottomrule", r"\end{tabular}", r"\end{table}")
 
@@ -93,12 +96,13 @@ def _columns(rows: pd.DataFrame, metrics: Sequence[Metric]) -> list[Metric]:
     return [(dataset, split) for dataset, split in columns if split in splits.get(dataset, [])]
 
 
-def _best(numbers: Numbers, column: Metric, methods: Sequence[str], lower: bool) -> str | None:
-    """The method with the best mean in a column; None for a single method."""
-    means = {method: numbers[(method, *column)].mean for method in methods if (method, *column) in numbers}
+def _best(numbers: Numbers, column: Metric, methods: Sequence[str], lower: bool) -> set[str]:
+    """The methods with the best mean in a column, as it is printed; none where there is but one."""
+    means = {method: round(numbers[(method, *column)].mean, 2) for method in methods if (method, *column) in numbers}
     if len(means) < 2:
-        return None
-    return (min if lower else max)(means, key=means.__getitem__)
+        return set()
+    best = (min if lower else max)(means.values())
+    return {method for method, mean in means.items() if mean == best}
 
 
 def _cell(row: Any, best: bool) -> str:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from harness.benchmarks import BENCHMARKS
-from harness.report import columns, costs, regret, retrained
+from harness.report import columns, controls, costs, regret, retrained
 from harness.report.columns import COSTS, LEADERBOARD, SIZES, TABLES, Column
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
-from harness.report.render import wording
+from harness.report.published import STATUSES, UNCERTAIN
+from harness.report.render import own_images, tuning, wording
+from harness.report.render.summary import Summary
 from harness.report.verdict import RULE
+
+_SHOWN = [f"{status} ({meaning})" for status, meaning in STATUSES.items() if status != UNCERTAIN]
+STATUS = f"status of a published value: {', '.join(_SHOWN)}."
 
 FILES: Mapping[str, tuple[list[Column], Callable[[Report], pd.DataFrame | Sequence[Any]]]] = {
     "leaderboard.csv": (LEADERBOARD, lambda report: report.leaderboard),
@@ -48,6 +53,8 @@ class Lines:
     """The lines of one method in a table: each a heading and its texts, one per column."""
 
     method: str
+    control: bool
+    """Whether it is set apart, below the others."""
     lines: tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -64,6 +71,11 @@ class Table:
     columns: tuple[str, ...]
     """E.g. `cifar100 x-test`."""
     rows: tuple[Lines, ...]
+
+
+def begins_controls(rows: Sequence[Lines], number: int) -> bool:
+    """Whether a row of a table is the first of the controls that other methods stand above."""
+    return number > 0 and rows[number].control and not rows[number - 1].control
 
 
 def entry(of: Sequence[Column], row: Any) -> Entry:
@@ -94,14 +106,22 @@ def tables(report: Report) -> Iterator[Table]:
         short, shared = report.short_names(dict.fromkeys(rows["method"]))
         caption = _caption(report, selection, metric, recipe, set(rows["dataset"]))
         caption += f"; all with {shared}" if shared else ""
-        lines = tuple(Lines(name, _lines(method, table_columns)) for method, name in short.items())
+        lines = tuple(
+            Lines(name, method in report.set_apart, _lines(method, table_columns)) for method, name in short.items()
+        )
         yield Table(group, caption, tuple(table_columns), lines)
+
+
+def summaries(report: Report) -> list[Summary]:
+    """Tables beside the leaderboard."""
+    return [*own_images.summaries(report.own_images), *tuning.summaries(report.tunings)]
 
 
 def remarks(report: Report) -> list[tuple[str, list[str]]]:
     """The sections below the tables: headings, each with its lines."""
     sections = [
         ("How to read the tables", reading(report)),
+        ("Controls", list(controls.notes(report.budgets))),
         ("Look-up tables", [f"{table}: {source}" for table, source in report.tables.items()]),
         ("Published values", list(report.citations)),
         ("Retrained cells", _trained(report)),
@@ -117,11 +137,19 @@ def reading(report: Report) -> list[str]:
     """Explanations of the kinds of numbers in the report."""
     if report.leaderboard.empty:
         return []
-    spaces = [BENCHMARKS[space] for space in dict.fromkeys(report.finals["space"]) if space in BENCHMARKS]
-    evaluated = "".join(f", on {benchmark.name} {benchmark.evaluation}" for benchmark in spaces)
-    lines = [wording.ACCURACIES.format(evaluated)] if len(report.finals) else []
+    evaluated = "; ".join(evaluations(report.finals["space"]))
+    lines = [wording.ACCURACIES.format(f", {evaluated}" if evaluated else "")] if len(report.finals) else []
     lines += [wording.ERRORS] if len(report.retrained_finals) else []
-    return [*lines, wording.PUBLISHED, costs.READING, f"verdict: {RULE}", *_margins(report)]
+    return [*lines, wording.PUBLISHED, STATUS, costs.READING, f"verdict: {RULE}", *_margins(report)]
+
+
+def evaluations(spaces: Iterable[str]) -> list[str]:
+    """How accuracies in built-in spaces came about: `on nasbench201 after 200 epochs of training`."""
+    found: dict[str, list[str]] = {}
+    for space in dict.fromkeys(spaces):
+        if space in BENCHMARKS:
+            found.setdefault(BENCHMARKS[space].evaluation, []).append(space)
+    return [f"on {', '.join(sorted(names))} {evaluation}" for evaluation, names in found.items()]
 
 
 def _margins(report: Report) -> Iterator[str]:

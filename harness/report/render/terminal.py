@@ -11,11 +11,13 @@ from rich.console import Group as Lines
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import columns, retrained
+from harness.report import columns, controls, retrained
 from harness.report.columns import COSTS, LEADERBOARD, TABLES
 from harness.report.content import Report
 from harness.report.groups import GROUP, SELECTIONS, Group
 from harness.report.metrics import METRICS
+from harness.report.render import tables
+from harness.report.render.summary import Summary
 from harness.report.render.tables import Entry, entry
 from harness.report.render.wording import NOTHING, RELATIONS
 from harness.report.verdict import AGREES, DIFFERS, NOT_PUBLISHED
@@ -32,7 +34,7 @@ LEFT_OUT = "p_holm"
 _SHORTER = {NOT_PUBLISHED: NOTHING}
 _STYLES = {AGREES: "green", DIFFERS: "red"}
 _UNJUDGED = "mean ± std (n); no published value is comparable with these"
-_CAPTION = "mean ± std (n); published: same split unless named; ?: not stated; †: recalled, not verified"
+_CAPTION = "mean ± std (n); published: same split unless named; ?: not stated; †: quoted from memory"
 
 
 def show(report: Report, console: Console) -> None:
@@ -43,12 +45,29 @@ def show(report: Report, console: Console) -> None:
         *group, _ = map(str, key)
         console.print(_leaderboard(report, Group(*group), _shown(group_rows)))
         console.print()
+    for summary in tables.summaries(report):
+        _summary(console, summary)
     if len(rows):
         console.print(Text("Every split, selection and source: tables/leaderboard.md", style="dim"))
     _list(console, "Failed runs", report.failures, "red")
     _list(console, "Corrupt files", report.warnings, "yellow")
-    for note in report.notes:
+    for note in (*controls.notes(report.budgets), *report.notes):
         console.print(verbatim(note))
+
+
+def _summary(console: Console, summary: Summary) -> None:
+    """A table with a line per method and number, so that it fits the console."""
+    console.print(Text.assemble((printable(summary.title), "bold"), f"\n{printable(summary.notes[0])}"))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("method")
+    table.add_column("")
+    table.add_column("")
+    for name, *texts in summary.rows:
+        for place, (heading, text) in enumerate(zip(summary.headings[1:], texts, strict=True)):
+            table.add_row(verbatim("" if place else name, "bold"), verbatim(heading), verbatim(text))
+        table.add_section()
+    console.print(table)
+    console.print()
 
 
 def _shown(rows: pd.DataFrame) -> pd.DataFrame:
@@ -75,7 +94,12 @@ def _leaderboard(report: Report, group: Group, rows: pd.DataFrame) -> Lines:
     recipes = rows["table"].where(rows["metric"] == retrained.METRIC, "")
     for (dataset, split, recipe), section in rows.groupby(["dataset", "split", recipes], sort=False):
         table.add_row(verbatim(str(dataset), "bold"), verbatim(str(split), "bold"), verbatim(str(recipe)))
+        above = False  # whether a method that is no control stands above
         for row in section.head(METHODS).itertuples():
+            is_control = row.method in report.set_apart
+            if is_control and above:
+                table.add_row(verbatim(controls.FAMILY, "dim italic"))
+            above = not is_control
             _add(table, shown, short[str(row.method)], entry(LEADERBOARD, row))
         _rest(table, len(section))
         table.add_section()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from itertools import groupby
+from statistics import fmean, stdev
 from typing import Any
 
 import pandas as pd
@@ -19,12 +21,21 @@ ACCURACIES = "ours: mean ± sample standard deviation (number of searches) of th
 ERRORS = (
     "test error of cells retrained from scratch: the same in %, lower is better; never judged. Parameters: millions."
 )
-PUBLISHED = "published: the same (?: not stated), with dataset and split where not ours; †: recalled, not verified."
+PUBLISHED = (
+    "published: the same (?: not stated), with dataset and split where not ours; †: quoted from memory, not verified."
+)
 
 
 def ours(row: Any) -> str:
     """Our result, e.g. `93.85 ± 0.37 (4)`; without a deviation for one search. `row` is a leaderboard row."""
     return f"{spread(row.mean, row.std)} ({row.n})"
+
+
+def spread_of(values: Sequence[float]) -> str:
+    """Mean and sample standard deviation of some numbers, e.g. `93.85 ± 0.37`."""
+    if not values:
+        return NOTHING
+    return spread(fmean(values), stdev(values) if len(values) > 1 else math.nan)
 
 
 def published(row: Any) -> str:
@@ -88,7 +99,7 @@ def judged(row: Any) -> list[str]:
         f"95 % interval of the difference {row.low:+.2f} to {row.high:+.2f}",
         margin,
         f"smallest difference that could have been shown {row.resolution:.2f}",
-        f"Welch's test p {p_value(row.p)}, {p_plain(row.p_holm)} corrected",
+        f"t test p {p_value(row.p)}, {p_plain(row.p_holm)} corrected",
         f"ratio of the standard deviations {row.spread_ratio:.2f}, not judged",
     ]
 

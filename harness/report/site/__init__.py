@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,7 @@ from harness.report.content import Report
 from harness.report.groups import GROUP, Group
 from harness.report.render import tables
 from harness.report.site import evidence
+from harness.report.submissions import HEADINGS, Submitted
 from harness.text import printable
 
 if TYPE_CHECKING:  # a page needs no matplotlib
@@ -63,8 +65,8 @@ class Picture(NamedTuple):
         return width, height
 
 
-def render(report: Report, pictures: Sequence[Picture] = ()) -> str:
-    """The whole page. The same report and pictures give the same text; all external text is escaped."""
+def render(report: Report, pictures: Sequence[Picture] = (), submissions: Sequence[Submitted] = ()) -> str:
+    """The whole page. The same arguments give the same text; all external text is escaped."""
     style, script, data = _asset("page.css"), _asset("page.js"), evidence.collect(report)
     filters = data.pop("filters")  # rendered by a template, not by the script
     # The policy allows the style and the script by their digests; nothing else is applied, executed or fetched.
@@ -86,11 +88,15 @@ def render(report: Report, pictures: Sequence[Picture] = ()) -> str:
             filters=filters,
             reading=reading,
             pictures=pictures,
+            summaries=tables.summaries(report),
+            submissions=submissions,
+            headings=HEADINGS,
             remarks=[(heading, lines) for heading, lines in tables.remarks(report) if lines != reading],
         )
     )
 
 
+@cache
 def _templates() -> Environment:
     """The page's templates, which escape everything except `Markup` and remove control characters."""
     return Environment(
@@ -125,13 +131,17 @@ def _summary(report: Report) -> str:
 
 
 def _proxies(report: Report) -> Iterator[str]:
-    """One line for each group that is a proxy, or has methods that searched on a subset of the images."""
+    """The groups that are a proxy, one line for all of a kind, and those with methods that searched on a subset."""
+    alike: dict[tuple[str, str], list[str]] = {}
     for key, runs in report.runs.groupby(GROUP):
         group = Group(*map(str, key))
         if group.proxy:
-            yield f"{group.title} is a {group.sentence}. {NOT_THE_PAPERS}"
+            alike.setdefault((f"is a {group.sentence}", f"are a {group.sentence}"), []).append(group.title)
         elif runs["subset"].any():
-            yield f"{group.title} has searches on a subset of the images (subset proxy). {NOT_THE_PAPERS}"
+            subset = "searches on a subset of the images"
+            alike.setdefault((f"has {subset}", f"have {subset}"), []).append(group.title)
+    for (one, several), titles in alike.items():
+        yield f"{'; '.join(titles)} {several if titles[1:] else one}. {NOT_THE_PAPERS}"
 
 
 def _listed(texts: Iterable[str]) -> str:

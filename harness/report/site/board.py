@@ -26,6 +26,8 @@ class Line(NamedTuple):
     row: Any
     black_box: bool
     """Whether the search queried a table; controls that query none are grouped with the weight-sharing methods."""
+    kind: str
+    """Of the search, as configs have it."""
     proxy: str
     shared: str
     """Details that all methods of the block share."""
@@ -116,7 +118,7 @@ def _order(block: Block, groups: Sequence[tuple[str, str]]) -> tuple[bool, int, 
 def _heading(block: Block, members: Sequence[Line], varies: Sequence[str]) -> dict[str, str]:
     """Texts of a block's heading; properties that all blocks share are omitted unless in `varies`."""
     home = block.black_box and block.where == HOME
-    kind = "Black box" if block.black_box else "Weight sharing"
+    kind, how = _kind(block, {line.kind for line in members})
     first = members[0]
     group = first.group
     cells = f"{group.search}, {group.evaluation}"
@@ -125,7 +127,7 @@ def _heading(block: Block, members: Sequence[Line], varies: Sequence[str]) -> di
     elif not (block.recipe or first.proxy) and all(line.row.dataset != block.where for line in members):
         cells = f"{group.search}, cells looked up on the other datasets"  # direct results are in the EACH block
     about = [
-        "tabular queries" if block.black_box else "one supernet per search",
+        how,
         cells,
         "" if first.proxy else group.protocol,
         f"{block.profile} profile",
@@ -142,6 +144,17 @@ def _heading(block: Block, members: Sequence[Line], varies: Sequence[str]) -> di
     }
 
 
+def _kind(block: Block, kinds: set[str]) -> tuple[str, str]:
+    """How a block with these kinds of searches is called, and how they search."""
+    if block.black_box:
+        return "Black box", "tabular queries"
+    if "training-free" not in kinds:
+        return "Weight sharing", "one supernet per search"
+    if "one-shot" not in kinds:
+        return "Training-free", "untrained networks scored on one batch"
+    return "Weight sharing and training-free", "one supernet per search, or untrained networks scored on one batch"
+
+
 # Filters --------------------------------------------------------------------------------------------------------------
 
 _FILTERS = ("Space", "Profile", "Searched on", "Selection", "Dataset", "Split", "Family")
@@ -150,8 +163,8 @@ _FILTERS = ("Space", "Profile", "Searched on", "Selection", "Dataset", "Split", 
 def filters(lines: Sequence[Line]) -> tuple[list[dict[str, Any]], list[list[list[str]]]]:
     """The filters, and for every line the choices of each filter that show it.
 
-    A filter has a title, choices (value and text), a default, and is hidden if it has a single choice. Validation
-    accuracies of a space without test results replace these if another space has test results.
+    A filter has a title, a name in addresses, choices (value and text), a default, and is hidden if it has a single
+    choice. Validation accuracies of a space without test results replace these if another space has test results.
     """
     tested = {line.row.space for line in lines if METRICS[line.row.metric].of == "tests"}
     stand_in = {line.row.space for line in lines} - tested if tested else set()
@@ -174,6 +187,7 @@ def filters(lines: Sequence[Line]) -> tuple[list[dict[str, Any]], list[list[list
         result.append(
             {
                 "title": title,
+                "name": title.lower().replace(" ", "-"),
                 "choices": [(value, names.get(value, value)) for value in values],
                 "default": _default(title, values, lines),
                 "hidden": len({choice[0] for choice in choices}) < 2,

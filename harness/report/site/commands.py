@@ -23,7 +23,7 @@ def searching(record: Record, seeds: Iterable[int]) -> str:
         words += ["--dataset", _named(config["dataset"])]
     elif config["benchmark"]["origin"] == "built-in":
         words += ["--table", "TABLE"]
-    if config["kind"] == "one-shot":
+    if config["kind"] != "black-box":
         words += ["--device", _device(record)]
         words += ["--threads", str(record["provenance"].get("threads") or 1)]
     for override in _overrides(config):

@@ -12,10 +12,10 @@ import pandas as pd
 
 from harness.report.content import Report
 from harness.report.render.tables import rows_of
-from harness.report.site import board
+from harness.report.site import board, methods
 from harness.report.site.numbers import REGRET, Numbers
 from harness.report.site.pools import Pools
-from harness.report.site.searches import LISTED, Searches
+from harness.report.site.searches import LISTED, MEASURED, Searches
 from harness.report.verdict import SIGNS
 
 
@@ -40,10 +40,14 @@ def collect(report: Report) -> dict[str, Any]:
         "blocks": blocks,
         "filters": filters,
         "signs": SIGNS,
+        "methods": methods.described(report, searches),
         "configurations": searches.configurations,
         "searches": searches.columns,
         "retrainings": rows.retrainings,
+        "ranks": rows.ranks(),
         "regret": REGRET,
+        "settings": methods.SETTINGS,
+        "measured": MEASURED,
         "listed": LISTED,
         **pools.values(),
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -40,14 +41,16 @@ class Numbers:
         self._regrets = _regrets(report)
         self._sizes = {(size.method, *size.group, size.dataset, size.recipe): size for size in report.sizes}
         self._indices: dict[str, int] = {}
-        both = [report.finals.assign(retraining=None), report.retrained_finals]
-        finals = pd.concat(
-            [frame[[*_NUMBER, "key", "value", "retraining"]] for frame in both if len(frame)] or both[:1]
-        )
-        self._finals: dict[tuple[str, ...], list[tuple[str, float, str | None]]] = {}
-        numbers = zip(*(finals[name].astype(str) for name in _NUMBER), strict=True)
-        for number, *search in zip(numbers, finals["key"], finals["value"], finals["retraining"], strict=True):
-            self._finals.setdefault(number, []).append(tuple(search))
+        self._ranked: dict[tuple[int, str], dict[int, int]] = {}
+        ranked = report.finals.dropna(subset=["rank_of"])
+        self._rank_of = dict(zip(ranked["table"], ranked["rank_of"], strict=True))
+        self._finals: dict[tuple[str, ...], list[tuple[str, float, str | None, int | None]]] = {}
+        for frame in (report.finals.assign(retraining=None), report.retrained_finals.assign(rank=None)):
+            if len(frame):
+                numbers = zip(*(frame[name].astype(str) for name in _NUMBER), strict=True)
+                of_searches = zip(*(frame[name] for name in ("key", "value", "retraining", "rank")), strict=True)
+                for number, search in zip(numbers, of_searches, strict=True):
+                    self._finals.setdefault(number, []).append(search)
 
     def line(self, ours: Any) -> Line:
         configuration = self._searches.configuration(ours)
@@ -55,6 +58,7 @@ class Numbers:
         return Line(
             ours,
             black_box=bool(self._searches.records[configuration]["config"].get("table")),
+            kind=self._searches.records[configuration]["config"]["kind"],
             proxy=self._searches.configurations[configuration]["proxy"],
             shared=self._searches.configurations[configuration]["shared"],
             recipe=_with_note(ours.table, retraining) if retraining else "",
@@ -68,9 +72,12 @@ class Numbers:
         start, end = configuration["searches"]
         values: list[float | None] = [None] * (end - start)
         retrainings: list[int | None] = [None] * (end - start)
-        for key, value_of_search, retraining_key in self._finals[_number_key(ours)]:
+        ranks: dict[int, int] = {}
+        for key, value_of_search, retraining_key, rank in self._finals[_number_key(ours)]:
             search = self._searches.indices[key] - start
             values[search] = round(value_of_search, 4)
+            if not pd.isna(rank):
+                ranks[self._searches.columns[ours.selection][start + search]] = int(rank)
             retrainings[search] = self._retraining(retraining_key) if retraining_key else None
         size = self._sizes[(ours.method, *_group(ours), ours.dataset, ours.table)] if retraining else None
         shown = columns.shown(LEADERBOARD, PAGE)
@@ -96,6 +103,8 @@ class Numbers:
             "values": values,  # % of every search of the configuration; null if it is not counted
             "retrainings": retrainings if retraining else None,  # of the same searches: indices into `retrainings`
             **self._regret(ours, values),
+            "ranks": self._ranks(ours, ranks),  # of cells in their space: index into `ranks`; null if none is known
+            "id": _address(ours),
         }
 
     def _regret(self, ours: Any, values: Sequence[float | None]) -> dict[str, Any]:
@@ -108,6 +117,20 @@ class Numbers:
         facts = [f"{best:.2f}", mean_regret, hits, str(summary.cells), str(summary.classes)]
         regrets = [None if value is None else self._pools.text(f"{best - value:.2f}") for value in values]
         return {"regret": self._pools.texts(facts), "regrets": regrets}
+
+    def _ranks(self, ours: Any, ranks: Mapping[int, int]) -> int | None:
+        if not ranks:
+            return None
+        table = (self._measured(ours), ours.table)
+        self._ranked.setdefault(table, {}).update(ranks)
+        return list(self._ranked).index(table)
+
+    def ranks(self) -> list[dict[str, Any]]:
+        """For each accuracy of a table, how many cells it ranks, and the rank of each cell by its index."""
+        return [
+            {"of": f"{self._rank_of[table]:,}", "cells": [ranks.get(cell) for cell in range(max(ranks) + 1)]}
+            for (_, table), ranks in self._ranked.items()
+        ]
 
     def _retraining_of(self, ours: Any) -> Record | None:
         """One of the retrainings behind a number; None if the number was looked up."""
@@ -151,7 +174,7 @@ class Numbers:
         yield ["split", ours.split, split, "split" in differing]
         yield ["searched on", ours.searched_on, value.searched_on or NOT_STATED, "searched on" in differing]
         yield ["cell", SELECTIONS[ours.selection], "as published", "cell" in differing]
-        yield ["protocol", protocol, value.protocol or NOT_STATED, "protocol" in differing]
+        yield ["protocol", protocol, value.experiment if value.protocol else NOT_STATED, "protocol" in differing]
         yield ["status", "searches below", value.evidence, False]
         yield ["source", printable(name), value.source, size is not None or "source" in differing]
         if size:
@@ -220,6 +243,11 @@ def _left_out(missing: int, failed: int, trained: bool) -> str:
 
 def _group(row: Any) -> tuple[str, str, str]:
     return row.space, row.profile, row.searched_on
+
+
+def _address(row: Any) -> str:
+    """What links to a number call it: the same in every report of it."""
+    return hashlib.sha256("\n".join(_number_key(row)).encode()).hexdigest()[:KEY_DIGITS]
 
 
 def _number_key(row: Any) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ const rows = data.rows.map((values) => {
 const PER_PAGE = 80; // leaderboard rows shown at a time, to keep sorting fast
 const SEARCHES = 40; // searches listed initially in the evidence
 const METHODS = 10; // methods whose cells are drawn initially
+const CELLS_SHOWN = 24; // cells of a method's searches drawn at a time
 const NOTHING = "\u2013";
 const UNLIKE = "not comparable";
 
@@ -45,6 +46,9 @@ function svg(name, attributes = {}, text = "") {
   return node;
 }
 
+const link = (address, ...children) => element("a", { href: address }, ...children);
+const methodLink = (configuration, ...children) => link(`#method=${encodeURIComponent(data.methods[configuration.of].name)}`, ...children);
+const runLink = (index, ...children) => link(`#run=${data.searches.key[index]}`, ...children);
 const proxyBadge = ({ proxy, sentence }) => (proxy ? element("span", { class: "proxy", title: sentence }, proxy) : null);
 const verdictClass = (verdict) => `verdict ${verdict.replaceAll(" ", "-")}`;
 const verdictBadge = (verdict) => element("span", { class: verdictClass(verdict) }, `${data.signs[verdict]} ${verdict}`.trim());
@@ -102,7 +106,7 @@ const VIEWS = {
   numbers: { lines: (block) => block.rows, columns: (shown) => [...NUMBERS, ...beside(shown), EVIDENCE] },
 };
 
-const state = { sort: null, descending: false, limit: PER_PAGE, cells: METHODS, shown: [], columns: [], blocks: [] };
+const state = { sort: null, descending: false, row: null, limit: PER_PAGE, cells: METHODS, shown: [], columns: [], blocks: [] };
 const view = document.getElementById("view");
 const table = document.getElementById("leaderboard");
 
@@ -188,6 +192,7 @@ function sortBy(column) {
   state.descending = state.sort === column ? !state.descending : Boolean(column.number) && !lowerIsBetter(column);
   state.sort = column;
   showRows();
+  remember();
 }
 
 /** Sort key of a line: null if missing; texts of number columns sort by their leading number. */
@@ -247,11 +252,15 @@ function plainCell(row, column) {
   return element("td", { "data-label": label(column), class: column.number ? "number" : null }, column.value(row));
 }
 
-/** The method's name with its overrides in smaller type and a proxy badge; fainter in repeated rows of a method. */
+/** The method's name with its overrides in smaller type and a proxy badge; fainter in repeated rows of a method, in
+    italics for a control. */
 function methodCell(configuration, again) {
   const { name, details } = configuration;
   const below = details && !again ? element("span", { class: "changed" }, ` [${details}]`) : null;
-  return element("th", { scope: "row", class: again ? "again" : null }, name, below, " ", proxyBadge(configuration));
+  const shown = methodLink(configuration, name);
+  const marks = [again && "again", configuration.control && "control"].filter(Boolean).join(" ");
+  const about = { scope: "row", class: marks || null, title: configuration.control ? "a control" : null };
+  return element("th", about, shown, below, " ", proxyBadge(configuration));
 }
 
 /** Ours above published, with the sign of the verdict, and the difference or the other split after the published value. */
@@ -284,17 +293,27 @@ const search = document.getElementById("search");
 
 function makeFilters() {
   const form = document.getElementById("filters");
-  form.addEventListener("input", applyFilters);
+  form.addEventListener("input", () => { applyFilters(); remember(); });
   form.addEventListener("submit", (event) => event.preventDefault());
-  document.getElementById("reset").addEventListener("click", () => { setDefaults(); applyFilters(); });
-  setDefaults();
+  document.getElementById("reset").addEventListener("click", () => {
+    setFilters(new URLSearchParams({ view: view.value }));
+    applyFilters();
+    remember();
+  });
 }
 
-function setDefaults() {
-  for (const filter of filters) filter.value = filter.querySelector("[selected]")?.value ?? "";
-  search.value = "";
-  state.sort = null;
+/** Set filters, search and sorting as in an address; what it leaves out, or calls by an unknown name, has its default. */
+function setFilters(address) {
+  for (const control of [view, ...filters, search]) {
+    const value = address.get(control.name);
+    const known = control === search || [...control.options].some((option) => option.value === value);
+    control.value = value !== null && known ? value : defaultOf(control);
+  }
+  state.sort = address.has("sort") ? { title: address.get("sort") } : null;
+  state.descending = address.get("order") === "descending";
 }
+
+const defaultOf = (control) => (control === view ? "methods" : control.querySelector("[selected]")?.value ?? "");
 
 function applyFilters() {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -308,7 +327,7 @@ function applyFilters() {
   const counted = (verdict) => state.shown.filter((row) => row.verdict === verdict).length;
   const verdicts = Object.keys(data.signs).filter(counted).map((verdict) => element("span", {}, verdictBadge(verdict), ` ${counted(verdict)}`));
   document.getElementById("verdicts").replaceChildren(...verdicts);
-  const units = [...new Set(state.shown.map((row) => row.measure.unit)), "\u2020: recalled, not verified"].join("; ");
+  const units = [...new Set(state.shown.map((row) => row.measure.unit)), "\u2020: quoted from memory, not verified"].join("; ");
   const reading = view.value === "methods" ? "; above: ours, below: published. Click a number for its evidence" : "";
   document.getElementById("shown").textContent = `${state.shown.length} of ${rows.length} results; ${units}${reading}.`;
   showTable();
@@ -360,7 +379,7 @@ function methodCells(configuration) {
   return element(
     "div",
     { class: "method-cells" },
-    element("h3", {}, configuration.method, " ", proxyBadge(configuration)),
+    element("h3", {}, methodLink(configuration, configuration.method), " ", proxyBadge(configuration)),
     element("p", { class: "faint" }, configuration.cells_of),
     element("div", { class: "drawings" }, ...configuration.cells.map(([cell, caption]) => cellFigure(cell, caption))),
   );
@@ -381,12 +400,19 @@ function openEvidence(row) {
   const { configuration, measure } = row;
   const title = element("h2", { id: "evidence-heading" }, `${configuration.method}, ${measure.name}: ${row.pair[0]} `, proxyBadge(configuration));
   dialog.replaceChildren(element("header", {}, title, close), ...evidence(row));
-  dialog.showModal();
+  if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
   close.focus();
+  state.row = row;
+  remember();
 }
 
-dialog.addEventListener("close", () => dialog.replaceChildren());
+dialog.addEventListener("close", () => {
+  if (dialog.open) return; // on another row, which an address has opened since
+  dialog.replaceChildren();
+  state.row = null;
+  remember();
+});
 dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
 function evidence(row) {
@@ -397,14 +423,21 @@ function evidence(row) {
     configuration.published.length ? section("Published errors, sizes and costs", published(configuration)) : null,
     row.regret ? section("Regret", facts(texts(row.regret).map((text, index) => [data.regret[index], text]), "")) : null,
     section("Searches", ...searches(row)),
-    section("Command", ...command(configuration, origin)),
-    section("Overrides", facts(data.facts[configuration.overrides], "none")),
-    section("Settings of the method", facts(data.facts[configuration.settings], "none")),
-    section("Protocol of the search", facts(data.facts[configuration.protocol], "none")),
+    ...configured(configuration, origin.arguments, origin.afterwards),
     origin.recipe === null ? null : section("Recipe of the retraining", facts(data.facts[origin.recipe], "none")),
     section("Machine and versions", ...machines(configuration, origin)),
     section("Data", facts([...data.facts[origin.facts], ...data.facts[configuration.data]], "none")),
   ].filter(Boolean);
+}
+
+/** How the searches of a configuration were run; with the arguments and the command of retrainings, if any. */
+function configured(configuration, ...retraining) {
+  return [
+    section("Command", ...command(configuration, ...retraining)),
+    section("Overrides", facts(data.facts[configuration.overrides], "none")),
+    section("Settings of the method", facts(data.facts[configuration.settings], "none")),
+    section("Protocol of the search", facts([["protocol", configuration.protocol_id], ...data.facts[configuration.protocol]], "none")),
+  ];
 }
 
 function section(title, ...children) {
@@ -445,22 +478,29 @@ function plainTable(titles, lines, attributes = {}) {
   return element("table", attributes, element("thead", {}, head), lines);
 }
 
+/** What is known of a search, by the name of the column. */
+const ofSearch = (name, index) => String(data.searches[name]?.[index] ?? NOTHING);
+
+/** Rank of a search's cell in its space by the accuracy of a row. */
+const rankOf = (row, index) => String(data.ranks[row.ranks].cells[data.searches[row.selection][index]] ?? NOTHING);
+
 /** The searches behind a number as a table. */
 function searches(row) {
-  const { searches: [start, end], machines, black_box: asks } = row.configuration;
+  const { searches: [start, end], machines, black_box: asks, training_free: scores } = row.configuration;
   const indices = Array.from({ length: end - start }, (_, number) => number).filter((index) => row.values[index] !== null);
-  const search = (name) => (index) => String(data.searches[name][start + index] ?? NOTHING);
+  const search = (name) => (index) => ofSearch(name, start + index);
   const retraining = (name) => (index) => String(data.retrainings[name][row.retrainings[index]] ?? NOTHING);
   const columns = [
     ["seed", search("seed")],
     [row.measure.value, (index) => row.values[index]],
     ...(row.regrets ? [["regret", (index) => data.texts[row.regrets[index]]]] : []),
+    ...(row.ranks === null ? [] : [[`rank of ${data.ranks[row.ranks].of}`, (index) => rankOf(row, start + index)]]),
     ["cell", (index) => drawnWithString(data.searches[row.selection][start + index])],
-    ...(asks ? [["queries", search("queries")], ["simulated s", search("simulated")]] : [["best epoch", search("best_epoch")]]),
-    ["seconds", search("seconds")],
+    ...(asks ? [["queries", search("queries")], ["simulated s", search("simulated")]] : scores ? [] : [["best epoch", search("best_epoch")]]),
+    [data.measured.seconds, search("seconds")],
     ["memory MB", search("memory")],
     ...(machines.length > 1 ? [["machine", search("machine")]] : []),
-    ["record", (index) => element("code", {}, search("key")(index))],
+    ["record", (index) => runLink(start + index, element("code", {}, search("key")(index)))],
     ...(row.retrainings
       ? [
           ["parameters", retraining("parameters")],
@@ -485,20 +525,228 @@ function drawnWithString(cell) {
   return element("div", {}, drawings(cell), long ? element("details", {}, element("summary", {}, "string"), string) : string);
 }
 
+const machine = (index, title) => element("div", {}, title ? element("p", {}, title) : null, facts(data.facts[index], "not recorded"));
+
 function machines({ machines: known }, { machines: others }) {
-  const machine = (index, title) => element("div", {}, title ? element("p", {}, title) : null, facts(data.facts[index], "not recorded"));
   return [
     ...known.map((index, number) => machine(index, known.length > 1 ? `machine ${number + 1}` : "")),
     ...others.map((index) => machine(index, "of the retrainings")),
   ];
 }
 
-function command(configuration, origin) {
+function command(configuration, more = "", afterwards = "") {
   const line = (text) => element("pre", { tabindex: "0" }, text);
   const faint = (text) => element("p", { class: "faint" }, text);
   const then = faint("Then, for the CELL and the SEED of each search:");
-  const search = [configuration.command, origin.arguments].filter(Boolean).join(" ");
-  return [line(search), ...texts(configuration.notes).map(faint), ...(origin.afterwards ? [then, line(origin.afterwards)] : [])];
+  const search = [configuration.command, more].filter(Boolean).join(" ");
+  return [line(search), ...texts(configuration.notes).map(faint), ...(afterwards ? [then, line(afterwards)] : [])];
+}
+
+// Pages of a method and of a run --------------------------------------------------------------------------------------
+
+const board = document.getElementById("board");
+const page = document.getElementById("page");
+const TITLE = document.title;
+
+/** The pages by the name of their address; each makes a title and the content. */
+const PAGES = { method: methodPage, run: runPage };
+
+function openPage(title, ...content) {
+  document.title = `${title} \u2013 ${TITLE}`;
+  const heading = element("h2", { tabindex: "-1" }, title);
+  const back = element("p", {}, link(boardAddress(), "\u2190 Leaderboard"));
+  page.replaceChildren(back, heading, ...content.filter(Boolean));
+  scrollTo(0, 0);
+  heading.focus();
+}
+
+function methodPage(name) {
+  const index = data.methods.findIndex((method) => method.name === name);
+  if (index < 0) return [name, nothing("This page has no finished searches of a method of this name.")];
+  const method = data.methods[index];
+  const configurations = data.configurations.filter(({ of }) => of === index);
+  return [
+    method.name,
+    element("p", {}, method.link ? link(method.link, method.paper || method.link) : method.paper || "No paper is named."),
+    section("Algorithm", ...algorithm(method)),
+    section("Settings", settings(method)),
+    section("Results and search cost", ...configurations.map(results)),
+    section("Final cells", ...configurations.map(finalCells)),
+    method.bibtex ? section("Citation", element("pre", { tabindex: "0" }, method.bibtex)) : null,
+  ];
+}
+
+function algorithm({ file, about, source, note }) {
+  if (!source) return [nothing("The file of this method is not at hand.")];
+  return [
+    note ? element("p", { class: "notice" }, note) : null,
+    about ? element("pre", { class: "about", tabindex: "0" }, about) : null,
+    element("p", { class: "faint" }, file),
+    element("pre", { tabindex: "0" }, source),
+  ].filter(Boolean);
+}
+
+const nothing = (text) => element("p", { class: "faint" }, text);
+const cells = (each) => element("tr", {}, ...each.map((text) => element("td", {}, text)));
+const scrolled = (content) => element("div", { class: "scroll", tabindex: "0" }, content);
+
+function settings({ settings: lines }) {
+  if (!lines.length) return nothing("none");
+  return scrolled(plainTable(data.settings, element("tbody", {}, ...lines.map((line) => cells(line)))));
+}
+
+/** The numbers of a configuration, a row each, with the columns of the view with a row per number; and its cost. */
+function results(configuration) {
+  const { method, protocol_id, cells_of, cost, failed } = configuration;
+  const [ours, theirs, verdict] = data.beside[cost];
+  const published = theirs && theirs !== NOTHING ? `, published ${theirs} (${verdict})` : "";
+  const about = [
+    cells_of,
+    `protocol ${protocol_id}`,
+    `search cost ${ours}${published}`,
+    failed ? `${failed} failed` : "",
+  ];
+  const numbers = rows.filter((row) => row.configuration === configuration);
+  return element(
+    "div",
+    {},
+    element("h4", {}, method, " ", proxyBadge(configuration)),
+    element("p", { class: "faint" }, about.filter(Boolean).join(" \u00b7 ")),
+    numbers.length ? numbersTable(numbers) : nothing("No accuracies of its cells are stored."),
+  );
+}
+
+function numbersTable(numbers) {
+  const shown = NUMBERS.filter(({ name }) => name !== "method");
+  const titles = shown.map((column) => (column.group === MEAN.group ? column.title : label(column)));
+  const number = (column, row) => {
+    if (column === MEAN) return button(column.value(row), () => openEvidence(row), opens(row));
+    return column.name === "verdict" ? verdictBadge(row.verdict) : column.value(row);
+  };
+  const line = (row) => cells([row.selection, ...shown.map((column) => number(column, row))]);
+  return scrolled(plainTable(["Cell", ...titles], element("tbody", {}, ...numbers.map(line)), { class: "all" }));
+}
+
+/** The last cell of every search of a configuration, with its accuracies; drawn when they are asked for. */
+function finalCells(configuration) {
+  const [start, end] = configuration.searches;
+  const numbers = rows.filter((row) => row.configuration === configuration && row.selection === "last");
+  const figure = (index) => {
+    const known = numbers.filter((row) => row.values[index - start] !== null);
+    const ranked = (row) => (row.ranks === null ? "" : ` (rank ${rankOf(row, index)})`);
+    const accuracy = (row) => `${row.measure.title} ${row.values[index - start]}${ranked(row)}`;
+    const lines = [...new Set(known.map((row) => row.measure.dataset))].map((dataset) => {
+      const accuracies = known.filter((row) => row.measure.dataset === dataset).map(accuracy);
+      return element("div", {}, `${dataset}: ${accuracies.join(", ")}`);
+    });
+    const caption = element("div", {}, runLink(index, `seed ${ofSearch("seed", index)}`), ...lines);
+    return cellFigure(data.searches.last[index], caption);
+  };
+  const drawn = element("div", { class: "drawings" });
+  const more = element("p");
+  const draw = (from) => {
+    const to = Math.min(end, from + CELLS_SHOWN);
+    for (let index = from; index < to; index += 1) drawn.append(figure(index));
+    more.replaceChildren(...(to < end ? [button(`Show more of ${end - to} cells`, () => draw(to))] : []));
+  };
+  draw(start);
+  const title = element("h4", {}, configuration.method, " ", proxyBadge(configuration));
+  return element("div", { class: "method-cells" }, title, element("p", { class: "faint" }, configuration.cells_of), drawn, more);
+}
+
+function runPage(key) {
+  const index = data.searches.key?.indexOf(key) ?? -1;
+  if (index < 0) return [key, nothing("This page has no finished search with a record of this name.")];
+  const configuration = data.configurations.find(({ searches: [start, end] }) => start <= index && index < end);
+  const search = index - configuration.searches[0];
+  const numbers = rows.filter((row) => row.configuration === configuration && row.values[search] !== null);
+  const best = data.searches["best-valid"]?.[index] ?? null;
+  const bestCaption = `best supernet validation accuracy, epoch ${ofSearch("best_epoch", index)}`;
+  const drawn = [cellFigure(data.searches.last[index], "last"), ...(best === null ? [] : [cellFigure(best, bestCaption)])];
+  const spent = Object.entries(data.measured).map(([name, title]) => [title, ofSearch(name, index)]);
+  return [
+    `${configuration.method}, seed ${ofSearch("seed", index)}`,
+    element(
+      "p",
+      {},
+      methodLink(configuration, "Method"),
+      proxyBadge(configuration),
+      ` \u00b7 ${configuration.cells_of} \u00b7 record `,
+      element("code", {}, `runs/${key}\u2026.json`),
+    ),
+    section("Results of this search", runResults(numbers, index, search)),
+    section("Cells", element("div", { class: "drawings" }, ...drawn)),
+    section("Measured in this search", facts(spent.filter(([, text]) => text !== NOTHING), "not recorded")),
+    ...configured(configuration),
+    section("Machine and versions", machine(configuration.machines[data.searches.machine[index] - 1], "")),
+    section("Data", facts(data.facts[configuration.data], "none")),
+  ];
+}
+
+function runResults(numbers, index, search) {
+  if (!numbers.length) return nothing("No accuracies of its cells are stored.");
+  const line = (row) =>
+    cells([
+      row.measure.name,
+      row.selection,
+      button(String(row.values[search]), () => openEvidence(row), opens(row)),
+      row.regrets ? data.texts[row.regrets[search]] : NOTHING,
+      row.ranks === null ? NOTHING : `${rankOf(row, index)} of ${data.ranks[row.ranks].of}`,
+    ]);
+  return scrolled(plainTable(["", "cell", "%", "regret, points", "rank"], element("tbody", {}, ...numbers.map(line))));
+}
+
+// Address -------------------------------------------------------------------------------------------------------------
+
+// The fragment says what is shown, so that a link shows the same, from a file as well: #method=NAME, #run=KEY, or
+// filters, search, sorting and the opened row of the leaderboard where they differ from the defaults
+// (#split=x-test&sort=Method&row=...).
+
+/** The leaderboard's address: the fragment, empty for the defaults. */
+function boardAddress() {
+  if (!rows.length) return "#";
+  const address = new URLSearchParams();
+  for (const control of [view, ...filters, search]) {
+    if (control.value !== defaultOf(control)) address.set(control.name, control.value);
+  }
+  if (state.sort) {
+    address.set("sort", label(state.sort));
+    address.set("order", state.descending ? "descending" : "ascending");
+  }
+  if (state.row) address.set("row", state.row.id);
+  return `#${address}`;
+}
+
+/** Put what is shown into the address, in the place of the present entry of the history. */
+function remember() {
+  if (!page.hidden) return;
+  const address = boardAddress();
+  if (address !== (location.hash || "#")) history.replaceState(null, "", address);
+}
+
+/** Show what the address says. */
+function show() {
+  const isPlace = location.hash && !location.hash.includes("="); // of the leaderboard, from the link that skips to it
+  if (isPlace && page.hidden && state.columns.length) return;
+  const address = new URLSearchParams((isPlace ? boardAddress() : location.hash).slice(1));
+  const asked = Object.keys(PAGES).find((name) => address.has(name));
+  const wasBoard = page.hidden;
+  if (asked && wasBoard) state.scrolled = scrollY;
+  dialog.close();
+  page.hidden = !asked;
+  board.hidden = Boolean(asked);
+  if (asked) openPage(...PAGES[asked](address.get(asked)));
+  else if (rows.length) showBoard(address);
+  if (!asked && !wasBoard) scrollTo(0, state.scrolled ?? 0);
+}
+
+function showBoard(address) {
+  page.replaceChildren();
+  document.title = TITLE;
+  setFilters(address);
+  applyFilters();
+  const row = rows.find(({ id }) => id === address.get("row"));
+  if (row) openEvidence(row);
 }
 
 // Theme ---------------------------------------------------------------------------------------------------------------
@@ -525,7 +773,6 @@ function savedTheme() {
 setTheme(Object.keys(THEMES).find((name) => name === savedTheme()) ?? "system");
 themeButton.hidden = false;
 themeButton.addEventListener("click", nextTheme);
-if (rows.length) {
-  makeFilters();
-  applyFilters();
-}
+if (rows.length) makeFilters();
+addEventListener("hashchange", show);
+show();

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.benchmarks.base import Graph
-from harness.experiment.store import Record
+from harness.experiment.store import MEASURED, Record
 from harness.report.columns import COSTS, SIZES
 from harness.report.costs import Cost, Size
 from harness.report.render.tables import entry
@@ -18,7 +18,7 @@ from harness.text import printable
 
 KEY_DIGITS = 12
 """Of a run's key, as the page shows it."""
-_OF_ONE_RUN = ("started", "seconds", "peak_memory_mb")  # provenance fields that runs on one machine do not share
+_OF_ONE_RUN = ("started", *MEASURED, "peak_memory_mb")  # provenance fields that runs on one machine do not share
 
 
 class Pools:
@@ -47,7 +47,7 @@ class Pools:
 
     def facts(self, values: Mapping[str, Any]) -> int:
         """Index of a list of (name, value) texts; None values are omitted."""
-        texts = {printable(name): _as_text(value) for name, value in values.items() if value is not None}
+        texts = {printable(name): as_text(value) for name, value in values.items() if value is not None}
         return self.index("facts", list(texts.items()))
 
     def machine(self, record: Record) -> int:
@@ -58,7 +58,7 @@ class Pools:
 
     def beside(self, of: Cost | Size) -> int:
         """Ours, published and verdict of a cost or a size, and its sort key, as index into `beside`."""
-        of_columns, order = (COSTS, of.shown_seconds) if isinstance(of, Cost) else (SIZES, of.millions)
+        of_columns, order = (COSTS, of.order) if isinstance(of, Cost) else (SIZES, of.millions)
         texts = map(printable, entry(of_columns, of).values())
         return self.index("beside", [*texts, None if math.isnan(order) else order])
 
@@ -67,7 +67,8 @@ def short(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.4g}")
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A setting as the page shows it."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":")))

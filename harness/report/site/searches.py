@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any
 
 import pandas as pd
@@ -32,6 +32,16 @@ _TITLES = {
 """Titles of the published metrics that are listed in full, since papers give different values."""
 LISTED = ["dataset", "number", "mean", "std", "n", "protocol", "searched on", "status", "source"]
 
+MEASURED = {
+    "seconds": "wall time, s",
+    "cpu_seconds": "CPU time, s",
+    "load": "load of the machine (running processes, mean)",
+    "memory": "peak memory, MB",
+    "queries": "queries",
+    "simulated": "simulated time, s",
+}
+"""Titles of what is measured of every search, by column."""
+
 
 class Searches:
     """The finished searches, by configuration and seed."""
@@ -43,6 +53,8 @@ class Searches:
         """Index of each search in the columns, by its key."""
         self.records: list[Record] = []
         """The first record of each configuration."""
+        self.names: dict[str, int] = {}
+        """Index of each method, by its name without settings."""
         self._configurations: dict[tuple[str, ...], int] = {}
         self._report, self._pools = report, pools
         self._costs = {(*cost.group, cost.method): cost for cost in report.costs}
@@ -50,7 +62,9 @@ class Searches:
         for key, searches in runs.sort_values("seed", kind="stable").groupby([*GROUP, "method"]):
             records = [report.records[position] for position in searches["position"]]
             self._add(Group(*map(str, key[:3])), str(key[3]), searches, records)
+        self._place_controls()
         self._share_details()
+        self.columns = {name: values for name, values in self.columns.items() if set(values) != {None}}
 
     def configuration(self, row: Any) -> int:
         """Index of the configuration of a leaderboard row."""
@@ -74,12 +88,15 @@ class Searches:
         counts = Counter(str(record["cells"]["last"]) for record in finished)
         self.configurations.append(
             {
+                "of": self.names.setdefault(str(runs["name"].iloc[0]), len(self.names)),  # index into `methods`
                 "method": printable(method),
                 "name": printable(label.name),
                 "details": label.details,
+                "control": method in self._report.set_apart,
                 "proxy": (group.label or SUBSET * bool(runs["subset"].iloc[0])).strip(" ()"),
                 "sentence": group.sentence,
                 "black_box": config["kind"] == "black-box",
+                "training_free": config["kind"] == "training-free",
                 "searches": [start, start + len(finished)],
                 "failed": len(runs) - len(finished),
                 "machines": machines,
@@ -88,6 +105,7 @@ class Searches:
                 "overrides": self._pools.facts(overrides(config)),
                 "settings": self._pools.facts(config["settings"]),
                 "protocol": self._pools.facts({**config["protocol"]["values"], **config["numerics"]}),
+                "protocol_id": printable(f"{config['protocol']['id']}, version {config['protocol']['version']}"),
                 "data": self._pools.facts(_data(config, finished)),
                 "cost": self._pools.beside(self.cost(group, method)),
                 "published": self._numbers(first),
@@ -95,9 +113,19 @@ class Searches:
                     [self._pools.index("cells", cell), f"{count} of {len(finished)} searches"]
                     for cell, count in most_frequent(counts, SHOWN)
                 ],
-                "cells_of": f"{group.title}; {len(finished)} searches, {len(counts)} distinct cells",
+                "cells_of": f"{group.title}; {_number(finished, 'search', 'es')}, {_number(counts, 'distinct cell')}",
             }
         )
+
+    def _place_controls(self) -> None:
+        """Rows of a control that stands in several groups have the configuration of its searches."""
+        runs = self._report.runs
+        homes = dict(zip(runs["key"], runs[GROUP].itertuples(index=False, name=None), strict=True))
+        rows = self._report.placed.drop_duplicates([*GROUP, "method"])
+        for key, method, *group in rows[["key", "method", *GROUP]].itertuples(index=False, name=None):
+            home = self._configurations.get((*homes[key], method))
+            if home is not None:
+                self._configurations.setdefault((*group, method), home)
 
     def _share_details(self) -> None:
         """Move details that all methods of a table share from the names of the methods to the heading of the table."""
@@ -135,6 +163,8 @@ class Searches:
             "key": record["key"][:KEY_DIGITS],
             "machine": machine,  # number among the machines of the configuration, from 1
             "seconds": short(provenance.get("seconds")),
+            "cpu_seconds": short(provenance.get("cpu_seconds")),
+            "load": short(provenance.get("load")),
             "memory": short(provenance.get("peak_memory_mb")),
             "queries": record.get("queries"),
             "simulated": short(record.get("search_seconds")),
@@ -182,5 +212,12 @@ def _listed(value: PublishedValue) -> list[str]:
         value.printed,
         wording.plain(value.std),
         NOTHING if value.n is None else str(value.n),
-        *(text or NOTHING for text in (value.protocol, value.searched_on, value.evidence, value.source)),
+        *(
+            text or NOTHING
+            for text in (value.protocol and value.experiment, value.searched_on, value.evidence, value.source)
+        ),
     ]
+
+
+def _number(things: Sized, name: str, plural: str = "s") -> str:
+    return f"{len(things):,} {name}{plural if len(things) != 1 else ''}"

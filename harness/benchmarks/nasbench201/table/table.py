@@ -116,6 +116,15 @@ class Table:
         """A best cell for every metric, so that the maxima of their accuracies are those of the table."""
         return sorted({cell_strings()[np.nanargmax(accuracies.mean)] for accuracies in self._by_metric.values()})
 
+    def ranks(self, cells: Iterable[str], dataset: str, split: str) -> Ints | None:
+        """(n,) rank of cells, given as strings, among all by their accuracy after 200 epochs; 1 is the best, equal ones
+        share the better rank. None if the table lacks the accuracy of a cell."""
+        accuracies = self._by_metric.get(Metric(dataset, split, 200))
+        if accuracies is None or np.isnan(accuracies.mean).any():
+            return None
+        better = np.searchsorted(np.sort(-accuracies.mean), -accuracies.mean[cell_numbers(cells)], side="left")
+        return better + 1
+
     def frame(self, cells: Iterable[str]) -> pd.DataFrame:
         """All accuracies of some cells, given as strings: one row per distinct cell and metric.
 

@@ -162,7 +162,9 @@ def test_a_lost_worker_does_not_touch_the_claims_of_other_machines(tmp_path):
     assert not path.exists()
 
 
-@pytest.mark.parametrize("changes", [{"commit": "f" * 40}, {"dirty": True}, {"commit": None, "dirty": None}])
+@pytest.mark.parametrize(
+    "changes", [{"commit": "f" * 40}, {"dirty": True}, {"commit": None, "dirty": None}, {"distribution": "another"}]
+)
 def test_a_worker_of_a_cluster_with_other_code_runs_nothing(tmp_path, changes):
     commit, dirty = scheduling.provenance.version_control()
     machine = Machine(tmp_path, tmp_path, None, "cpu", 1, commit, dirty)
