@@ -14,7 +14,6 @@ import harness
 import run_all
 from harness.commands import planning
 from harness.commands.controls import Budgets, epochs_within
-from harness.commands.execution import machine_on
 from harness.commands.run import parser
 from harness.experiment.registry import controls
 from harness.experiment.store import Store
@@ -23,7 +22,7 @@ from harness.report.controls import notes
 from harness.report.groups import Group
 from harness.report.render import markdown
 from harness.report.site.evidence import collect
-from harness.search import estimate
+from harness.search import dry
 from tests.report.conftest import results as results
 
 ROOT = Path(__file__).parents[1]
@@ -58,7 +57,8 @@ def test_epochs_come_nearest_to_the_budget_and_never_exceed_it_by_more_than_one(
 @pytest.fixture
 def few_samples(monkeypatch):
     """Of sampled steps: what is said of counts holds for any."""
-    monkeypatch.setattr(estimate, "SAMPLES", 5)
+    monkeypatch.setattr(dry, "ITERATIONS", 5)
+    monkeypatch.setattr(dry, "FEWEST", 1)
 
 
 @pytest.mark.usefixtures("few_samples")
@@ -75,18 +75,6 @@ def test_the_control_costs_what_the_most_expensive_search_does(space, methods, c
     assert abs(budgets.of(control) - rivals[dearest]) <= budgets.of(control) / control.epochs
     assert control.epochs > 1
     assert f"{control.epochs} epochs cost as many multiply-adds as {dearest}\n" in printed
-
-
-def test_the_count_of_sampled_steps_is_their_mean():
-    """An operation of each of six edges, drawn uniformly: against the mean over the cells of the whole space."""
-    (job,), _, budgets = planned("--methods", RANDOM_SEARCH, "--set", f"{RANDOM_SEARCH}.candidates=1", *SMALL)
-    search = job.search(machine_on("cpu", budgets.options))
-    problem = search.problem(0)
-    next(problem.pairs())
-    counted = estimate._step_multiply_adds(search, problem, search.method.weight_step)
-    shared, operations = search.supernet.multiply_adds(8, 8)
-    mean = shared + operations.double().mean(dim=1).sum().item()
-    assert counted == pytest.approx(3 * 64 * mean, rel=0.05)
 
 
 # The plan ------------------------------------------------------------------------------------------------------------

@@ -36,17 +36,15 @@ def main(arguments: Sequence[str], program: str) -> int:
     evaluator = benchmark.evaluator(options.table)
     if evaluator is None:
         raise ValueError(f"{benchmark.name} has no accuracies to compare scores with")
-    import torch
-
     from harness.data import load
-    from harness.experiment.devices import usable
+    from harness.experiment.devices import prepare, usable
     from harness.experiment.store import Store
     from harness.experiment.training_free import compute
     from harness.report.published import load as load_published
     from harness.report.training_free import write
 
     (device,) = usable([options.device])
-    torch.set_num_threads(options.threads)
+    prepare(options.threads)
     dataset = load(options.dataset or benchmark.default_datasets["controlled"], options.data)
     scores = compute(benchmark, dataset, methods, options.cells, Store(options.results), device)
     accuracies, failures = evaluator.scores(sorted(set(scores["architecture"])))

@@ -297,7 +297,7 @@ def _dry_run(tunings: Sequence[_Tuning], budget: float, machine: Machine, store:
             table.add_row(*map(verbatim, words))
     console.print(table)
     console.print(
-        f"about {total} trials at a budget of {budget:g} multiply-adds for each tuning (their cost from one measured "
-        "step; it is counted when they run)"
+        f"about {total} trials at a budget of {budget:g} multiply-adds for each tuning (their cost from a dry run; "
+        "it is counted when they run)"
     )
     return 0

@@ -120,14 +120,17 @@ class Repeated(NamedTuple):
 
 
 def _rerun(store: Store, records: Sequence[Record], options: argparse.Namespace) -> Repeated:
+    from harness.experiment.rerun import again, outdated
+
     own = [each for each in records if options.trust or not each["provenance"].get("sources")]
-    record = verification.quickest(own) or verification.quickest(records)
+    present = [each for each in own if "cells" in each and not outdated(each)]
+    record = verification.quickest(present) or verification.quickest(own) or verification.quickest(records)
     if record is None:
         return Repeated("none, there is no search of the quick profile and none by queries")
     if record["provenance"].get("sources") and not options.trust:
         return Repeated(f"none, {named(record)} would run external code; --trust allows it")
-    from harness.experiment.rerun import again
-
+    if reason := outdated(record):
+        return Repeated(f"none, {named(record)} cannot be repeated: {reason}")
     with TemporaryDirectory() as folder:
         repeated = again(store, record, Path(folder), options.data.absolute())
     if not repeated.differences:

@@ -1,4 +1,4 @@
-"""Selection of the devices on which runs are executed."""
+"""The devices on which runs are executed, and how this process uses them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import torch
 from torch.utils._triton import has_triton
+
+from harness.experiment.memory import tune_malloc
 
 
 def usable(requested: Sequence[str] | None) -> list[str]:
@@ -29,3 +31,14 @@ def cannot_compile(device: str) -> str | None:
         return None if has_triton() else "Triton is not installed"
     compilers = ("c++", "g++", "clang++")
     return None if any(map(shutil.which, compilers)) else f"there is no C++ compiler ({', '.join(compilers)})"
+
+
+def prepare(threads: int) -> None:
+    """Set up this process for a run.
+
+    On GPUs convolutions are computed in fp32. By default torch rounds their operands to 10 bits (TF32), so that a
+    search in single precision would differ between processors for another reason than the order of its sums.
+    """
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False  # of matrix products it is False already
+    tune_malloc()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
-
+from harness.experiment.devices import prepare
 from harness.experiment.jobs.base import Job, Machine
 from harness.experiment.jobs.search import OneShotJob
-from harness.experiment.memory import peak_megabytes, reset_peak_memory, tune_malloc
-from harness.search.estimate import epoch_multiply_adds
+from harness.experiment.memory import peak_megabytes, reset_peak_memory
+from harness.search.dry import dry_run
 
 
 class Estimate(NamedTuple):
@@ -19,15 +18,14 @@ class Estimate(NamedTuple):
 
 
 def estimate(job: Job, machine: Machine) -> Estimate:
-    """Length and memory of a whole run, as its first steps suggest. Validation and tests are not counted."""
-    torch.set_num_threads(machine.threads)
-    tune_malloc()
+    """Length and memory of a whole run, as its first steps suggest."""
+    prepare(machine.threads)
     reset_peak_memory(machine.device)
     seconds = job.begin(machine).epoch_seconds() * job.epochs
     return Estimate(seconds, peak_megabytes(machine.device))
 
 
 def multiply_adds(job: OneShotJob, machine: Machine) -> float:
-    """Of a whole search, as its first steps suggest; NaN if its supernet does not count them."""
-    torch.set_num_threads(machine.threads)
-    return epoch_multiply_adds(job.search(machine)) * job.epochs
+    """Of a whole search, counted in a dry run; NaN if its supernet does not count them."""
+    prepare(machine.threads)
+    return dry_run(job.search(machine)).multiply_adds

@@ -48,7 +48,7 @@ def plan(
     _check_datasets(benchmark, datasets)
     classes = {name: plugins.load(entry) for name, entry in entries.items()}
     defaults = {
-        name: _defaults(benchmark, name, entries[name], cls, profile, datasets[0]) for name, cls in classes.items()
+        name: defaults_of(benchmark, name, entries[name], cls, profile, datasets[0]) for name, cls in classes.items()
     }
     changes = parse(
         overrides,
@@ -96,7 +96,7 @@ class Defaults(NamedTuple):
     budget: Budget
 
 
-def _defaults(benchmark: Benchmark, name: str, entry: Entry, cls: type[Any], profile: str, dataset: str) -> Defaults:
+def defaults_of(benchmark: Benchmark, name: str, entry: Entry, cls: type[Any], profile: str, dataset: str) -> Defaults:
     published = {} if entry.external else benchmark.published_settings(profile, dataset, name)
     settings = {**default_settings(cls), **published}
     if issubclass(cls, TrainingFree):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness import plugins
 from harness.benchmarks import BENCHMARKS
-from harness.experiment import registry, runner
+from harness.experiment import plan, registry, runner
 from harness.experiment.jobs.base import Machine
 from harness.experiment.jobs.search import OneShotJob, QueryJob, SearchJob, TrainingFreeJob
 from harness.experiment.merge import differences
 from harness.experiment.sessions import differing
 from harness.experiment.store import Record, Store
 from harness.plugins import Entry
+from harness.protocol import Budget
 
 SAME = ("threads", "device", "cpu_capability")
 """Of the provenance: where these and the version of torch are the same, so are the results, bit for bit."""
@@ -28,6 +31,42 @@ class Again:
     """In what the results differ; empty: bit for bit the same."""
     surroundings: tuple[str, ...]
     """In what the machines differ, which explains other results."""
+
+
+def outdated(record: Record) -> str | None:
+    """Why this code does not repeat a finished search: its method, supernet or protocol is of another version. None if
+    it does. What is external is the source that was stored with the search, of which there is one version."""
+    config = record["config"]
+    for what, (asked, present) in _versions(config).items():
+        if present is None:
+            return f"this code does not have its {what}"
+        if asked != present:
+            return f"it is of version {asked} of its {what}, and this code has version {present}"
+    return None
+
+
+def _versions(config: dict[str, Any]) -> dict[str, tuple[int, int | None]]:
+    """Of what is built in: the version that a search had, and the present one."""
+    method, benchmark, protocol = config["method"], config["benchmark"], config["protocol"]
+    built_in = {what for what in ("method", "benchmark") if config[what]["origin"] == "built-in"}
+    found: dict[str, tuple[int, int | None]] = {}
+    if "method" in built_in:
+        entry = registry.built_in().get(method["name"])
+        found["method"] = (method["version"], plugins.load(entry).version if entry else None)
+    if "benchmark" in built_in:
+        space = BENCHMARKS.get(benchmark["name"])
+        found["supernet"] = (benchmark["version"], space.version if space else None)
+    if built_in == {"method", "benchmark"} and None not in [present for _, present in found.values()]:
+        budget = _default(benchmark["name"], method["name"], config["profile"], config["dataset"]["name"])
+        if budget.name == protocol["id"]:  # else the present protocols do not tell
+            found["protocol"] = (protocol["version"], budget.version)
+    return found
+
+
+@cache
+def _default(benchmark: str, method: str, profile: str, dataset: str) -> Budget:
+    entry = registry.built_in()[method]
+    return plan.defaults_of(BENCHMARKS[benchmark], method, entry, plugins.load(entry), profile, dataset).budget
 
 
 def again(store: Store, record: Record, folder: Path, data: Path) -> Again:

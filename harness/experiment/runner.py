@@ -16,14 +16,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
-import torch
 
 from harness.evaluate.distributed import tells_of_a_lost_process
 from harness.experiment import checkpoint as checkpoints
 from harness.experiment import schema
 from harness.experiment.config import SCHEMA, overridden, shown
+from harness.experiment.devices import prepare
 from harness.experiment.jobs.base import Job, Machine, Work
-from harness.experiment.memory import reset_peak_memory, tune_malloc
+from harness.experiment.memory import reset_peak_memory
 from harness.experiment.provenance import environment, surroundings
 from harness.experiment.scalars import Scalars, folder, ignored, scalars
 from harness.experiment.sessions import Session, differing, extended, modified
@@ -167,8 +167,7 @@ def _done(
     checkpoint = checkpoints.load(store, job.key)
     if checkpoint:
         machine = replace(machine, threads=checkpoint["sessions"][0]["threads"])
-    torch.set_num_threads(machine.threads)
-    tune_malloc()
+    prepare(machine.threads)
     reset_peak_memory(machine.device)
     work, logs = _continued(job, machine, store, checkpoint)
     here = _session(job, machine, len(logs) + 1)

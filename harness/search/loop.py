@@ -109,6 +109,9 @@ class Search:
             group["lr"] = self.protocol.learning_rate_at(epoch)
         return SupernetProblem(self.parts, epoch)
 
+    def has_architecture_steps(self, epoch: int) -> bool:
+        return epoch >= self.method.warmup * self.protocol.epochs
+
     def _epoch(self, epoch: int) -> Epoch:
         start = time.perf_counter()
         torch.manual_seed(stream(self.parts.seed, "method", epoch))
@@ -125,7 +128,7 @@ class Search:
     def _steps(self, problem: SupernetProblem) -> tuple[float, float]:
         """All iterations of an epoch; returns the mean loss (nats) and accuracy (%) of the weight steps."""
         method, first = self.method, self.protocol.architecture_first
-        active = problem.epoch >= method.warmup * problem.epochs
+        active = self.has_architecture_steps(problem.epoch)
         totals = torch.zeros(2, device=self.parts.device, dtype=torch.float64)
         for _ in problem.pairs():
             if active and first:

@@ -133,11 +133,15 @@ class SupernetProblem:
         return self._pair
 
     def batch(self, source: Source, size: int | None = None, augmented: bool | None = None) -> Batch:
-        usual_size = EVALUATION_BATCH if source == "validation" else self.parts.protocol.batch_size
-        wanted = (source, size or usual_size, source != "validation" if augmented is None else augmented)
+        wanted = self._wanted(source, size, augmented)
         if wanted not in self._others:
             self._others[wanted] = self._stream(*wanted).infinite(self._generator(self._purpose(*wanted)))
         return next(self._others[wanted])
+
+    def _wanted(self, source: Source, size: int | None, augmented: bool | None) -> tuple[Source, int, bool]:
+        """With what is usual where it is left open."""
+        usual_size = EVALUATION_BATCH if source == "validation" else self.parts.protocol.batch_size
+        return source, size or usual_size, source != "validation" if augmented is None else augmented
 
     def _stream(self, source: Source, size: int, augmented: bool) -> Stream:
         usual: dict[tuple[Source, int, bool], Stream] = {

@@ -1,4 +1,4 @@
-"""What a plan is said to take."""
+"""How long a plan is said to take."""
 
 from pathlib import Path
 
@@ -7,21 +7,34 @@ import pytest
 from harness.experiment.jobs.base import Machine
 from harness.experiment.plan import plan
 from harness.experiment.registry import built_in
-from harness.search import estimate
+from harness.search import dry, estimate
+from harness.search.problem import SupernetProblem
 
 
-@pytest.mark.parametrize(
-    "method, architecture_steps",
-    [("darts", 46), ("pc-darts", 46 * 0.7), ("random-search-ws", 46), ("enas", 46 + 5 * 20)],
-)
-def test_an_epoch_is_its_weight_steps_and_as_many_architecture_steps_as_the_method_makes(
-    method, architecture_steps, monkeypatch, tmp_path
-):
-    few = ["enas.steps=5"] if method == "enas" else []  # of 20 samples
+class Clock:
+    """On which every image that passes through the supernet takes a second."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        passed = SupernetProblem._logits
+
+        def logits(problem, images, *words, **more):
+            self.now += len(images)
+            return passed(problem, images, *words, **more)
+
+        monkeypatch.setattr(SupernetProblem, "_logits", logits)
+        for module in (estimate, dry):
+            monkeypatch.setattr(module.time, "perf_counter", lambda: self.now)
+
+
+FEW = {"enas": ["enas.steps=2", "enas.candidates=5"], "random-search-ws": ["random-search-ws.candidates=9"]}
+
+
+@pytest.mark.parametrize("method", ["darts", "pc-darts", "random-search-ws", "enas", "idarts", "darts-pt"])
+def test_seconds_are_those_of_all_passes(method, monkeypatch, tmp_path):
+    few = ["protocol.epochs=5", "protocol.channels=4", "protocol.batch_size=73", *FEW.get(method, [])]
     (run,) = plan({method: built_in()[method]}, "nasbench201", "quick", ["digits"], [0], few, Path(), None)
     machine = Machine(tmp_path, Path(), None, "cpu", 1, None, None)
-    search = run.search(machine)
-    assert len(search.parts.streams.train) == 46
-    monkeypatch.setattr(estimate, "measured_seconds", lambda _step, _device: 1.0)
-    monkeypatch.setattr(estimate.time, "perf_counter", lambda: 0.0)
-    assert estimate.epoch_seconds(search) == pytest.approx(46 + architecture_steps, rel=0.02)  # a last batch is smaller
+    passed = sum(log.forward_images.sum() for log in run.search(machine).epochs())
+    Clock(monkeypatch)
+    assert 5 * estimate.epoch_seconds(run.search(machine)) == pytest.approx(passed, rel=0.05)

@@ -3,15 +3,19 @@
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 import run_all
+from harness import plugins
+from harness.benchmarks import BENCHMARKS
 from harness.cli import main
 from harness.commands import report
-from harness.experiment import submission
+from harness.experiment import plan, rerun, submission
+from harness.experiment.registry import built_in
 from harness.experiment.store import Store
 from tests.report.conftest import CELLS, Results
 
@@ -291,6 +295,42 @@ def test_a_result_that_does_not_repeat_is_found_and_other_machines_explain_one(s
     changed(results, lambda record, _: record["provenance"].update(cpu_capability="another"))
     assert main(["verify", str(results)]) == 0
     assert "differs under other surroundings (cpu_capability: another and " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "of_what, newer",
+    [
+        ("method", lambda: plugins.load(built_in()["darts"])),
+        ("supernet", lambda: type(BENCHMARKS["nasbench201"])),
+        ("protocol", None),
+    ],
+)
+def test_a_search_of_an_older_version_is_not_said_to_differ(searched, capsys, monkeypatch, of_what, newer):
+    rerun._default.cache_clear()
+    if of_what == "protocol":
+        default = plan.defaults_of
+        later = lambda *words: (d := default(*words))._replace(budget=replace(d.budget, version=7))  # noqa: E731
+        monkeypatch.setattr(plan, "defaults_of", later)
+    else:
+        monkeypatch.setattr(newer(), "version", 7)
+    try:
+        assert main(["verify", str(searched)]) == 0
+    finally:
+        rerun._default.cache_clear()
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"cannot be repeated: it is of version 1 of its {of_what}, and this code has version 7" in printed
+
+
+def test_of_several_searches_one_of_the_present_version_is_repeated(tmp_path, capsys, monkeypatch):
+    words = ["--methods", "darts,random-search-ws", "--seeds", "1", "--jobs", "1", "--figures", "none", *SMALL]
+    assert run_all.main([*words, "--results", str(tmp_path)]) == 0
+    for method in ("darts", "random-search-ws"):
+        with monkeypatch.context() as patched:
+            patched.setattr(plugins.load(built_in()[method]), "version", 7)
+            assert main(["verify", str(tmp_path)]) == 0
+        (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("rerun: "))
+        assert line.endswith("the same, bit for bit")
+        assert method not in line
 
 
 def test_external_code_is_not_run_again_unless_it_is_trusted(searched, tmp_path, capsys):

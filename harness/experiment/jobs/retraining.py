@@ -15,8 +15,8 @@ from harness.evaluate import distributed
 from harness.evaluate.recipe import Recipe
 from harness.evaluate.training import Training, feed
 from harness.experiment import registry
+from harness.experiment.devices import prepare
 from harness.experiment.jobs.base import Job, Machine, check_images
-from harness.experiment.memory import tune_malloc
 from harness.experiment.store import Arrays
 from harness.plugins import Source
 from harness.search.loop import stream
@@ -116,8 +116,7 @@ def _error(accuracy: float) -> float:
 
 def follow(jobs: Sequence[RetrainingJob], machine: Machine) -> None:
     """Take part in every training that the group's leader executes, until it has none left (`release`)."""
-    torch.set_num_threads(machine.threads)
-    tune_malloc()
+    prepare(machine.threads)
     known = {job.key: job for job in jobs}
     while (called := distributed.current_group().broadcast(None)) is not None:
         name, state = called
