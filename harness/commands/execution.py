@@ -134,12 +134,7 @@ def execute(
     from harness.experiment.scheduler import Scheduler
 
     claims.remove_abandoned(store.folder / "claims")
-    before = {job.key: store.read(job.key) for job in jobs}
-    # One that failed before comes last, so that it does not keep the others from being done.
-    missing = [job for job in jobs if before[job.key] is None]
-    missing += [job for job in jobs if (record := before[job.key]) and record["status"] != "done"]
-    for key in store.checkpoints() & (before.keys() - {job.key for job in missing}):
-        store.discard_checkpoint(key)  # killed between a run's record and its end
+    missing = _missing(jobs, store)
     print_warnings(store, console)
     runs = f"{len(jobs)} run{'s' * (len(jobs) != 1)}"
     console.print(f"{runs}: {len(jobs) - len(missing)} done, {len(missing)} to do")
@@ -167,6 +162,17 @@ def execute(
         claims.remove_abandoned(store.folder / "claims")
     print_warnings(store, console)
     return failed
+
+
+def _missing(jobs: Sequence[Job], store: Store) -> list[Job]:
+    """Those without a record of success. One that failed before comes last, so that it does not keep the others from
+    being done."""
+    before = {job.key: store.read(job.key) for job in jobs}
+    missing = [job for job in jobs if before[job.key] is None]
+    missing += [job for job in jobs if (record := before[job.key]) and record["status"] != "done"]
+    for key in store.checkpoints() & (before.keys() - {job.key for job in missing}):
+        store.discard_checkpoint(key)  # killed between a run's record and its end
+    return missing
 
 
 def print_warnings(store: Store, console: Console) -> None:

@@ -307,7 +307,7 @@ def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int
     number = execution.at_a_time(options.jobs, machines)
     console.print(
         f"about {total / 3600:.2f} device-hours, {total / number:.0f} s with {number} at a time, up to {largest:.0f} "
-        "MB each (from three measured steps; a process alone takes some of that)"
+        "MB each (from a few measured steps; a process alone takes some of that)"
     )
     return 0
 

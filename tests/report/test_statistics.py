@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -178,9 +178,9 @@ def test_paired_test_is_exact_for_few_pairs_only():
     rng = np.random.default_rng(0)
     assert paired_test(rng.normal(size=(50, 1)), np.zeros((50, 1))).exact
     assert not paired_test(rng.normal(size=(51, 1)), np.zeros((51, 1))).exact
-    tied = rng.integers(1, 5, size=(14, 1)) * rng.choice([-1, 1], size=(14, 1))
-    assert paired_test(tied[:13], np.zeros((13, 1))).exact
-    assert not paired_test(tied, np.zeros((14, 1))).exact
+    tied = rng.integers(1, 5, size=(51, 1)) * rng.choice([-1, 1], size=(51, 1))
+    assert paired_test(tied[:50], np.zeros((50, 1))).exact
+    assert not paired_test(tied, np.zeros((51, 1))).exact
 
 
 def test_scores_of_other_shapes_are_not_paired():
@@ -214,9 +214,39 @@ def test_unpaired_test_is_exact_for_few_runs_only():
     rng = np.random.default_rng(0)
     assert unpaired_test(rng.normal(size=(50, 1)), rng.normal(size=(50, 1))).exact
     assert not unpaired_test(rng.normal(size=(51, 1)), rng.normal(size=(50, 1))).exact
-    tied = rng.integers(0, 4, size=(24, 1)).astype(float)
-    assert unpaired_test(tied[:8], tied[8:16]).exact
-    assert not unpaired_test(tied[:12], tied[12:]).exact
+    tied = rng.integers(0, 4, size=(101, 1)).astype(float)
+    assert unpaired_test(tied[:50], tied[50:100]).exact
+    assert not unpaired_test(tied[:50], tied[50:]).exact
+
+
+TIED = st.lists(st.integers(0, 3), min_size=2, max_size=6)
+
+
+@settings(max_examples=25)
+@given(TIED, TIED)
+def test_unpaired_test_with_ties_is_that_of_all_divisions(x, y):
+    assume(len({*x, *y}) > 1)
+    every = stats.PermutationMethod(n_resamples=np.inf)
+    expected = stats.mannwhitneyu(x, y, method=every).pvalue
+    assert unpaired_test(column(*x), column(*y)).p == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(-3, 3), min_size=3, max_size=9))
+def test_paired_test_with_ties_is_that_of_all_signs(differences):
+    differing = [each for each in differences if each]
+    assume(len(differing) > 1)
+    every = stats.PermutationMethod(n_resamples=np.inf)
+    expected = stats.wilcoxon(np.array(differing, dtype=float), method=every).pvalue
+    assert paired_test(column(*differences), column(*[0] * len(differences))).p == pytest.approx(expected, abs=1e-12)
+
+
+def test_many_ties_of_many_runs_are_counted_without_overflow():
+    """Against the normal approximation, which is close there."""
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 6, size=(50, 1)), rng.integers(0, 6, size=(50, 1))
+    approximate = stats.mannwhitneyu(x[:, 0], y[:, 0], method="asymptotic").pvalue
+    assert unpaired_test(x, y).p == pytest.approx(approximate, rel=0.05)
 
 
 def test_mean_interval_is_a_t_interval_for_few_runs():
