@@ -208,12 +208,14 @@ def unpaired_test(x: ArrayLike, y: ArrayLike) -> Test:
 def _rank_sum_p(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
     """Exact p with ties, two-sided: twice the smaller tail, over all divisions of the runs. The divisions of every rank
     sum are counted by the shift algorithm (Streitberg and Röhmel 1986); scipy goes through them one by one."""
-    ranks = _doubled_ranks(np.concatenate([ours, theirs]))
-    divisions = np.zeros((len(ours) + 1, ranks.sum() + 1))  # by number of runs and sum of their ranks
+    fewer, more = sorted((ours, theirs), key=len)
+    ranks = _doubled_ranks(np.concatenate([fewer, more]))
+    largest = np.sort(ranks)[-len(fewer) :].sum()
+    divisions = np.zeros((len(fewer) + 1, largest + 1))  # by number of runs and sum of their ranks
     divisions[0, 0] = 1
     for rank in ranks:
         divisions[1:, rank:] += divisions[:-1, :-rank]
-    return _smaller_tail_twice(divisions[-1], int(ranks[: len(ours)].sum()))
+    return _smaller_tail_twice(divisions[-1], int(ranks[: len(fewer)].sum()))
 
 
 def _signed_rank_p(differences: NDArray[np.float64]) -> float:

@@ -143,7 +143,7 @@ def test_enough_seeds_are_significant(results):
     results.runs_with("darts", [90.0] * 12)
     (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.significant
-    assert found.lines[1] == "Mann and Whitney's test p < 0.0001: significant at 0.05"  # with ties, by approximation
+    assert found.lines[1] == "exact Mann and Whitney's test p < 0.0001: significant at 0.05"  # though with ties
     assert "seeds of each method give 80 % power" in _remarks(found)
     (found,) = _compare(results, "gaea-darts-erm", "darts", paired=True).comparisons
     assert found.lines[1] == "exact Wilcoxon's signed-rank test p = 0.000488: significant at 0.05"

@@ -11,6 +11,7 @@ from harness.experiment.registry import built_in
 from harness.experiment.store import Store
 from harness.report import write
 from harness.report.render.excerpt import main, render, replaced
+from tests.report import claims
 
 RESULTS = Path(__file__).parents[2] / "results"
 REFERENCE = RESULTS / "reference"
@@ -69,6 +70,12 @@ def test_the_documents_show_them(again, name, full, lines):
     tables = render(again[1], link, full)
     assert file.read_text() == replaced(file.read_text(), tables)
     assert len(tables.splitlines()) <= lines
+
+
+@pytest.mark.faults
+def test_the_claims_are_computed():
+    text = claims.README.read_text()
+    assert text == claims.up_to_date(text)
 
 
 def test_one_search_has_no_deviation(results):

@@ -241,6 +241,12 @@ def test_paired_test_with_ties_is_that_of_all_signs(differences):
     assert paired_test(column(*differences), column(*[0] * len(differences))).p == pytest.approx(expected, abs=1e-12)
 
 
+def test_one_run_is_compared_with_many():
+    many = np.repeat(np.arange(500.0), 4)[:, None]
+    assert unpaired_test(column(600), many).p == pytest.approx(2 / 2001)
+    assert unpaired_test(many, column(-1)).p == pytest.approx(2 / 2001)
+
+
 def test_many_ties_of_many_runs_are_counted_without_overflow():
     """Against the normal approximation, which is close there."""
     rng = np.random.default_rng(0)
