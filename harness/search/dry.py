@@ -135,6 +135,9 @@ class DryProblem(SupernetProblem):
         validation = self._images(self.parts.streams.validation.size) if batch is None else batch
         return super().accuracy(architecture, validation, edge_weights=edge_weights, training=training)
 
+    def _set_mode(self, training: bool) -> None:
+        """No pass depends on it."""
+
     def _logits(
         self,
         images: Tensor,

@@ -177,7 +177,8 @@ class SupernetProblem:
             check_sampled(weights, self.space.keep)
         images, labels = batch
         kind = "evaluation" if not training else "sampled" if sampled else "mixture"
-        with self._mode(training), self._constant(self.w if fixed_w else []):
+        self._set_mode(training)
+        with self._constant(self.w if fixed_w else []):
             logits = self._logits(images, weights, edge_weights, sampled, kind, fp32)
         single_at_least = torch.promote_types(logits.dtype, torch.float32)
         loss = F.cross_entropy(logits.to(single_at_least), labels)
@@ -197,11 +198,11 @@ class SupernetProblem:
         mixture = isinstance(architecture, Tensor)
         weights = architecture if isinstance(architecture, Tensor) else self._one_hot(architecture)
         correct, total = torch.zeros((), device=self.parts.device), 0
-        with self._mode(training):
-            for images, labels in self.parts.streams.validation.in_order() if batch is None else [batch]:
-                logits = self._logits(images, weights, edge_weights, not mixture, "evaluation", fp32=False)
-                correct += (logits.argmax(dim=1) == labels).sum()
-                total += len(labels)
+        self._set_mode(training)
+        for images, labels in self.parts.streams.validation.in_order() if batch is None else [batch]:
+            logits = self._logits(images, weights, edge_weights, not mixture, "evaluation", fp32=False)
+            correct += (logits.argmax(dim=1) == labels).sum()
+            total += len(labels)
         return 100 * correct.item() / total
 
     def _one_hot(self, architecture: Arch) -> Tensor:
@@ -231,17 +232,10 @@ class SupernetProblem:
         self.counter.forward(images, weights, kind, sampled)
         return logits
 
-    @contextmanager
-    def _mode(self, training: bool) -> Iterator[None]:
-        """Within, the supernet is in training or in evaluation mode; afterwards, in training mode."""
-        if training:
-            yield
-            return
-        self.supernet.eval()
-        try:
-            yield
-        finally:
-            self.supernet.train()
+    def _set_mode(self, training: bool) -> None:
+        """Of the supernet, until the next pass: to walk through all of its modules takes as long as a small pass."""
+        if self.supernet.training != training:
+            self.supernet.train(training)
 
     @contextmanager
     def _constant(self, parameters: Sequence[Tensor]) -> Iterator[None]:
@@ -265,6 +259,7 @@ class SupernetProblem:
     def curvature(self, mixture: Callable[[Tensor], Tensor], x: Tensor, batch: Batch) -> Callable[[Tensor], Tensor]:
         x, (images, labels) = x.detach().requires_grad_(), batch
         weights = mixture(x)
+        self._set_mode(training=True)
         with self._constant(self.w):
             logits = self._logits(images, weights, None, False, "mixture", fp32=True, twice=True)
         loss = F.cross_entropy(logits, labels)

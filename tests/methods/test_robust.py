@@ -123,7 +123,8 @@ def test_the_attack_of_sdarts_is_the_official_one(vectors, case):
     torch.testing.assert_close(torch.stack(trail), golden[f"{case}_trail"], **EXACT)
     assert torch.equal(worst, theta) == bool(golden[f"{case}_restored"])
     assert not any(toy.modes), "in evaluation mode"
-    assert toy.training
+    problem.loss(theta, problem.train_batch)
+    assert toy.modes[-1], "and the next pass in training mode"
 
 
 def test_the_attack_raises_the_loss_that_the_weight_step_descends(vectors):
