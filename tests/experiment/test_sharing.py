@@ -14,7 +14,7 @@ from harness import plugins
 from harness.benchmarks import BENCHMARKS
 from harness.cli import main
 from harness.commands import report
-from harness.experiment import plan, rerun, submission
+from harness.experiment import rerun, submission
 from harness.experiment.registry import built_in
 from harness.experiment.store import Store
 from tests.report.conftest import CELLS, Results
@@ -306,17 +306,12 @@ def test_a_result_that_does_not_repeat_is_found_and_other_machines_explain_one(s
     ],
 )
 def test_a_search_of_an_older_version_is_not_said_to_differ(searched, capsys, monkeypatch, of_what, newer):
-    rerun._default.cache_clear()
     if of_what == "protocol":
-        default = plan.defaults_of
-        later = lambda *words: (d := default(*words))._replace(budget=replace(d.budget, version=7))  # noqa: E731
-        monkeypatch.setattr(plan, "defaults_of", later)
+        default = BENCHMARKS["nasbench201"].default_protocol("quick", "digits", "darts")
+        monkeypatch.setattr(rerun, "_default", lambda *_: replace(default, version=7))
     else:
         monkeypatch.setattr(newer(), "version", 7)
-    try:
-        assert main(["verify", str(searched)]) == 0
-    finally:
-        rerun._default.cache_clear()
+    assert main(["verify", str(searched)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert f"cannot be repeated: it is of version 1 of its {of_what}, and this code has version 7" in printed
 
