@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,9 +51,10 @@ class _Attempt:
 def execute(job: Job, machine: Machine) -> Record:
     """Do a job, from its last checkpoint if there is one, and write the record.
 
-    A job that raises is a failed record. Where circumstances are to blame (`is_of_circumstances`), the checkpoint stays
-    and the next attempt continues. What the method itself raised it would raise again, so that attempt starts from the
-    beginning. The checkpoint stays as well where the result is none that a record can hold.
+    A job that raises is a failed record. Where circumstances are to blame (`is_of_circumstances`), or the job could not
+    even begin, the checkpoint stays and the next attempt continues. What the method itself raised it would raise again,
+    so that attempt starts from the beginning. The checkpoint stays as well where the result is none that a record can
+    hold.
     WriteError if the results cannot be written; then nothing is lost.
     """
     store, started = Store(machine.results), datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -72,16 +73,18 @@ def execute(job: Job, machine: Machine) -> Record:
 def _attempt(job: Job, machine: Machine, store: Store) -> _Attempt:
     begin, cpu = time.perf_counter(), time.process_time()
     sources: dict[str, Source] = {}
+    begun = None
     try:
         with deadline(machine.time_limit):
             sources = job.sources()
-            result, arrays, machine, sessions = _done(job, machine, store)
+            begun = _begun(job, machine, store)
+            result, arrays, machine, sessions = _done(job, begun, store)
             result = {**job.facts(result), **result}
     except WriteError:
         raise
     except (Exception, SystemExit) as error:  # a failed run is data; the other runs go on
         exit_if_orphaned()
-        may_continue = is_of_circumstances(error)
+        may_continue = begun is None or is_of_circumstances(error)
         return _Attempt(failure(job, _traceback(error)), machine, sources, may_continue=may_continue)
     spent = {"seconds": time.perf_counter() - begin, "cpu_seconds": time.process_time() - cpu}
     return _Attempt(result, machine, sources, arrays, spent if arrays is None else _spent(arrays), sessions)
@@ -158,20 +161,32 @@ def check(job: Job) -> None:
         raise ValueError(f"no record can hold {job.label}: {error}") from error
 
 
-def _done(
-    job: Job, machine: Machine, store: Store
-) -> tuple[dict[str, Any], Arrays | None, Machine, tuple[Session, ...]]:
-    """Returns the result part of the record; the arrays, None for work without epochs; the machine with the number of
-    threads that the run began with, and whether any of its epochs was done by modified code; and the sessions, none
-    where all were like this process."""
+class _Begun(NamedTuple):
+    work: Work
+    logs: list[Arrays]
+    """Of the epochs that a checkpoint has."""
+    before: list[Session]
+    """That did those epochs."""
+    machine: Machine
+    """With the number of threads that the run began with."""
+
+
+def _begun(job: Job, machine: Machine, store: Store) -> _Begun:
+    """From the last checkpoint, if there is one."""
     checkpoint = checkpoints.load(store, job.key)
     if checkpoint:
         machine = replace(machine, threads=checkpoint["sessions"][0]["threads"])
     prepare(machine.threads)
     reset_peak_memory(machine.device)
     work, logs = _continued(job, machine, store, checkpoint)
+    return _Begun(work, logs, checkpoint["sessions"] if checkpoint and logs else [], machine)
+
+
+def _done(job: Job, begun: _Begun, store: Store) -> tuple[dict[str, Any], Arrays | None, Machine, tuple[Session, ...]]:
+    """Returns the result part of the record; the arrays, None for work without epochs; the machine, with whether any of
+    its epochs was done by modified code; and the sessions, none where all were like this process."""
+    work, logs, before, machine = begun
     here = _session(job, machine, len(logs) + 1)
-    before = checkpoint["sessions"] if checkpoint and logs else []
     sessions = extended(before, here)
     add = _scalars(job, machine, logs, store.warnings)
     for log in _measured(work.epochs()):

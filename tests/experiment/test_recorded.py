@@ -87,6 +87,26 @@ def test_images_that_are_others_at_every_call_are_not_searched(tmp_path):
     assert "the images of cifar10 are not those that the run was planned with" in record["failure"]
 
 
+def test_a_run_that_cannot_begin_keeps_its_checkpoint(tmp_path):
+    file = tmp_path / "cifar10.py"
+    images = IMAGES.replace("len(CALLS)", "SEED") + "\nSEED = 1\n"
+    file.write_text(images)
+    run = planned("darts", f"{file}:load", "nasbench201", "protocol.epochs=2")
+    machine = Machine(tmp_path / "results", Path("nowhere"), None, "cpu", 1, None, None)
+    store = Store(machine.results)
+    store.prepare()
+    work = run.begin(machine)
+    logs = [next(work.epochs())]
+    checkpoint.save(store, run.key, run.epochs, [runner._session(run, machine, 1)], work, logs)
+    file.write_text(images.replace("SEED = 1", "SEED = 2"))  # the images are others for a while
+    load.cache_clear()  # as in a worker process
+    assert "the images of cifar10 are not those that the run was planned with" in execute(run, machine)["failure"]
+    file.write_text(images)
+    load.cache_clear()
+    assert execute(run, machine)["status"] == "done"
+    assert store.arrays(run.key)["seconds"][0] == logs[0]["seconds"]  # that epoch was not repeated
+
+
 def test_a_split_other_than_the_planned_one_is_not_searched(tmp_path, monkeypatch):
     run = planned()
     other = replace(search_split(load("digits", Path()), bilevel=True), name="another", train=torch.arange(100))
