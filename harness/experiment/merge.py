@@ -1,4 +1,5 @@
-"""Several results folders as one: records with their arrays, scores, sources and TensorBoard files. Needs no torch."""
+"""Several results folders as one: records with their arrays, scores, also training-free ones, sources and TensorBoard
+files. Needs no torch."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.experiment import scalars
+from harness.experiment import scalars, training_free_files
 from harness.experiment.config import dataset_name, label, recipe_label
 from harness.experiment.store import MEASURED, SCORED, Arrays, Record, Scores, Store
 from harness.experiment.tuning import add, tunings
@@ -55,6 +56,8 @@ def merge(folders: Sequence[Path], into: Path) -> Merged:
             _add_run(source, target, record, merged)
         for scores in source.scores():
             merged.conflicts += _add_scores(target, scores)
+        for file in sorted((folder / training_free_files.FOLDER).glob("*.csv")):
+            _add_training_free(target, file, merged)
         for name, tuning in tunings(source):
             add(target, name, tuning, replace_known=False)
         for path in sorted((folder / "sources").glob("*.py")):
@@ -125,3 +128,20 @@ def _add_scores(target: Store, scores: Scores) -> list[str]:
         f"{len(differing)} accuracies of table {scores.sha256[:12]} differ, first {first['dataset']} {first['split']}"
         f" of {first['architecture'][:80]}: {first['value']} and {first['value_other']}"
     ]
+
+
+def _add_training_free(target: Store, file: Path, merged: Merged) -> None:
+    """Add the training-free scores of a file, without those that are there."""
+    try:
+        ours = training_free_files.read(file)
+        stored = training_free_files.add(target, file.name, ours)
+    except ValueError as error:
+        merged.corrupt.append(f"{file}: {error}")
+        return
+    differing = [scored for scored, computed in ours.items() if stored[scored].value != computed.value]
+    if differing:
+        first = differing[0]
+        merged.conflicts.append(
+            f"{len(differing)} training-free scores of {file.name} differ, first {first.score} of"
+            f" {first.architecture[:80]}: {stored[first].value:g} and {ours[first].value:g}"
+        )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from torch import nn
@@ -14,9 +12,9 @@ from torch import nn
 from harness.api import TrainingFree
 from harness.benchmarks.base import Arch, Benchmark, SearchSpace
 from harness.data import Dataset
-from harness.experiment.claims import waited_for
+from harness.experiment import training_free_files as files
 from harness.experiment.store import Store
-from harness.files import write_atomically
+from harness.experiment.training_free_files import COLUMNS, Computed, Scored
 from harness.protocol import Budget, NetworkSize
 from harness.search.scoring import Scorer
 
@@ -24,27 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Scored(NamedTuple):
-    """What a score is of. Where one of these differs, it is another score."""
-
-    score: str
-    """Name of the method."""
-    version: int
-    """Of the method."""
-    channels: int
-    cells: int
-    """Size of the network (`harness.protocol.NetworkSize`)."""
-    architecture: str
-
-
-class Computed(NamedTuple):
-    value: float
-    seconds: float
-
-
-COLUMNS = [*Scored._fields, *Computed._fields]
-FOLDER = "training-free"
-"""Of a results folder: a file for each space and dataset."""
 EVERY = 30.0
 """Seconds after which new scores are written."""
 
@@ -63,11 +40,10 @@ def compute(
     import pandas as pd
 
     space = [benchmark.name, *([benchmark.sha256[:8]] if benchmark.sha256 else [])]
-    file = store.folder / FOLDER / f"{'-'.join([*space, dataset.name, dataset.sha256[:8]])}.csv"
-    claim = store.claim_path(f"{FOLDER}-{file.stem}")
+    file = store.folder / files.FOLDER / f"{'-'.join([*space, dataset.name, dataset.sha256[:8]])}.csv"
     size = cast(NetworkSize, cast(Budget, benchmark.default_scoring("controlled", "")).protocol)
     texts = {benchmark.full_space.to_string(arch): arch for arch in sample(benchmark.full_space, cells)}
-    known, new, written = _read(file), dict[Scored, Computed](), time.monotonic()
+    known, new, written = files.read(file), dict[Scored, Computed](), time.monotonic()
     asked = [
         Scored(name, cls.version, size.channels, size.cells, text) for name, cls in methods.items() for text in texts
     ]
@@ -79,9 +55,9 @@ def compute(
             value = cast(Scorer, scorer)(texts[scored.architecture]).value
             new[scored] = Computed(value, round(time.perf_counter() - start, 3))
             if time.monotonic() - written > EVERY:
-                known, new, written = _add(file, claim, new), {}, time.monotonic()
+                known, new, written = files.add(store, file.name, new), {}, time.monotonic()
     if new:
-        known = _add(file, claim, new)
+        known = files.add(store, file.name, new)
     return pd.DataFrame([(*scored, *known[scored]) for scored in asked], columns=COLUMNS)
 
 
@@ -112,41 +88,3 @@ def _scorer(benchmark: Benchmark, dataset: Dataset, cls: type[TrainingFree], siz
         return benchmark.untrained(arch, size, classes, affine)
 
     return Scorer(cls(benchmark.full_space), make, dataset, 0, device)
-
-
-# The file ------------------------------------------------------------------------------------------------------------
-
-
-def _read(file: Path) -> dict[Scored, Computed]:
-    """Everything that is stored; of what is stored twice, the first. ValueError if it is no file of scores."""
-    import pandas as pd
-
-    if not file.exists():
-        return {}
-    frame = pd.read_csv(file, dtype=str, keep_default_na=False)
-    if list(frame.columns) != COLUMNS:
-        raise ValueError(
-            f"{file} has other columns than {', '.join(COLUMNS)}, as those of earlier versions: move it away, and its"
-            " scores are computed again"
-        )
-    known = dict[Scored, Computed]()
-    for name, version, channels, cells, architecture, value, seconds in frame.itertuples(index=False, name=None):
-        scored = Scored(name, int(version), int(channels), int(cells), architecture)
-        known.setdefault(scored, Computed(float(value), float(seconds)))  # Python's own float() is exact
-    return known
-
-
-def _add(file: Path, claim: Path, new: Mapping[Scored, Computed]) -> dict[Scored, Computed]:
-    """Add to what is stored, one process at a time, and return all of it. What another process has stored stays."""
-    import pandas as pd
-
-    for path in (file, claim):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with waited_for(claim):
-        known = _read(file)
-        known |= {scored: computed for scored, computed in new.items() if scored not in known}
-        content = io.StringIO()
-        rows = [(*scored, *computed) for scored, computed in known.items()]
-        pd.DataFrame(rows, columns=COLUMNS).to_csv(content, index=False)
-        write_atomically(file, content.getvalue().encode())
-    return known

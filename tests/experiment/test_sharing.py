@@ -14,9 +14,10 @@ from harness import plugins
 from harness.benchmarks import BENCHMARKS
 from harness.cli import main
 from harness.commands import report
-from harness.experiment import rerun, submission
+from harness.experiment import rerun, submission, training_free_files
 from harness.experiment.registry import built_in
 from harness.experiment.store import Store
+from harness.experiment.training_free_files import Computed, Scored
 from tests.report.conftest import CELLS, Results
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +84,29 @@ def test_conflicts_and_corrupt_files_are_named_and_the_targets_results_stay(tmp_
     assert corrupt.exists()
     (record,) = first.store.records()
     assert record["cells"]["last"] == "darts-0"
+
+
+def test_training_free_scores_are_merged(tmp_path, capsys):
+    def scores(name, **values):
+        results = folder(tmp_path / name)
+        results.runs_with("darts", [90.0])
+        new = {Scored("synflow", 1, 16, 5, cell): Computed(value, 0.5) for cell, value in values.items()}
+        training_free_files.add(results.store, "nasbench201-digits.csv", new)
+        return results.store.folder / "training-free" / "nasbench201-digits.csv"
+
+    words = ["merge", str(tmp_path / "b"), "--into", str(tmp_path / "a")]
+    ours, theirs = scores("a", first=1.0), scores("b", first=1.0, second=2.0)
+    assert main(words) == 0
+    assert ours.read_text() == theirs.read_text()
+    scores("c", third=3.0, second=2.5)
+    assert main(["merge", str(tmp_path / "c"), "--into", str(tmp_path / "a")]) == 1
+    assert "1 training-free scores of nasbench201-digits.csv differ, first synflow of second: 2 and 2.5" in (
+        " ".join(capsys.readouterr().out.split())
+    )
+    assert [each.architecture for each in training_free_files.read(ours)] == ["first", "second", "third"]
+    theirs.write_text("no scores")
+    assert main(words) == 1
+    assert "corrupt" in capsys.readouterr().out
 
 
 def test_cells_of_single_epochs_of_merged_searches_are_looked_up_where_that_is_asked(tmp_path):
