@@ -15,13 +15,20 @@ SMALL = (
     "--profile controlled --set protocol.channels=8 --set protocol.cells=1 --set protocol.epochs=25 --dataset cifar10"
 )
 THIRTEEN = "random-search-ws,darts,darts-2nd,pc-darts,gdas,setn,enas,gaea-all,gd-simplex,darts-erm"
+LATER = (
+    "sdarts-rs,sdarts-adv,darts-pt,darts-pt-fixed,beta-darts,lambda-darts,darts-es,"
+    "shapley-nas,oles,darts-minus,fairdarts,drnas,snas,idarts"
+)
+MODES = "--methods gaea-darts-erm,gaea-darts-bilevel,darts --seeds 8"
 SEVEN = "gaea,darts,darts-erm,gd-simplex,gdas,random-search-ws"
 SIX = "gaea,pc-darts,darts,gdas,random-search-ws,random-cell"
 NINE = "random-search-ws,darts,darts-2nd,pc-darts,gdas,gaea-darts-erm,gaea-darts-bilevel,gaea-pc-darts,random-cell"
 COMMANDS = [
-    f"--methods {THIRTEEN},random-cell --seeds 8",
+    f"--methods {THIRTEEN},{LATER},random-cell --seeds 8",
     "--methods gd-simplex --set gd-simplex.lr=0.025 --seeds 8",
     "--methods gd-simplex --set gd-simplex.lr=0.1 --seeds 8",
+    f"{MODES} --set protocol.precision=bf16",
+    f"{MODES} --set protocol.compiled=true",
     f"--methods {SEVEN} --seeds 4 {SMALL}",
     f"--methods gd-simplex --set gd-simplex.lr=0.025 --seeds 4 {SMALL}",
     f"--methods gaea-darts-bilevel,darts --seeds 3 --set protocol.precision=bf16 {SMALL}",

@@ -1,9 +1,5 @@
-"""The claims of results/README.md, computed from the reference results.
-
-    python -m tests.report.claims
-
-writes the table between the marks of results/README.md; a test asserts that it is up to date. Each claim is a
-comparison that `python -m harness compare` makes.
+"""The claims of results/README.md, computed from the reference results: each is a comparison that
+`python -m harness compare` makes.
 """
 
 from __future__ import annotations
@@ -14,6 +10,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
 from harness.experiment.merge import ForeignStore
 from harness.experiment.registry import built_in
 from harness.installation import PUBLISHED
@@ -22,8 +20,6 @@ from harness.report.groups import Group
 from harness.report.sentences import Comparison
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "results" / "README.md"
-MARKS = ("<!-- claims -->", "<!-- end of claims -->")
 NAMES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120", "digits": "digits"}
 
 BLACK_BOXES = Group("nasbench201", "paper", "cifar10")
@@ -71,16 +67,26 @@ TITLES = {
 
 
 @cache
+def reference() -> ForeignStore:
+    return ForeignStore(ROOT / "results" / "reference")
+
+
+@cache
 def report() -> Report:
-    return gather(ForeignStore(ROOT / "results" / "reference"), list(built_in()), PUBLISHED)
+    return gather(reference(), list(built_in()), PUBLISHED)
+
+
+def runs(group: Group) -> pd.DataFrame:
+    """The runs of a group, with those of controls that see no data."""
+    placed = report().placed
+    return placed[(placed[["space", "profile", "searched_on"]] == list(group)).all(axis=1)]
 
 
 @cache
 def labels(group: Group) -> Mapping[str, str]:
-    """The rows of a group: short name -> label."""
-    runs = report().runs
-    rows = runs[(runs["space"] == group.space) & (runs["profile"] == group.profile)]
-    return {short(label): label for label in rows[rows["searched_on"] == group.searched_on]["method"].unique()}
+    """The rows of a group in the order of the leaderboard: short name -> label."""
+    found = set(runs(group)["method"])
+    return {short(label): label for label in report().methods if label in found}
 
 
 def short(label: str) -> str:
@@ -91,10 +97,12 @@ def short(label: str) -> str:
 
 
 @cache
-def compared(group: Group, first: str, others: tuple[str, ...]) -> Mapping[tuple[str, str], Comparison]:
+def compared(
+    group: Group, first: str, others: tuple[str, ...], paired: bool = False
+) -> Mapping[tuple[str, str], Comparison]:
     """The first method against others of its group on the test split, by short name and dataset."""
     rows = labels(group)
-    found = comparison.compare(report(), [rows[first], *(rows[name] for name in others)], None)
+    found = comparison.compare(report(), [rows[first], *(rows[name] for name in others)], None, paired=paired)
     return {
         (short(each.second), each.dataset): each
         for each in found.comparisons
@@ -135,13 +143,3 @@ def interval(found: Comparison) -> str:
 
 def p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}" if value < 1 else "1"
-
-
-def up_to_date(text: str) -> str:
-    """results/README.md with the table of today's results."""
-    before, _, rest = text.partition(MARKS[0])
-    return f"{before}{MARKS[0]}\n\n{claims()}\n\n{MARKS[1]}{rest.partition(MARKS[1])[2]}"
-
-
-if __name__ == "__main__":
-    README.write_text(up_to_date(README.read_text()))

@@ -11,7 +11,7 @@ from harness.experiment.registry import built_in
 from harness.experiment.store import Store
 from harness.report import write
 from harness.report.render.excerpt import main, render, replaced
-from tests.report import claims
+from tests.report import readings
 
 RESULTS = Path(__file__).parents[2] / "results"
 REFERENCE = RESULTS / "reference"
@@ -73,9 +73,9 @@ def test_the_documents_show_them(again, name, full, lines):
 
 
 @pytest.mark.faults
-def test_the_claims_are_computed():
-    text = claims.README.read_text()
-    assert text == claims.up_to_date(text)
+def test_the_tables_of_the_readme_are_computed():
+    text = readings.README.read_text()
+    assert text == readings.up_to_date(text)
 
 
 def test_one_search_has_no_deviation(results):

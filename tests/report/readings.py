@@ -1,0 +1,153 @@
+"""The tables of results/README.md, computed from the reference results.
+
+    python -m tests.report.readings
+
+writes each between its two marks; a test asserts that they are up to date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.experiment.store import Record
+from harness.report.groups import Group
+from tests.report.claims import (
+    DIGITS,
+    ROOT,
+    SMALL,
+    claims,
+    compared,
+    interval,
+    labels,
+    p,
+    reference,
+    report,
+    runs,
+    short,
+)
+
+README = ROOT / "results" / "README.md"
+SPARSIFICATION = [
+    ("GAEA DARTS (ERM)", "gaea-darts-erm"),
+    ("GAEA DARTS (bilevel)", "gaea-darts-bilevel"),
+    ("DARTS", "darts"),
+    ("`gd-simplex`, released step of 3e-4", "gd-simplex"),
+    ("`gd-simplex`, step of 0.025", "gd-simplex [lr=0.025]"),
+    ("`gd-simplex`, step of 0.1", "gd-simplex [lr=0.1]"),
+]
+MODES = [("bf16", "precision=bf16"), ("compiled", "compiled=true")]
+IN_MODES = ["gaea-darts-erm", "gaea-darts-bilevel", "darts"]
+
+
+# The searches of a group ---------------------------------------------------------------------------------------------
+
+
+@cache
+def searches(group: Group) -> Mapping[str, Mapping[int, Record]]:
+    """The records of a group by short name and seed."""
+    records = {record["key"]: record for record in report().records}
+    found: dict[str, dict[int, Record]] = {}
+    for run in runs(group).sort_values("seed").to_dict("records"):
+        found.setdefault(short(run["method"]), {})[run["seed"]] = records[run["key"]]
+    return found
+
+
+def cells(group: Group, name: str) -> list[str]:
+    """The final cells by seed."""
+    return [record["cells"]["last"] for record in searches(group)[name].values()]
+
+
+def last(group: Group, name: str, array: str) -> list[NDArray[np.floating]]:
+    """What an array of each search has for the last epoch, by seed."""
+    return [reference().arrays(record["key"])[array][-1] for record in searches(group)[name].values()]
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    """Mean and sample standard deviation."""
+    return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}"
+
+
+# The tables ----------------------------------------------------------------------------------------------------------
+
+
+def against_darts(group: Group, dataset: str) -> str:
+    """Every method of a group and DARTS: difference of the scores, skip connections of the final cells, and cost."""
+    others = tuple(name for name in labels(group) if name != "darts" and "[" not in name)
+    found = compared(group, "darts", others)
+    images = {short(cost.method): cost.passes for cost in report().costs if cost.group == group}
+    lines = [
+        "| method | n | minus DARTS | interval | p | skip connections, mean (most) | images, times DARTS |",
+        "|---|---:|---:|---|---:|---:|---:|",
+    ]
+    for name in ("darts", *others):
+        skips = [cell.count("skip_connect") for cell in cells(group, name)]
+        difference = ["", "", ""]
+        if name != "darts":
+            darts = found[name, dataset]
+            low, high = darts.interval or (np.nan, np.nan)
+            difference = [f"{-darts.mean:+.2f}", f"[{-high:.2f}, {-low:.2f}]", p(darts.corrected)]
+        cost = f"{images[name] / images['darts']:.1f}" if name in images else "–"
+        row = [f"`{name}`", str(len(skips)), *difference, f"{np.mean(skips):.1f} ({max(skips)})", cost]
+        lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+def sparsification() -> str:
+    """Mean entropy of the operation weights after the last epoch, nats."""
+    lines = ["| method | digits, 15 epochs | CIFAR-10 images, 25 epochs |", "|---|---|---|"]
+    for title, name in SPARSIFICATION:
+        found = [
+            spread([each.mean() for each in last(group, name, "entropy")], 3) if name in searches(group) else "–"
+            for group in (DIGITS, SMALL)
+        ]
+        lines.append(f"| {title} | {' | '.join(found)} |")
+    return "\n".join(lines)
+
+
+def modes() -> str:
+    """Searches in another numerical mode against those of the same seeds in fp32, not compiled."""
+    lines = [
+        "| method | mode | n | difference on CIFAR-10 | interval | p | of entropy | of weights | same cell |",
+        "|---|---|---:|---:|---|---:|---:|---:|---:|",
+    ]
+    for name in IN_MODES:
+        for title, detail in MODES:
+            other = f"{name} [{detail}]"
+            found = compared(DIGITS, other, (name,), paired=True)[name, "cifar10"]
+            pairs = zip(cells(DIGITS, name), cells(DIGITS, other), strict=True)
+            entropy, weights = (
+                np.array([(a - b).mean() if array == "entropy" else np.abs(a - b).max() for a, b in both])
+                for array in ("entropy", "theta")
+                for both in [list(zip(last(DIGITS, other, array), last(DIGITS, name, array), strict=True))]
+            )
+            row = [f"`{name}`", title, str(found.n[0]), f"{found.mean:+.2f}", interval(found), p(found.test.p)]
+            row += [f"{entropy.mean():+.4f}", f"{np.median(weights):.3f}", str(sum(a == b for a, b in pairs))]
+            lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+TABLES = {
+    "claims": claims,
+    "against DARTS, digits": lambda: against_darts(DIGITS, "cifar10"),
+    "sparsification": sparsification,
+    "modes": modes,
+}
+
+
+def up_to_date(text: str) -> str:
+    """results/README.md with the tables of today's results."""
+    for name, table in TABLES.items():
+        before, begin, rest = text.partition(f"<!-- {name} -->")
+        _, end, after = rest.partition(f"<!-- end of {name} -->")
+        if not begin or not end:
+            raise SystemExit(f"results/README.md has no marks of the table {name!r}")
+        text = f"{before}{begin}\n\n{table()}\n\n{end}{after}"
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(up_to_date(README.read_text()))
