@@ -118,14 +118,12 @@ def modes() -> str:
         for title, detail in MODES:
             other = f"{name} [{detail}]"
             found = compared(DIGITS, other, (name,), paired=True)[name, "cifar10"]
-            pairs = zip(cells(DIGITS, name), cells(DIGITS, other), strict=True)
-            entropy, weights = (
-                np.array([(a - b).mean() if array == "entropy" else np.abs(a - b).max() for a, b in both])
-                for array in ("entropy", "theta")
-                for both in [list(zip(last(DIGITS, other, array), last(DIGITS, name, array), strict=True))]
-            )
+            same = sum(map(str.__eq__, cells(DIGITS, other), cells(DIGITS, name)))
+            ours, theirs = (np.stack(last(DIGITS, each, "entropy")) for each in (other, name))
+            weights, others = (np.stack(last(DIGITS, each, "theta")) for each in (other, name))
+            largest = np.abs(weights - others).max(axis=(1, 2))
             row = [f"`{name}`", title, str(found.n[0]), f"{found.mean:+.2f}", interval(found), p(found.test.p)]
-            row += [f"{entropy.mean():+.4f}", f"{np.median(weights):.3f}", str(sum(a == b for a, b in pairs))]
+            row += [f"{(ours - theirs).mean():+.4f}", f"{np.median(largest):.3f}", str(same)]
             lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
