@@ -31,8 +31,8 @@ LEFT, RIGHT, GAP = 0.85, 0.2, 0.5
 _WIDTH, _ROW_WIDTH = 2.7, 2.4  # width of a panel in figures with one row and with several rows
 _ALONE, _ROW, _BETWEEN = 2.3, 1.35, 0.2  # height of a single row, minimum of one among several, space between two
 _NARROWEST = 5.4  # minimum width of a figure
-_BESIDE = 2.75  # width of the legends next to several rows
-_LETTERS = 32  # letters per line of such a legend
+_BESIDE = 3.45  # width of the legends next to several rows
+_LETTERS = 43  # letters per line of such a legend
 _LINE = {10: 0.17, 8: 0.14}  # line height of text by its size in points
 
 
@@ -164,7 +164,7 @@ def grid(
     else:
         across, right = _ROW_WIDTH * len(columns), _BESIDE
         heights = [max(_ROW, _legend_height(row, row_entries)) for row, row_entries in zip(rows, entries, strict=True)]
-        kept = fitting([height + _BETWEEN for height in heights], HEIGHT - 1.5)
+        kept = fitting([height + _BETWEEN for height in heights], HEIGHT - 0.8)
         note += ". Light grey: methods of the other rows" if kept > 1 else ""
         note += _left_out(rows[kept:])
         rows, heights = rows[:kept], heights[:kept]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,8 +45,10 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">", "*", "X", "p")
 _DASHES = ("-", "--", "-.", ":")
 _SHAPES = len(_MARKERS) * len(_DASHES)  # pairs, as the two numbers have no common divisor
 
-MOST = 8
+MOST = 9
 """Maximum number of methods per panel; with more, each family gets a row of panels with the others grey behind it."""
+ROWS = 5
+"""With more rows, which a page cannot hold, small families share a row."""
 
 _BEHIND: Any = {"color": "0.85", "linewidth": 0.8, "zorder": 1}
 
@@ -136,6 +139,17 @@ def _by_family(families: Mapping[str, str]) -> list[Row]:
     for family in dict.fromkeys(sorted(merged.values(), key=lambda family: family == "others")):
         methods = [method for method in merged if merged[method] == family]
         rows += [Row(family, tuple(methods[start : start + MOST])) for start in range(0, len(methods), MOST)]
+    return _packed(rows)
+
+
+def _packed(rows: list[Row]) -> list[Row]:
+    """Join neighbouring rows, the smallest pair first, until `ROWS` are left or no pair has at most `MOST` methods."""
+    while len(rows) > ROWS:
+        pairs = [Row(f"{a.title}, {b.title}", a.methods + b.methods) for a, b in pairwise(rows)]
+        smallest = min(range(len(pairs)), key=lambda index: len(pairs[index].methods))
+        if len(pairs[smallest].methods) > MOST:
+            break
+        rows = [*rows[:smallest], pairs[smallest], *rows[smallest + 2 :]]
     return rows
 
 
