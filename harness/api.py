@@ -54,7 +54,7 @@ class Problem(Protocol):
     iterations: int
     """In an epoch: batches in one pass over the training images."""
     w: list[Tensor]
-    """The network's weights, leaves of every loss."""
+    """The network's weights, leaf tensors of every loss."""
     weight_optimizer: torch.optim.SGD
     """Of `w`, in one group: its learning rate, momentum, decay and momentum buffers. The learning rate is set before
     every epoch."""
@@ -186,7 +186,8 @@ class LogUniform(Uniform):
 class BlackBox(ABC):
     """A method that queries the validation accuracy of one architecture after another.
 
-    Subclasses take `(space, **settings)`; every setting has a default, the published value.
+    Subclasses take `(space, **settings)`; every setting has a default: the published value, unless the
+    method's docstring says otherwise.
     """
 
     paper: ClassVar[str] = ""
@@ -294,19 +295,19 @@ class OneShot(nn.Module, ABC):
 
     @abstractmethod
     def distribution(self) -> Tensor:
-        """(R, K), rows on the simplex: what is logged and derived from."""
+        """(R, K), rows on the simplex: the distribution that is logged, and from which the architecture is derived."""
 
     def forward(self) -> Tensor:
-        """(R, K) what the supernet mixes operations with in the architecture step, (R, K + 1) with `auxiliary_skip`."""
+        """(R, K) mixture weights of the supernet in the architecture step; (R, K + 1) with `auxiliary_skip`."""
         return self.distribution()
 
     def weights_for_training(self) -> Tensor:
-        """(R, K) the same for the weight step; no gradient flows into them."""
+        """(R, K) mixture weights in the weight step; no gradient flows into them."""
         weights: Tensor = self.forward()
         return weights.detach()
 
     def evaluation_weights(self) -> Tensor | None:
-        """(R, K) what the supernet is validated with; None: it is validated as the derived architecture."""
+        """(R, K) mixture weights in validation; None: the supernet is validated as the derived architecture."""
         return self.distribution()
 
     def edge_weights(self) -> Tensor | None:

@@ -115,7 +115,7 @@ class Results:
         """
         from harness.report import comparison  # its tests need scipy.stats
 
-        found = comparison.compare(self.report, names.several(",".join(methods)), None, paired=paired)
+        found = comparison.compare(self.report, names.several(",".join(methods)), paired=paired)
         return columns.frame(columns.COMPARISON, found.comparisons)
 
     def figure(self, name: str) -> Figure:

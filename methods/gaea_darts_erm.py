@@ -2,7 +2,8 @@
 
 Li, Khodak, Balcan, Talwalkar, "Geometry-Aware Gradient Algorithms for Neural Architecture Search" (ICLR 2021),
 Algorithm 1 with the objective min over (w, theta) of the training loss. There is no softmax as in DARTS: theta is a
-point on a product of simplices, one per edge. With g the gradient of the loss in theta, each step is
+point on a product of simplices, one per edge. Steps of theta and of the network's weights alternate, each on a batch of
+training images of its own. With g the gradient of the loss in theta, each step is
 
     theta <- theta * exp(-lr * g),  every entry raised to at least `floor`,  every row divided by its sum.
 

@@ -101,6 +101,12 @@ def test_looking_is_cheap():
     assert not set(HEAVY) & set(loaded.splitlines())
 
 
+def test_help_does_without_pandas_and_the_report():
+    code = CHEAP.replace(", harness.report", "")
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert not {"pandas", "harness.report"} & set(loaded.splitlines())
+
+
 def test_only_the_folder_of_a_benchmark_names_spaces_datasets_and_methods():
     """In strings; a docstring may cite a paper. `harness/data` is where datasets come from."""
     datasets = {name for benchmark in BENCHMARKS.values() for name in (*benchmark.datasets, *benchmark.proxies)}

@@ -340,8 +340,8 @@ def test_the_control_at_an_equal_budget_is_known_by_what_was_counted(results):
     results.runs_with("darts", [90.0, 91.0, 92.0, 93.0], profile="quick", dataset="digits")  # 2e9 multiply-adds
     (note,) = notes(results.report().budgets)
     assert note.endswith(
-        "no control has as many multiply-adds as darts, the most expensive method (--controls"
-        f" {RANDOM_SEARCH},{CELL} adds it)"
+        "no control matches the multiply-adds of darts, the most expensive method (--controls"
+        f" {RANDOM_SEARCH},{CELL} adds one)"
     )
     budgeted(results, 5e9, [80.0], epochs=2)
     assert results.report().budgets[QUICK].control is None

@@ -193,15 +193,6 @@ class Oracle:
     the architecture."""
 
 
-class Noise(NamedTuple):
-    """Training noise, which is the half-width of the region of practical equivalence: by how much accuracies of cells
-    differ that compute the same function but were trained separately, as a standard deviation."""
-
-    points: float
-    split: str
-    """Where it was measured: another split stands in where the table lacks the one that is asked for."""
-
-
 class Evaluator(ABC):
     """A source of scores that takes no training: a table, or a user's own function."""
 
@@ -408,10 +399,6 @@ class Benchmark(ABC):
     def is_verified(self, sha256: str, scores: pd.DataFrame) -> bool:
         """Whether stored scores, all from one table, are those of the benchmark."""
         return False
-
-    def noise(self, table: Path | None, dataset: str, split: str) -> Noise | None:
-        """Margin of practical equivalence on a dataset and split; None if it is not known."""
-        return None
 
 
 class RetrainedSupernet(Benchmark):

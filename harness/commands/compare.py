@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -30,9 +29,10 @@ def main(arguments: Sequence[str], program: str) -> int:
     console = Output(soft_wrap=False)
     store = Store(options.results)
     check(store, options.methods)
-    failed = report.score_stored(options, store, console)
-    written = report.report(store, options, console)
-    say(written, store, options.methods, options.table, console, options.paired)
+    records = store.records()
+    failed = report.score_stored(options, store, records, console)
+    written = report.report(store, options, console, records)
+    say(written, store, options.methods, console, options.paired)
     return int(failed > 0)
 
 
@@ -48,21 +48,19 @@ def parser(program: str = "python -m harness compare") -> argparse.ArgumentParse
     result.add_argument(
         "methods", metavar="A,B", help="names of methods, or row labels in full where a name is ambiguous"
     )
-    result.add_argument("--paired", action="store_true", help="pair by seed: Wilcoxon's test, not Mann-Whitney's")
+    result.add_argument("--paired", action="store_true", help="pair by seed: Wilcoxon instead of Mann-Whitney")
     report.add_options(result)
     return result
 
 
-def say(
-    written: Report, store: Store, methods: str, table: Path | None, console: Console, paired: bool = False
-) -> None:
+def say(written: Report, store: Store, methods: str, console: Console, paired: bool = False) -> None:
     """Print who wins where, then the details; write them as tables/comparison.csv and .tex."""
     from harness.report import comparison, names
     from harness.report.matrix import CAPTION, matrix
     from harness.report.render import compared
 
     labels = names.several(methods)
-    found = comparison.compare(written, labels, table, paired=paired)
+    found = comparison.compare(written, labels, paired=paired)
     wins = matrix(written, labels, paired=paired) if len(labels) > 2 else None
     for line in ["", *found.summary, ""]:
         console.print(verbatim(line))

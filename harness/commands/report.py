@@ -16,11 +16,10 @@ from harness.commands import execution, values
 from harness.commands.console import Output
 from harness.experiment.config import RETRAINING, Label, benchmark_name
 from harness.experiment.registry import benchmark_of, built_in
-from harness.experiment.store import Store
+from harness.experiment.store import Record, Store
 from harness.experiment.tuning import drawn_keys, tunings
 from harness.files import write_atomically
 from harness.installation import PUBLISHED
-from harness.report import names
 from harness.text import verbatim
 
 if TYPE_CHECKING:
@@ -37,9 +36,12 @@ def main(arguments: Sequence[str], program: str) -> int:
     console = Output(soft_wrap=False)
     store = Store(options.results)
     if options.only:
+        from harness.report import names
+
         names.resolved(labels(store), options.only)  # seen before anything is evaluated or drawn
-    failed = score_stored(options, store, console)
-    written = report(store, options, console)
+    records = store.records()
+    failed = score_stored(options, store, records, console)
+    written = report(store, options, console, records)
     if options.only or options.metric:
         _write_selection(written, store, options)
     return int(failed > 0)
@@ -51,7 +53,7 @@ def parser(program: str = "python -m harness report") -> argparse.ArgumentParser
     paper = result.add_argument_group("a table for a paper, tables/selection.tex, for \\input")
     paper.add_argument(
         "--only",
-        type=names.split,
+        type=_names,
         default=[],
         metavar="A,B",
         help="these methods in this order: names, or row labels in full",
@@ -79,11 +81,18 @@ def labels(store: Store) -> dict[str, Label]:
 
 
 def _write_selection(written: Report, store: Store, options: argparse.Namespace) -> None:
+    from harness.report import names
     from harness.report.render import selection
 
     only = names.resolved(written.labels, options.only) or written.methods
     text = selection.render(written, only, options.metric)
     write_atomically(store.folder / "tables" / "selection.tex", text.encode())
+
+
+def _names(text: str) -> list[str]:
+    from harness.report import names
+
+    return names.split(text)
 
 
 def add_options(parser: argparse._ActionsContainer) -> None:
@@ -96,7 +105,8 @@ def add_options(parser: argparse._ActionsContainer) -> None:
         "--look-up",
         choices=("all", "found"),
         help="all: the cells of every epoch or query, which curves over time need; found: only the final and chosen "
-        "cells, for a smaller folder (default: all, but of stored searches only where the final cell has no accuracy)",
+        "cells, for a smaller folder (default: all of new searches; of stored ones only where the final cell has no "
+        "accuracy)",
     )
     parser.add_argument(
         "--figures",
@@ -134,7 +144,7 @@ def add_space(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def score_stored(options: argparse.Namespace, store: Store, console: Console) -> int:
+def score_stored(options: argparse.Namespace, store: Store, records: Sequence[Record], console: Console) -> int:
     """Evaluate the architectures of stored searches with a table that is given, as a user's own space does, or with the
     benchmark's own table: of searches that ended with an architecture of which no accuracy is stored, or with --look-up
     of all; returns for how many that failed."""
@@ -143,20 +153,20 @@ def score_stored(options: argparse.Namespace, store: Store, console: Console) ->
         raise ValueError(f"no results folder {store.folder}: there is no such folder")
     keys = None
     if benchmark.sha256 is None and not options.table and options.look_up is None:
-        keys = _without_scores(store, benchmark)
+        keys = _without_scores(store, records, benchmark)
         if not keys:
             return 0
     return score(benchmark, benchmark.evaluator(options.table), store, options.look_up == "found", console, keys)
 
 
-def _without_scores(store: Store, benchmark: Benchmark) -> list[str]:
+def _without_scores(store: Store, records: Sequence[Record], benchmark: Benchmark) -> list[str]:
     """The stored searches of a built-in benchmark whose final architecture has no accuracy."""
     known = {
         text for scores in store.scores() if scores.benchmark == benchmark.name for text in scores.frame["architecture"]
     }
     return [
         record["key"]
-        for record in store.records()
+        for record in records
         if record["status"] == "done"
         and "cells" in record
         and benchmark_name(record["config"]) == benchmark.name
@@ -201,14 +211,16 @@ def complete_tables(store: Store, space: str = "", table: Path | None = None) ->
     return tables
 
 
-def report(store: Store, options: argparse.Namespace, console: Console) -> Report:
-    """Write what is stored as tables, figures and page, and print the leaderboard."""
+def report(
+    store: Store, options: argparse.Namespace, console: Console, records: Sequence[Record] | None = None
+) -> Report:
+    """Write what is stored as tables, figures and page, and print the leaderboard. `records`: if already read."""
     from harness.report import write
 
     if not store.folder.is_dir():
         raise ValueError(f"no results folder {store.folder}: there is no such folder")
     tables = complete_tables(store, options.space, options.table)
-    written = write(store, list(built_in()), PUBLISHED, options.figures, tables, options.submissions)
+    written = write(store, list(built_in()), PUBLISHED, options.figures, tables, options.submissions, records)
     if options.bibtex:
         from harness.report import references
 

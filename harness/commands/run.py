@@ -21,7 +21,7 @@ from harness.benchmarks import BENCHMARKS
 from harness.commands import compare, execution, finished, planning, report, values
 from harness.commands.console import Output
 from harness.experiment import registry, scalars
-from harness.experiment.config import benchmark_name, dataset_name
+from harness.experiment.config import Config, benchmark_name, dataset_name
 from harness.experiment.store import Record, Store
 from harness.protocol import PRECISIONS, PROFILES
 from harness.text import verbatim
@@ -29,6 +29,7 @@ from harness.text import verbatim
 if TYPE_CHECKING:  # these need torch, which --help does without
     from harness.experiment.jobs.base import Job, Machine
     from harness.experiment.jobs.search import SearchJob
+    from harness.report import Report
 
 NO_SCORES = (
     "The architectures of {0} get no accuracies: {1}. The report will have entropies, costs and the architectures, and"
@@ -51,8 +52,9 @@ def main(arguments: Sequence[str], program: str) -> int:
     if options.compare:
         compare.check(store, options.compare)
     if options.report_only or options.compare:
-        failed = report.score_stored(options, store, console)
-        return max(_report(options, store, console), int(failed > 0))
+        records = store.records()
+        failed = report.score_stored(options, store, records, console)
+        return max(_report(options, store, console, records=records), int(failed > 0))
     return _search_and_report(options, store, console)
 
 
@@ -83,7 +85,7 @@ def parser(program: str = "run_all.py") -> argparse.ArgumentParser:
         type=values.controls,
         metavar="A,B",
         help=f"controls to run with the searches: {', '.join(registry.controls())}, or {values.NONE} (default: with "
-        "weight-sharing searches, those that take seconds)",
+        "weight-sharing searches, the controls that finish in seconds)",
     )
     add_searches(what)
     add_retraining(what)
@@ -167,7 +169,7 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--tensorboard",
         action="store_true",
-        help="write every epoch of weight-sharing searches to RESULTS/tensorboard, as those of retrainings are",
+        help="also write the epochs of weight-sharing searches to RESULTS/tensorboard; those of retrainings always are",
     )
     how.add_argument(
         "--dry-run", action="store_true", help="print the plan with what is done, and an estimate of time and memory"
@@ -243,20 +245,30 @@ def _execute(
     return execution.execute(jobs, machines, number, store, console, options.scheduler, result=result)
 
 
-def _report(options: argparse.Namespace, store: Store, console: Console, searches: Sequence[SearchJob] = ()) -> int:
+def _report(
+    options: argparse.Namespace,
+    store: Store,
+    console: Console,
+    searches: Sequence[SearchJob] = (),
+    records: Sequence[Record] | None = None,
+) -> int:
     """Write and print the report, and last what the searches of this call have shown."""
+    written = report.report(store, options, console, records)
+    if searches:
+        _say_what_was_learnt(written, [job.config for job in searches], console)
+    if options.compare:
+        compare.say(written, store, options.compare, console)
+    return 0
+
+
+def _say_what_was_learnt(written: Report, configs: Sequence[Config], console: Console) -> None:
     from harness.report import learnt
     from harness.report.groups import Group
 
-    written = report.report(store, options, console)
-    configs = [job.config for job in searches]
     groups = [Group(benchmark_name(each), each["profile"], dataset_name(each)) for each in configs]
     for line in learnt.sentences(written, groups):
         console.print()
         console.print(verbatim(line))
-    if options.compare:
-        compare.say(written, store, options.compare, options.table, console)
-    return 0
 
 
 def machines_of(options: argparse.Namespace) -> list[Machine]:

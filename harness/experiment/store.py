@@ -27,10 +27,9 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from harness.benchmarks.base import SCORE_COLUMNS
@@ -38,6 +37,9 @@ from harness.experiment import packed, schema
 from harness.experiment.config import row_key, run_key
 from harness.files import UNFINISHED, EarlierFormatError, is_abandoned, read_array, sync_folder, write_atomically
 from harness.plugins import Source
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Record = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
@@ -324,6 +326,8 @@ class Store:
 
     def write_scores(self, scores: Scores) -> None:
         """Add rows to what is stored of the same benchmark and table."""
+        import pandas as pd
+
         path = self.folder / "scores" / scores.file_name
         known = [stored.frame for stored in self._stored_scores() if stored.file_name == scores.file_name]
         frame = pd.concat([*known, scores.frame]).drop_duplicates(SCORED)
@@ -360,6 +364,8 @@ class Store:
 
 def _scores(text: str) -> Scores:
     """The content of a file of scores. ValueError, KeyError or TypeError if it is damaged."""
+    import pandas as pd
+
     header, _, body = text.partition("\n")
     facts = json.loads(header.removeprefix("# "))
     if not isinstance(facts, dict) or facts.pop("content") != _text_digest(body):

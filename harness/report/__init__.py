@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.benchmarks.base import Evaluator
 from harness.experiment.claims import waited_for
-from harness.experiment.store import Store
+from harness.experiment.store import Record, Store
 from harness.files import write_atomically
 from harness.report import site as page
 from harness.report.content import Report, gather
@@ -32,6 +32,7 @@ def write(
     formats: Sequence[str] = FORMATS,
     complete: Sequence[tuple[str, Evaluator]] = (),
     submissions: Path | None = None,
+    records: Sequence[Record] | None = None,
 ) -> Report:
     """Write `tables/`, `figures/` and `leaderboard.html` of a results folder and return their content.
 
@@ -45,6 +46,7 @@ def write(
         formats: file formats of the figures; no figure is drawn if empty.
         complete: complete tables with the space of each, for ranks.
         submissions: folder with submitted results folders, which the page shows in a section of their own.
+        records: the folder's records, if they were read before.
 
     Raises:
         OSError: if the folder cannot be written or `published` cannot be read.
@@ -53,7 +55,7 @@ def write(
     lock = store.claim_path("report")
     lock.parent.mkdir(parents=True, exist_ok=True)
     with waited_for(lock):
-        report = gather(store, order, published, complete)
+        report = gather(store, order, published, complete, records)
         submitted = load(submissions, order, published) if submissions else []
         _write(report, store, published, formats, submitted)
     return report

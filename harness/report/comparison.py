@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 
-from harness.benchmarks.base import Noise
 from harness.report import statistics
 from harness.report.content import Report
 from harness.report.groups import GROUP, PROXIES, Group
@@ -20,7 +18,7 @@ from harness.report.statistics import Test
 from harness.text import printable
 
 
-def compare(report: Report, methods: Sequence[str], table: Path | None, *, paired: bool = False) -> Comparisons:
+def compare(report: Report, methods: Sequence[str], *, paired: bool = False) -> Comparisons:
     """Compare the first of `methods`, the reference, with each of the others, in every group, dataset and split that
     both have.
 
@@ -30,7 +28,6 @@ def compare(report: Report, methods: Sequence[str], table: Path | None, *, paire
 
     Args:
         methods: labels of the methods in the report, or bare names (`names.resolve`).
-        table: tabular benchmark from which the training noise is estimated.
         paired: pair searches by seed.
 
     Raises:
@@ -43,7 +40,7 @@ def compare(report: Report, methods: Sequence[str], table: Path | None, *, paire
     notes: list[str] = []
     families = _families(report, first, paired)
     for (group, dataset, split), scores in scores_of(report, methods):
-        noise = group.benchmark.noise(table, dataset, split) if group.benchmark else None
+        noise = group.benchmark.margins.get((dataset, split)) if group.benchmark else None
         primary = _is_primary(group, dataset, split)
         family = families.get((group, primary), {})
         for second in others:
@@ -160,7 +157,7 @@ def _compare(
     group: Group,
     dataset: str,
     split: str,
-    noise: Noise | None,
+    noise: float | None,
     label: str,
     paired: bool,
 ) -> Comparison | None:

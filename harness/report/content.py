@@ -160,16 +160,23 @@ class Report:
         terminal.show(self, console or Console())
 
 
-def gather(store: Store, order: Sequence[str], published: Path, tables: Iterable[tuple[str, Evaluator]] = ()) -> Report:
+def gather(
+    store: Store,
+    order: Sequence[str],
+    published: Path,
+    tables: Iterable[tuple[str, Evaluator]] = (),
+    records: Sequence[Record] | None = None,
+) -> Report:
     """Build the report of a results folder, reading each file once.
 
     Args:
         order: registry names of the methods in leaderboard order.
         published: file of published results.
         tables: complete tables with the space of each, for ranks (`accuracies.with_ranks`).
+        records: the folder's records, if they were read before.
     """
     with _uncollected():
-        return _gathered(store, order, load(published), tables)
+        return _gathered(store, order, load(published), tables, store.records() if records is None else records)
 
 
 @contextmanager
@@ -188,10 +195,14 @@ def _uncollected() -> Iterator[None]:
 
 
 def _gathered(
-    store: Store, order: Sequence[str], published_values: Published, tables: Iterable[tuple[str, Evaluator]]
+    store: Store,
+    order: Sequence[str],
+    published_values: Published,
+    tables: Iterable[tuple[str, Evaluator]],
+    stored: Sequence[Record],
 ) -> Report:
     # Sorted by seed, so that floating-point sums do not depend on the keys of the records.
-    all_records = sorted(store.records(), key=lambda record: (record["config"]["seed"], record["key"]))
+    all_records = sorted(stored, key=lambda record: (record["config"]["seed"], record["key"]))
     with_trials = retrained.searches(all_records)
     drawn = drawn_keys([stored for _, stored in tunings(store)])
     records = [record for record in with_trials if record["key"] not in drawn]

@@ -24,7 +24,7 @@ SHARE = 0.05
 before it begins."""
 EQUAL = "{group}: {control} is a control with as many multiply-adds as {method}, the most expensive other method"
 MISSING = (
-    "{group}: no control has as many multiply-adds as {method}, the most expensive method (--controls {names} adds it)"
+    "{group}: no control matches the multiply-adds of {method}, the most expensive method (--controls {names} adds one)"
 )
 
 

@@ -20,9 +20,9 @@ UNITS = {"search_gpu_seconds": "GPU s", "search_gpu_days": "GPU days"}
 """Printed unit of each cost metric."""
 
 READING = (
-    "search cost: median over our searches of the images that passed through the supernet or the scored networks,"
-    " forward and backward, and of the CPU seconds of searches on CPUs, or of the simulated seconds of a table; only"
-    " the last are comparable, with a published budget."
+    "search cost (median over our searches): images that passed through the supernet or the scored networks, forward"
+    " and backward, and CPU seconds of searches on CPUs; simulated seconds for black-box methods, which alone"
+    " are comparable with a published budget."
 )
 NOT_COUNTED = "not counted"
 """Where the records hold neither the images that passed nor CPU seconds."""

@@ -48,8 +48,8 @@ class Ranking:
 def rank(scores: pd.DataFrame) -> Ranking:
     """Rank the columns (methods) in every row (a block: one seed on one task); higher is better, ties share ranks.
 
-    Pairs are compared by Wilcoxon's signed-rank test with Holm's correction rather than by Nemenyi's test, whose result
-    for two methods depends on the other methods (Benavoli et al., JMLR 2016). The test is `paired_test` because
+    Pairs are compared by the Wilcoxon signed-rank test with Holm's correction rather than by Nemenyi's test, whose
+    result for two methods depends on the other methods (Benavoli et al., JMLR 2016). The test is `paired_test` because
     scikit-posthocs' `posthoc_wilcoxon` gives NaN for methods that always select equal cells, which is common in these
     results. Raises ValueError for fewer than 3 methods or 2 blocks, or if a score is missing.
     """

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isclose
 
-from harness.benchmarks.base import Noise
 from harness.report import statistics
 from harness.report.groups import SELECTIONS, Group
 from harness.report.render.wording import p_value, ranges
@@ -20,12 +19,13 @@ MOST_SEEDS = 1_000
 
 LEGEND = (
     "How to read this: differences are in points of accuracy (%; of retrained cells 100 minus the test error), first"
-    " method minus second. p is two-sided and does not test the printed difference of the means: Mann and Whitney's"
-    " test asks whether the searches of both methods come from one distribution, Wilcoxon's signed-rank test (--paired)"
-    " whether the differences by seed are symmetric around zero. p is corrected by Holm's method over the first method"
-    " against all other methods of the group, whichever were named: on the primary dataset and split, and on all others"
-    " together. A difference is relevant if its whole interval lies beyond the training noise: the standard deviation"
-    " between the accuracies of isomorphic cells, which compute the same function but were trained separately."
+    " method minus second. p is two-sided and does not test the printed difference of the means: the Mann-Whitney U"
+    " test asks whether the searches of both methods come from one distribution, the Wilcoxon signed-rank test"
+    " (--paired) whether the differences by seed are symmetric around zero. p is corrected by Holm's method over the"
+    " first method against all other methods of the group, whichever were named: on the primary dataset and split, and"
+    " on all others together. A difference is relevant if its whole interval lies beyond the training noise: the"
+    " standard deviation between the accuracies of isomorphic cells, which compute the same function but were trained"
+    " separately."
 )
 
 
@@ -68,8 +68,8 @@ class Comparison:
     """Whether the family is that of the primary dataset and split, or that of all others."""
     improvement: float
     """Probability that a search with the first beats one with the second, ties counted half."""
-    noise: Noise | None
-    """The training noise; None where no tabular benchmark covers the cells."""
+    noise: float | None
+    """The training noise on this dataset and split, in points (`Benchmark.margins`); None if it is not known."""
 
     @property
     def significant(self) -> bool:
@@ -93,7 +93,7 @@ class Comparison:
     def _is_equivalent(self) -> bool:
         if self.interval is None or self.noise is None:
             return False
-        return statistics.relevance(self.interval, self.noise.points) == "equivalent"
+        return statistics.relevance(self.interval, self.noise) == "equivalent"
 
     @property
     def summary(self) -> str:
@@ -145,7 +145,7 @@ class Comparison:
     def _significance(self) -> str:
         if self.test.smallest == 1:
             return f"{'no pairs differ enough' if self.paired else 'all searches are equal'}: there is nothing to test"
-        name = "Wilcoxon's signed-rank test" if self.paired else "Mann and Whitney's test"
+        name = "Wilcoxon signed-rank test" if self.paired else "Mann-Whitney U test"
         test = f"{'exact ' if self.test.exact else ''}{name} p {p_value(self.test.p)}"
         if self.comparisons > 1:
             family = "primary" if self.primary else "secondary"
@@ -163,13 +163,12 @@ class Comparison:
     def _relevance(self, interval: Interval) -> str:
         if self.noise is None:
             return "relevance unknown: the training noise is not known here"
-        source = "" if self.noise.split == self.split else f" (of {self.noise.split}: the table lacks {self.split})"
-        region = f"the training noise of ±{self.noise.points:.2f} points{source}"
+        region = f"the training noise of ±{self.noise:.2f} points"
         return {
             "relevant": f"relevant in practice: the whole interval lies beyond {region}",
             "equivalent": f"equivalent in practice: the whole interval lies within {region}",
             "undecided": f"relevance undecided: the interval lies partly within and partly beyond {region}",
-        }[statistics.relevance(interval, self.noise.points)]
+        }[statistics.relevance(interval, self.noise)]
 
     def _size(self) -> str:
         delta = statistics.cliffs_delta(self.improvement)

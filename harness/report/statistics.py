@@ -186,7 +186,7 @@ class Test(NamedTuple):
 
 
 def unpaired_test(x: ArrayLike, y: ArrayLike) -> Test:
-    """Mann and Whitney's test of unpaired (runs, tasks) scores, on the runs' means over the tasks.
+    """The Mann-Whitney U test of unpaired (runs, tasks) scores, on the runs' means over the tasks.
 
     The hypothesis is that the runs of both come from one distribution; the test is sensitive to the probability of
     improvement and says nothing of the difference of the means. Exact for up to 50 runs of each, also with ties; the
@@ -239,7 +239,7 @@ def _smaller_tail_twice(counts: NDArray[np.float64], observed: int) -> float:
 
 
 def paired_test(x: ArrayLike, y: ArrayLike) -> Test:
-    """Wilcoxon's signed-rank test of paired (runs, tasks) scores, on the runs' means over the tasks.
+    """The Wilcoxon signed-rank test of paired (runs, tasks) scores, on the runs' means over the tasks.
 
     The hypothesis is that the differences are distributed symmetrically around zero. Equal pairs are dropped (Wilcoxon
     1945). Exact for up to 50 pairs, also with ties among the differences; the normal approximation beyond that. p is 1

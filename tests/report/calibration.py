@@ -120,8 +120,8 @@ def document():
         " `python -m tests.report.calibration`.\n"
     )
     yield (
-        f"{DRAWS:,} draws per case. Published values are printed with two decimals and ddof 0, which the rule is not"
-        f" told. Each rate is the largest over published deviations of {', '.join(map(str, DEVIATIONS))} points and"
+        f"{DRAWS:,} draws per case. Published values are printed with two decimals and ddof 0, which the rule does not"
+        f" know. Each rate is the largest over published deviations of {', '.join(map(str, DEVIATIONS))} points and"
         " ratios of ours to the published one of 1/3, 1/2, 1, 2 and 3. The margin is that of CIFAR-10,"
         f" {MARGIN} points. The earlier rule: the difference exceeds 2 standard errors, deviations as printed.\n"
     )
@@ -137,8 +137,8 @@ def document():
         (differs, earlier), (skew, _) = false_differs(*sizes), false_differs(*sizes, draw=skewed)
         yield row(sizes, differs, earlier, false_agrees(*sizes), skew, false_agrees(*sizes, draw=skewed))
     yield (
-        "\nThe first three rates are of normal variables, for which the rule is made. Skewed: one minus an exponential"
-        " variable, as of searches that collapse now and then; with few searches the rule then errs more than 5 %.\n"
+        "\nThe first three rates are of normal data, which the rule assumes. Skewed: one minus an exponential"
+        " variable, as of searches that sometimes fail; with few searches the rule then errs more than 5 %.\n"
     )
     yield "What the rule can tell apart, with equal deviations (normal):\n"
     yield from header(

@@ -14,27 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.experiment.store import Record
+from harness.report.costs import Cost
 from harness.report.groups import Group
-from tests.report.claims import (
-    DIGITS,
-    ROOT,
-    SMALL,
-    claims,
-    compared,
-    interval,
-    labels,
-    p,
-    reference,
-    report,
-    runs,
-    short,
-)
+from tests.report.claims import claims
+from tests.report.reference import DIGITS, ROOT, SMALL, compared, interval, labels, p, reference, report, runs, short
 
 README = ROOT / "results" / "README.md"
 SPARSIFICATION = [
     ("GAEA DARTS (ERM)", "gaea-darts-erm"),
     ("GAEA DARTS (bilevel)", "gaea-darts-bilevel"),
-    ("DARTS", "darts"),
+    ("DARTS, Adam with lr 3e-4 on the logits", "darts"),
     ("`gd-simplex`, released step of 3e-4", "gd-simplex"),
     ("`gd-simplex`, step of 0.025", "gd-simplex [lr=0.025]"),
     ("`gd-simplex`, step of 0.1", "gd-simplex [lr=0.1]"),
@@ -78,10 +67,11 @@ def against_darts(group: Group, dataset: str) -> str:
     """Every method of a group and DARTS: difference of the scores, skip connections of the final cells, and cost."""
     others = tuple(name for name in labels(group) if name != "darts" and "[" not in name)
     found = compared(group, "darts", others)
-    images = {short(cost.method): cost.passes for cost in report().costs if cost.group == group}
+    costs = {short(cost.method): cost for cost in report().costs if cost.group == group}
     lines = [
-        "| method | n | minus DARTS | interval | p | skip connections, mean (most) | images, times DARTS |",
-        "|---|---:|---:|---|---:|---:|---:|",
+        "| method | n | minus DARTS | interval | p | skip connections, mean (max) | images, times DARTS "
+        "| multiply-adds, times DARTS |",
+        "|---|---:|---:|---|---:|---:|---:|---:|",
     ]
     for name in ("darts", *others):
         skips = [cell.count("skip_connect") for cell in cells(group, name)]
@@ -90,15 +80,24 @@ def against_darts(group: Group, dataset: str) -> str:
             darts = found[name, dataset]
             low, high = darts.interval or (np.nan, np.nan)
             difference = [f"{-darts.mean:+.2f}", f"[{-high:.2f}, {-low:.2f}]", p(darts.corrected)]
-        cost = f"{images[name] / images['darts']:.1f}" if name in images else "–"
-        row = [f"`{name}`", str(len(skips)), *difference, f"{np.mean(skips):.1f} ({max(skips)})", cost]
+        images = relative(costs, name, "passes")
+        multiply_adds = relative(costs, name, "multiply_adds")
+        row = [f"`{name}`", str(len(skips)), *difference, f"{np.mean(skips):.1f} ({max(skips)})"]
+        row += [images, multiply_adds]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
 
+def relative(costs: Mapping[str, Cost], name: str, kind: str) -> str:
+    """Cost of a search, times that of DARTS."""
+    if name not in costs:
+        return "–"
+    return f"{getattr(costs[name], kind) / getattr(costs['darts'], kind):.2g}"
+
+
 def sparsification() -> str:
     """Mean entropy of the operation weights after the last epoch, nats."""
-    lines = ["| method | digits, 15 epochs | CIFAR-10 images, 25 epochs |", "|---|---|---|"]
+    lines = ["| method | digits, after 15 epochs (n = 8) | CIFAR-10 images, after 25 epochs (n = 4) |", "|---|---|---|"]
     for title, name in SPARSIFICATION:
         found = [
             spread([each.mean() for each in last(group, name, "entropy")], 3) if name in searches(group) else "–"
@@ -111,7 +110,7 @@ def sparsification() -> str:
 def modes() -> str:
     """Searches in another numerical mode against those of the same seeds in fp32, not compiled."""
     lines = [
-        "| method | mode | n | difference on CIFAR-10 | interval | p | of entropy | of weights | same cell |",
+        "| method | mode | n | difference on CIFAR-10, test | interval | p | of entropy | of weights | same cell |",
         "|---|---|---:|---:|---|---:|---:|---:|---:|",
     ]
     for name in IN_MODES:
@@ -123,7 +122,7 @@ def modes() -> str:
             weights, others = (np.stack(last(DIGITS, each, "theta")) for each in (other, name))
             largest = np.abs(weights - others).max(axis=(1, 2))
             row = [f"`{name}`", title, str(found.n[0]), f"{found.mean:+.2f}", interval(found), p(found.test.p)]
-            row += [f"{(ours - theirs).mean():+.4f}", f"{np.median(largest):.3f}", str(same)]
+            row += [f"{round((ours - theirs).mean(), 4) + 0.0:+.4f}", f"{np.median(largest):.3f}", str(same)]
             lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 

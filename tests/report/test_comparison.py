@@ -25,7 +25,7 @@ PAPER = Group("nasbench201", "paper", "cifar10")
 
 
 def _compare(results, *methods, paired=False):
-    return compare(results.report(), methods, None, paired=paired)
+    return compare(results.report(), methods, paired=paired)
 
 
 def _remarks(found):
@@ -40,9 +40,8 @@ def test_finding_in_plain_language(results):
         "gaea-darts-erm against darts on cifar10 (test, n = 4 and 4): +2.50 points on average, 95 % interval"
         " [0.45, 4.55] (Welch's t)"  # 2.5 +- 3.182 * 1.291 / 2
     )
-    assert found.lines[1] == "exact Mann and Whitney's test p = 0.0286: significant at 0.05"  # four seeds suffice
-    assert "relevant in practice: the whole interval lies beyond the training noise of ±0.38 points" in _remarks(found)
-    assert "(of x-valid: the table lacks test)" in _remarks(found)
+    assert found.lines[1] == "exact Mann-Whitney U test p = 0.0286: significant at 0.05"  # four seeds suffice
+    assert "relevant in practice: the whole interval lies beyond the training noise of ±0.25 points" in _remarks(found)
     assert "with probability 1.00 (Cliff's delta +1.00, large)" in _remarks(found)
     assert "power" not in _remarks(found)  # not from four seeds
 
@@ -56,7 +55,7 @@ def test_pairing_is_an_option(results):
         " [0.45, 4.55] (t); better in 4 of 4 seeds"
     )
     assert found.lines[1] == (
-        "exact Wilcoxon's signed-rank test p = 0.125; the smallest possible with these seeds: too few to be sure to"
+        "exact Wilcoxon signed-rank test p = 0.125; the smallest possible with these seeds: too few to be sure to"
         " reach 0.05, which takes 6 of each"
     )
 
@@ -143,10 +142,10 @@ def test_enough_seeds_are_significant(results):
     results.runs_with("darts", [90.0] * 12)
     (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.significant
-    assert found.lines[1] == "exact Mann and Whitney's test p < 0.0001: significant at 0.05"  # though with ties
+    assert found.lines[1] == "exact Mann-Whitney U test p < 0.0001: significant at 0.05"  # though with ties
     assert "seeds of each method give 80 % power" in _remarks(found)
     (found,) = _compare(results, "gaea-darts-erm", "darts", paired=True).comparisons
-    assert found.lines[1] == "exact Wilcoxon's signed-rank test p = 0.000488: significant at 0.05"
+    assert found.lines[1] == "exact Wilcoxon signed-rank test p = 0.000488: significant at 0.05"
 
 
 def test_enough_seeds_without_a_difference_are_not(results):
@@ -162,7 +161,7 @@ def test_small_differences_are_equivalent_however_significant(results):
     results.runs_with("darts", [90.0] * 12)
     (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.significant
-    assert "equivalent in practice: the whole interval lies within the training noise of ±0.38 points" in _remarks(
+    assert "equivalent in practice: the whole interval lies within the training noise of ±0.25 points" in _remarks(
         found
     )
 
@@ -328,12 +327,11 @@ def test_lines_are_plain_whatever_a_method_is_called(results):
     assert all(line.isprintable() for line in _compare(results, "darts", "evil\x1b[31m\nname").lines)
 
 
-def test_noise_is_that_of_the_split_where_the_table_has_it():
-    nasbench201 = BENCHMARKS["nasbench201"]
-    assert nasbench201.noise(None, "cifar10", "x-valid").split == "x-valid"
-    assert nasbench201.noise(None, "cifar10", "test").split == "x-valid"
-    assert nasbench201.noise(None, "imagenet", "test") is None
-    assert BENCHMARKS["darts"].noise(None, "cifar10", "test") is None
+def test_training_noise_is_the_margin_of_the_split(results):
+    results.runs_with("gaea-darts-erm", [91.0, 92.0], on=("cifar100", "x-test"))
+    results.runs_with("darts", [90.0, 90.0], on=("cifar100", "x-test"))
+    (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
+    assert found.noise == BENCHMARKS["nasbench201"].margins["cifar100", "x-test"]
 
 
 def test_unknown_noise_leaves_relevance_open(results):

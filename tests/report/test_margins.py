@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from harness.benchmarks import BENCHMARKS
+from harness.benchmarks.nasbench201.space import all_cells, isomorphism_class
+from harness.benchmarks.nasbench201.table import open_table
 from harness.report.published import load
 from tests.report.conftest import PUBLISHED
 
@@ -27,6 +29,15 @@ def test_margins_are_the_deviations_between_isomorphic_cells(test_data: Path):
             within = accuracy - accuracy.groupby(classes).transform("mean")
             pooled = sqrt(np.square(within).sum() / (len(frame) - classes.nunique()))
             assert MARGINS[dataset, split] == pytest.approx(pooled, abs=0.006)
+
+
+def test_margins_of_x_valid_follow_from_the_installed_table():
+    table, classes = open_table(), pd.Series([isomorphism_class(cell) for cell in all_cells()])
+    for dataset in ("cifar10", "cifar100", "imagenet16-120"):
+        accuracy = pd.Series(table.accuracy(np.arange(len(classes)), dataset, "x-valid")[0])
+        within = accuracy - accuracy.groupby(classes).transform("mean")
+        pooled = sqrt(np.square(within).sum() / (len(classes) - classes.nunique()))
+        assert MARGINS[dataset, "x-valid"] == pytest.approx(pooled, abs=0.006)
 
 
 def test_every_split_has_a_margin():

@@ -12,7 +12,6 @@ from harness.benchmarks.base import (
     Arch,
     Evaluator,
     Headline,
-    Noise,
     Oracle,
     RetrainedSupernet,
     SearchSpace,
@@ -133,15 +132,6 @@ class NASBench201Benchmark(RetrainedSupernet):
         from harness.benchmarks.nasbench201.table.known import verified_scores
 
         return verified_scores(sha256, scores)
-
-    def noise(self, table: Path | None, dataset: str, split: str) -> Noise | None:
-        """The pooled standard deviation between isomorphic cells, which were trained separately."""
-        from harness.benchmarks.nasbench201.noise import isomorphic_noise
-        from harness.benchmarks.nasbench201.table import open_table
-
-        opened = open_table(table)
-        stored = [candidate for candidate in (split, "x-valid") if candidate in opened.splits(dataset)]
-        return Noise(isomorphic_noise(opened, dataset, stored[0]), stored[0]) if stored else None
 
 
 class TableLookup(Evaluator):

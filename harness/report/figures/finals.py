@@ -59,7 +59,7 @@ def final(
     methods, labels, height = methods[:kept], labels[:kept], max(heights[:kept])
     height = min(max(height, 0.3), (HEIGHT - 1.2) / kept)
     if max(len(scores[method]) for method in methods) >= _FEWEST:
-        note += f"; interval: t, from {BOOTSTRAP_RUNS} searches on percentile bootstrap"
+        note += f"; 95 % interval of the mean: t, percentile bootstrap for n ≥ {BOOTSTRAP_RUNS}"
     left = 0.3 + max(len(text) for label in labels for text in label.split("\n")) * 0.55 * _NAME_SIZE / 72
     width = left + max(3.6, _WIDTH * len(columns) + GAP * (len(columns) - 1) / 2) + RIGHT
     result = page(width, height * kept, title, note, _key(scores, methods), 0.2)

@@ -43,7 +43,7 @@ def diagram(
     width = max(_WIDTH, 2 * side + _LEAST)
     note = f"mean rank over the {ranking.blocks} seeds that all methods have, 1 is best"
     note += "; bars connect methods that do not differ significantly"
-    tests = f"Friedman p {p_value(ranking.friedman)}; Wilcoxon's signed-rank test with Holm's correction, level {ALPHA}"
+    tests = f"Friedman p {p_value(ranking.friedman)}; Wilcoxon signed-rank test with Holm's correction, level {ALPHA}"
     cautions = "".join(f". Caution: {line}" for line in ranking.cautions)
     without = f". Omitted, less than half of the seeds: {', '.join(omitted)}" if omitted else ""
     drawn = page(

@@ -181,7 +181,7 @@ def passes(
     uncounted: Sequence[str] = (),
 ) -> Figure:
     """Accuracy (%) of the final cell against the images that passed through networks, a point per method: a cost
-    that does not depend on the machine. A line joins the methods than which none is both cheaper and more accurate.
+    that does not depend on the machine. A line joins those on the Pareto front.
     `uncounted` as for `regret`.
     """
     rows = looks.rows(method.method for method in methods)
@@ -189,8 +189,8 @@ def passes(
     entries = [
         [(_marker(looks[name]), counted(name, len(of_method[name].runs))) for name in row.methods] for row in rows
     ]
-    note = f"point: mean over n searches{STORED}, shifted sideways where costs coincide; bars: {MIDDLE}"
-    note += f"; line: no method is both cheaper and more accurate. {IMAGES.note}"
+    note = f"point: mean over n searches{STORED}, equal costs are drawn next to each other; bars: {MIDDLE}"
+    note += f"; line: Pareto front. {IMAGES.note}"
     note += _not_drawn(uncounted)
     y = f"accuracy of the final cell\n{evaluation} (%)"
     drawn = grid(rows, entries, _titles(columns), title, note, IMAGES.label, y)

@@ -44,7 +44,10 @@ JUDGED = (
     "the rule under the leaderboard; † quoted from memory."
 )
 UNJUDGED = "None of these means could be judged against a published value."
-LABELS = "In brackets after a name: what sets its searches apart (docs/rules.md, *The config of a run*)."
+LABELS = (
+    "In brackets after a name: settings that differ from the defaults (docs/rules.md, *The config of a run*); v2: the "
+    "second version of our implementation, not of the method."
+)
 DIGEST = "`@`: prefix of the SHA-256 of the images."
 RETRAINED = (
     "Cells that are in no tabular benchmark were retrained from scratch; errors of a proxy are not comparable with "

@@ -98,7 +98,7 @@ def judged(row: Any) -> list[str]:
     return [
         f"95 % interval of the difference {row.low:+.2f} to {row.high:+.2f}",
         margin,
-        f"smallest difference that could have been shown {row.resolution:.2f}",
+        f"smallest observed difference that would be significant {row.resolution:.2f}",
         f"t test p {p_value(row.p)}, {p_plain(row.p_holm)} corrected",
         f"ratio of the standard deviations {row.spread_ratio:.2f}, not judged",
     ]

@@ -29,6 +29,7 @@ from harness.text import printable
 REGRET = ["best cell of the table", "mean regret", "hit rate", "distinct cells", "isomorphism classes"]
 
 _NUMBER = ["method", *GROUP, "selection", "dataset", "split", "table"]
+_OF_SEARCH = ["key", "value", "retraining", "rank"]
 
 
 class Numbers:
@@ -47,8 +48,8 @@ class Numbers:
         self._finals: dict[tuple[str, ...], list[tuple[str, float, str | None, int | None]]] = {}
         for frame in (report.finals.assign(retraining=None), report.retrained_finals.assign(rank=None)):
             if len(frame):
-                numbers = zip(*(frame[name].astype(str) for name in _NUMBER), strict=True)
-                of_searches = zip(*(frame[name] for name in ("key", "value", "retraining", "rank")), strict=True)
+                numbers = zip(*(frame[name].astype(str).tolist() for name in _NUMBER), strict=True)
+                of_searches = zip(*(frame[name].tolist() for name in _OF_SEARCH), strict=True)
                 for number, search in zip(numbers, of_searches, strict=True):
                     self._finals.setdefault(number, []).append(search)
 
