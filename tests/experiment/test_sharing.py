@@ -120,7 +120,7 @@ def test_cells_of_single_epochs_of_merged_searches_are_looked_up_where_that_is_a
 
     def known(*words):
         options = report.parser().parse_args(["--results", str(store.folder), *words])
-        assert report.score_stored(options, store, Console()) == 0
+        assert report.score_stored(options, store, store.records(), Console()) == 0
         return {cell for scores in store.scores() for cell in scores.frame["architecture"]}
 
     assert known() == {CELLS[1]}
