@@ -182,9 +182,9 @@ def _settings(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_defaults(config: Config, protocol: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     """ValueError if a value is neither a default of version 1 nor an override."""
-    values = {**config["protocol"]["values"], **config["numerics"]}
-    changed = {**config["overrides"]["protocol"], **config["overrides"]["numerics"]}
-    if values != {**protocol, **changed}:
+    values, numerics = split_numerics(protocol)
+    values, numerics = values | config["overrides"]["protocol"], numerics | config["overrides"]["numerics"]
+    if (config["protocol"]["values"], config["numerics"]) != (values, numerics):
         raise ValueError("its protocol has neither the present defaults nor overrides that are named")
     if any(
         config["settings"][name] != value

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from harness.benchmarks import BENCHMARKS
+from harness.report import statistics
 from harness.report.columns import LEADERBOARD, held
 from harness.report.groups import DATASET_ORDER, GROUP, PROFILE_ORDER, PROXIES, SELECTION_ORDER, SPLIT_ORDER, in_order
 from harness.report.published import Published, PublishedValue
@@ -76,8 +77,6 @@ def build(
     typed = frame.astype(dict.fromkeys(_FLOATS, float) | {"n": int, "published_n": "Int64", "hits": "Int64"})
     tested = typed["p"].notna()
     if tested.any():
-        from harness.report import statistics  # loads scipy.stats
-
         typed.loc[tested, "p_holm"] = statistics.holm(typed.loc[tested, "p"].tolist())
     return typed, [value for value in cited if value is not None]
 

@@ -7,8 +7,8 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+import scipy  # type: ignore[import-untyped]
 from numpy.typing import NDArray
-from scipy import stats  # type: ignore[import-untyped]
 
 from harness.report.statistics import ALPHA, holm, minimum_seeds, paired_test
 
@@ -59,9 +59,9 @@ def rank(scores: pd.DataFrame) -> Ranking:
     values = np.round(scores.to_numpy(dtype=float), 9)  # equal accuracies tie in spite of rounding errors
     if np.isnan(values).any():
         raise ValueError("ranks need every method's score in every block")
-    means = pd.Series(stats.rankdata(-values, axis=1).mean(axis=0), scores.columns).sort_values(kind="stable")
+    means = pd.Series(scipy.stats.rankdata(-values, axis=1).mean(axis=0), scores.columns).sort_values(kind="stable")
     differ = (values != values[:, :1]).any()
-    friedman = float(stats.friedmanchisquare(*values.T).pvalue) if differ else 1.0
+    friedman = float(scipy.stats.friedmanchisquare(*values.T).pvalue) if differ else 1.0
     p_values = np.ones((methods, methods))
     if friedman <= ALPHA:
         pairs = list(combinations(range(methods), 2))

@@ -14,8 +14,8 @@ from math import ceil, comb, inf, isfinite, nan, sqrt
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import scipy  # type: ignore[import-untyped]  # its stats are loaded when first used
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats  # type: ignore[import-untyped]
 
 Floats = NDArray[np.float64]
 Statistic = Callable[..., Any]
@@ -65,7 +65,7 @@ def summary(scores: ArrayLike) -> Summary:
 
 def iqm(values: ArrayLike, axis: int | None = -1) -> Any:
     """Interquartile mean: the mean without the lowest and highest quarter of the values, sizes rounded down."""
-    return stats.trim_mean(values, 0.25, axis=axis)
+    return scipy.stats.trim_mean(values, 0.25, axis=axis)
 
 
 class Interval(NamedTuple):
@@ -98,7 +98,7 @@ def interval(
     def of_all(*tasks: Floats, axis: int = -1) -> Any:
         return statistic(np.concatenate(tasks, axis=axis), axis=axis)
 
-    bounds = stats.bootstrap(
+    bounds = scipy.stats.bootstrap(
         tuple(matrix.T),
         of_all,
         paired=whole_runs,
@@ -131,7 +131,7 @@ def mean_interval(x: ArrayLike, y: ArrayLike, *, paired: bool = False) -> Interv
     if fewest >= BOOTSTRAP_RUNS:
         statistic: Statistic = np.mean if paired else _difference_of_means
         options: dict[str, Any] = {"n_resamples": RESAMPLES, "batch": 500, "method": "percentile", "rng": 0}
-        bounds = stats.bootstrap(samples, statistic, vectorized=True, **options).confidence_interval
+        bounds = scipy.stats.bootstrap(samples, statistic, vectorized=True, **options).confidence_interval
         return Interval(float(bounds.low), float(bounds.high))
     described = list(map(DescrStatsW, samples))
     if paired:
@@ -201,7 +201,7 @@ def unpaired_test(x: ArrayLike, y: ArrayLike) -> Test:
     if exact and tied:
         p = _rank_sum_p(ours, theirs)
     else:
-        p = float(stats.mannwhitneyu(ours, theirs, method="exact" if exact else "asymptotic").pvalue)
+        p = float(scipy.stats.mannwhitneyu(ours, theirs, method="exact" if exact else "asymptotic").pvalue)
     return Test(min(p, 1.0), exact, 2 / comb(n + m, n))
 
 
@@ -230,7 +230,7 @@ def _signed_rank_p(differences: NDArray[np.float64]) -> float:
 
 def _doubled_ranks(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """Whole numbers, also where equal values share a mean rank."""
-    ranks: NDArray[np.int64] = np.round(2 * stats.rankdata(values)).astype(np.int64)
+    ranks: NDArray[np.int64] = np.round(2 * scipy.stats.rankdata(values)).astype(np.int64)
     return ranks
 
 
@@ -254,7 +254,7 @@ def paired_test(x: ArrayLike, y: ArrayLike) -> Test:
     if exact and tied:
         p = _signed_rank_p(differences)
     else:
-        p = float(stats.wilcoxon(differences, method="exact" if exact else "asymptotic").pvalue)
+        p = float(scipy.stats.wilcoxon(differences, method="exact" if exact else "asymptotic").pvalue)
     return Test(min(p, 1.0), exact, 2.0 ** (1 - n))
 
 

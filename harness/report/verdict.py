@@ -22,9 +22,9 @@ MAJORITY = 0.5
 
 RULE = (
     "differs: the 95 % t interval of ours minus published excludes zero; agrees: it does not, and two one-sided"
-    " tests at 5 % place the difference within the margin; inconclusive: neither. In brackets: the smallest difference"
-    " that could have been shown, or how many of our searches end in the one published cell. p (Holm): corrected over"
-    " all judged numbers. More: docs/rules.md."
+    " tests at 5 % place the difference within the margin; inconclusive: neither. In brackets: the smallest observed"
+    " difference that would be significant, or how many of our searches end in the one published cell. p (Holm):"
+    " corrected over all judged numbers. More: docs/rules.md."
 )
 
 
@@ -46,7 +46,7 @@ class Judgement(NamedTuple):
     high: float = math.nan
     """95 % interval of the difference in points or, with `hits`, of the share of searches that end in the cell."""
     resolution: float = math.nan
-    """The smallest difference, in points, that the numbers of searches could have shown, given the spreads."""
+    """The smallest observed difference, in points, that would be significant: half the width of the interval."""
     spread_ratio: float = math.nan
     """Our standard deviation divided by the published one, both with ddof 1. Shown, not judged."""
     hits: int | None = None
