@@ -2,15 +2,16 @@
 
 Wang, Cheng, Chen, Tang, Hsieh, "Rethinking Architecture Selection in Differentiable NAS" (ICLR 2021), Algorithm 1, as
 in the authors' code (ruocwang/darts-pt). The search has two phases, which `protocol.epochs` counts together. The first
-is first-order DARTS. The second, its last `tuning_epochs`, continues training with a new SGD optimizer while edges are decided:
+is first-order DARTS. The second, its last `tuning_epochs`, continues training with a new SGD optimizer while edges are
+decided:
 
     draw an undecided edge of every cell type; for each operation of it, measure the accuracy on the held-out images
     with the operation's weight set to zero; the edge keeps the operation whose removal lowers it most.
 
 Where nodes keep some of their inputs only, these are selected afterwards in the same way, node by node. As in the code,
-the other weights of the row stay as they are, the batch norms take the statistics of the batch, and alpha is
-still trained on undecided edges; unlike there, the images are not augmented, and an operation that no cell can have (the
-zero operation of the DARTS space) is not selected.
+the other weights of the row stay as they are, the batch norms take the statistics of the batch, and alpha is still
+trained on undecided edges; unlike there, the images are not augmented, and an operation that no cell can have (the zero
+operation of the DARTS space) is not selected.
 
 Defaults: 25 epochs of tuning with learning rate 2.5e-3, of that code on NAS-Bench-201, whose first phase has 100 epochs
 (on the DARTS space it tunes for 81 epochs after 50, and the rate falls to 1e-3: the settings of the paper profile
