@@ -1,4 +1,4 @@
-"""A benchmark harness for weight-sharing neural architecture search."""
+"""A benchmark harness for neural architecture search."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def _tool(name: str, words: list[str]) -> int:
     options, words = parser.parse_known_args(words)
     if len(spaces) > 1 and options.space is None and {"-h", "--help"} & set(words):
         others = ", ".join(spaces[1:])
-        print(f"This is the command of {spaces[0]}. Of {others}: python -m harness {name} --space NAME\n")
+        print(f"This help is for {spaces[0]}. For {others}: python -m harness {name} --space NAME --help\n")
     module = BENCHMARKS[options.space or spaces[0]].tools[name][0]
     status: int = importlib.import_module(module).main(words)
     return status

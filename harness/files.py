@@ -114,16 +114,18 @@ def read_array(member: bytes) -> NDArray[Any]:
     return values.reshape(shape, order="F" if fortran_order else "C")
 
 
-def zip_arrays(members: Mapping[str, NDArray[Any]]) -> bytes:
-    """The content of an uncompressed `.npz` file: the same bytes for the same arrays on every machine."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+def zip_arrays(members: Mapping[str, NDArray[Any]], compressed: bool = False) -> bytes:
+    """The content of an `.npz` file: uncompressed, the same bytes for the same arrays on every machine. ValueError if
+    one is an array of objects."""
+    # Not np.savez: before numpy 2.2 it stores its argument allow_pickle as an array.
+    buffer, method = io.BytesIO(), zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, array in members.items():
             member = io.BytesIO()
             np.lib.format.write_array(member, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False)
             info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, so that the bytes do not depend on the time
             info.create_system = 3  # nor on the operating system
-            archive.writestr(info, member.getvalue())
+            archive.writestr(info, member.getvalue(), method)
     return buffer.getvalue()
 
 

@@ -47,7 +47,11 @@ def load_function(word: str) -> Callable[..., Any]:
     found = _named(external(word).target)
     if not callable(found):
         raise ValueError(f"{word.rpartition(':')[0]} has no function {word.rpartition(':')[2]}")
-    return found  # type: ignore[no-any-return]
+    name, module = getattr(found, "__name__", ""), sys.modules.get(getattr(found, "__module__", ""))
+    if getattr(module, name, None) != found:  # by this name it is found again, in its stored source
+        raise ValueError(f"{word} is no function with a name of its own (a lambda or a partial, for example): use def")
+    function: Callable[..., Any] = found
+    return function
 
 
 def _named(target: str) -> Any:
@@ -87,11 +91,11 @@ def source(found: Any) -> Source:
     if module.__file__ is None:
         raise ValueError(f"{found!r} has no source file")
     if module.__name__ in _FILES:  # a new content of the file is another module
-        return replace(_SOURCES[module.__name__], name=getattr(found, "__name__", ""))
+        return replace(_SOURCES[module.__name__], name=found.__name__)
     now = Source(Path(module.__file__).name, Path(module.__file__).read_bytes())
     if _SOURCES.setdefault(module.__name__, now) != now:
         raise ValueError(f"{module.__file__} has changed since it was imported: start a new process")
-    return replace(now, name=getattr(found, "__name__", ""))
+    return replace(now, name=found.__name__)
 
 
 _SOURCES: dict[str, Source] = {}

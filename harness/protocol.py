@@ -172,7 +172,7 @@ def _check_limits(instance: Protocol | Simulation | NetworkSize) -> None:
 
 
 def check_limits(name: str, value: float, limits: Limits) -> None:
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):  # an integer may be too large for a float
         raise ValueError(f"{name}={value} is not a finite number")
     if value < limits.at_least:
         raise ValueError(f"{name}={value} is below {limits.at_least:g}")

@@ -163,7 +163,7 @@ def run(
     """
     named = [methods] if isinstance(methods, str) else list(methods)
     words = ["--methods", ",".join(named)] if named else []
-    words += ["--seeds", str(seeds) if isinstance(seeds, int) else ",".join(map(str, seeds)), "--results", str(results)]
+    words += ["--seeds", _seeds(seeds), "--results", str(results)]
     for name, value in (settings or {}).items():
         words += ["--set", f"{name}={_text(value)}"]
     for name, value in {"figures": "none", **options}.items():
@@ -171,6 +171,14 @@ def run(
     with contextlib.redirect_stdout(io.StringIO() if quiet else sys.stdout), _errors_raised():
         command.main(words, "harness.run")
     return Results(results)
+
+
+def _seeds(seeds: int | Iterable[int]) -> str:
+    """As `--seeds` takes them, where a number alone counts seeds."""
+    if isinstance(seeds, int):
+        return str(seeds)
+    listed = [str(seed) for seed in seeds]
+    return f"{listed[0]}-{listed[0]}" if len(listed) == 1 else ",".join(listed)
 
 
 def _option(name: str, value: Any) -> list[str]:

@@ -123,6 +123,12 @@ def test_a_setting_of_a_control_can_be_set():
     assert few.epochs > 3 * plain.epochs
 
 
+def test_epochs_that_are_set_for_a_control_are_kept():
+    jobs, printed, _ = planned("--methods", "darts", "--seeds", "2", "--set", f"{RANDOM_SEARCH}.protocol.epochs=67")
+    assert [job.epochs for job in jobs if job.name == RANDOM_SEARCH] == [67, 67]
+    assert "as many multiply-adds" not in printed
+
+
 @pytest.mark.usefixtures("few_samples")
 @pytest.mark.parametrize(
     "words, found, said",

@@ -1,6 +1,11 @@
 """Atomic writes."""
 
-from harness.files import partial_name, write_atomically
+import io
+
+import numpy as np
+import pytest
+
+from harness.files import partial_name, write_atomically, zip_arrays
 
 
 def test_nothing_is_written_through_a_link(tmp_path):
@@ -14,3 +19,15 @@ def test_nothing_is_written_through_a_link(tmp_path):
     assert (tmp_path / "result").read_bytes() == b"new"
     assert not (tmp_path / "result").is_symlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "result"]
+
+
+def test_arrays_are_stored_under_their_names_alone_and_as_the_same_bytes():
+    arrays = {"theta": np.arange(6.0).reshape(2, 3), "cells": np.array(["a", "bc"])}
+    for compressed in (False, True):
+        content = zip_arrays(arrays, compressed)
+        assert content == zip_arrays(arrays, compressed)
+        with np.load(io.BytesIO(content), allow_pickle=False) as read:
+            assert sorted(read) == ["cells", "theta"]
+            assert all(np.array_equal(read[name], array) for name, array in arrays.items())
+    with pytest.raises(ValueError, match="Object arrays"):
+        zip_arrays({"odd": np.array([None])})

@@ -108,3 +108,8 @@ def test_what_cannot_be_run_is_an_error(tmp_path):
         harness.Results(tmp_path / "nowhere")
     with pytest.raises(AttributeError):
         _ = harness.walk
+
+
+def test_a_list_of_one_seed_names_it(tmp_path):
+    found = harness.run("darts", [3], settings=SMALL, controls="none", results=tmp_path, jobs=1, **FEW_IMAGES)
+    assert set(found.searches["seed"]) == {3}

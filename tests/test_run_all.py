@@ -19,8 +19,9 @@ from harness.commands import execution
 from harness.commands import run as command
 from harness.commands.run import parser
 from harness.commands.values import seeds
-from harness.experiment import devices
+from harness.experiment import devices, estimates
 from harness.experiment import scheduler as scheduling
+from harness.experiment.estimates import Estimate
 from harness.experiment.plan import plan
 from harness.experiment.registry import built_in
 from harness.experiment.store import MEASURED, Store
@@ -317,6 +318,8 @@ BAD = {
     "--set protocol.epochs=-1": "epochs=-1 is below 1",
     "--set protocol.momentum=0": "momentum=0 is not above 0, as nesterov=true needs it",
     "--set protocol.epochs=x": "is not of type int",
+    f"--set protocol.epochs={'9' * 401}": "is above",
+    **{f"--dataset tests/stripes.py:{name}": "use def" for name in ("nameless", "partially", "instance", "wrapped")},
     "--set protocol.learning_rate=nan": "not a finite number",
     "--methods random-search --precision bf16": "--precision bf16: none of the methods trains a supernet",
     "--methods random-search --compile on": "--compile on: none of the methods trains a supernet",
@@ -425,6 +428,18 @@ def test_dry_run_counts_the_trainings_of_the_cells_to_be_found(tmp_path, capsys,
     assert printed.count("to do") == 4
     assert run(tmp_path / "results", "--dry-run", *words, "--retrain", "none", methods="darts", seeds="2") == 0
     assert "retraining" not in capsys.readouterr().out
+
+
+def test_every_row_of_a_dry_run_has_an_estimate_of_its_own(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    words = ["--methods", "darts", "--seeds", "2", "--controls", "none", "--dry-run", "--results", str(tmp_path)]
+    measured = []
+    monkeypatch.setattr(estimates, "estimate", lambda job, _: measured.append(job) or Estimate(10.0 * job.epochs, 1.0))
+    assert run_all.main([*words, "--set", "protocol.epochs=1,15"]) == 0
+    printed = capsys.readouterr().out
+    assert [job.epochs for job in measured] == [1, 15]
+    assert printed.count(" 10 ") == printed.count(" 150 ") == 2
+    assert "320 s" in printed or "160 s" in printed
 
 
 @pytest.mark.parametrize("text, expected", [("4", [0, 1, 2, 3]), ("0,3,7", [0, 3, 7]), ("2-5", [2, 3, 4, 5])])

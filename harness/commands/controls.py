@@ -143,9 +143,13 @@ class Budgets:
         for overrides, found in plans:
             firsts = {(job.name, job.images): job for job in reversed(found) if isinstance(job, OneShotJob)}
             for (name, images), job in firsts.items():
-                if name in names and (epochs := self._epochs(job, dearest[images])):
-                    again = plan([*overrides, f"{name}.protocol.epochs={epochs}"])
-                    kept += [each for each in again if each.name == name and getattr(each, "images", "") == images]
+                if name not in names:
+                    continue
+                again = found
+                if not any(text.startswith(f"{name}.protocol.epochs=") for text in overrides):  # the user's come first
+                    epochs = self._epochs(job, dearest[images])
+                    again = plan([*overrides, f"{name}.protocol.epochs={epochs}"]) if epochs else []
+                kept += [each for each in again if each.name == name and getattr(each, "images", "") == images]
         return kept
 
     def _epochs(self, control: OneShotJob, dearest: OneShotJob) -> int | None:

@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser, jobs: int) -> argparse._Argumen
         type=values.count,
         default=0,
         metavar="N",
-        help="processes that decode image files, for each stream of a run on class folders (default: 0, none)",
+        help="processes that decode images of class folders (ImageNet), for each data stream of a run (default: none)",
     )
     how.add_argument(
         "--time-limit",
@@ -62,8 +62,8 @@ def add_results(parser: argparse._ActionsContainer) -> None:
 def add_data(parser: argparse._ActionsContainer, more: str = "") -> None:
     parser.add_argument(
         "--data",
-        type=values.folder,
-        default=Path(os.environ.get("NAS_DATA") or "data"),
+        type=values.absolute_folder,  # datasets are cached by their folder, in this process and in workers
+        default=os.environ.get("NAS_DATA") or "data",
         metavar="DIR",
         help=f"folder of the image datasets (default: $NAS_DATA, else data){more}",
     )
@@ -77,7 +77,7 @@ def machine_on(device: str, options: argparse.Namespace, table: Path | None = No
     commit, dirty, distribution = code()
     return Machine(
         results=options.results.absolute(),
-        data=options.data.absolute(),
+        data=options.data,
         table=table.absolute() if table else None,
         device=device,
         threads=options.threads,

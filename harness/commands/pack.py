@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from harness.arguments import Parser
 from harness.commands import values
+from harness.experiment.claims import waited_for
 from harness.experiment.store import Store
 
 
@@ -15,7 +16,8 @@ def main(arguments: Sequence[str], program: str) -> int:
     store = Store(parser(program).parse_args(arguments).folder)
     store.check()
     store.prepare()
-    moved = store.pack()
+    with waited_for(store.claim_path("pack")):  # one process at a time: none overwrites what another adds
+        moved = store.pack()
     sys.stdout.write("".join(f"{line}\n" for line in store.warnings))
     sys.stdout.write(f"packed: {moved} records\n")
     return 0

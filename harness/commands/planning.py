@@ -12,7 +12,7 @@ from rich.console import Console
 from harness.benchmarks import Benchmark
 from harness.commands import controls, values
 from harness.experiment import registry
-from harness.experiment.config import dataset_name
+from harness.experiment.config import RETRAINING
 from harness.experiment.store import Store
 from harness.plugins import Entry
 from harness.text import verbatim
@@ -197,16 +197,15 @@ def of_images(searches: Sequence[SearchJob], dataset: str) -> list[SearchJob]:
 
 def with_trainings(
     searches: Sequence[SearchJob], options: argparse.Namespace, store: Store
-) -> Iterator[tuple[Job, str, str]]:
-    """Every job, what its estimate is shared by, and its profile; where architectures are retrained also their
+) -> Iterator[tuple[Job, str]]:
+    """Every job and its profile; where architectures are retrained also their
     trainings, of a random one as long as a search has none."""
     import numpy as np
 
     from harness.experiment import retrainings
 
     for search in searches:
-        config = search.config
-        yield search, f"{config['method']['name']}/{dataset_name(config)}", config["profile"]
+        yield search, search.config["profile"]
     space = registry.benchmark_of(options.space).full_space
     stand_in = space.to_string(space.random(np.random.default_rng(0)))
     full = options.recipe == "full"
@@ -218,4 +217,4 @@ def with_trainings(
             cell, seeds = (f"cell of {search.name}", stand_in), [search.config["seed"]]
             planned = known or retrainings.plan(options.space, [cell], dataset, seeds, {}, options.data, full=full)
             for training in planned:
-                yield training, f"training on {dataset}", "retraining"
+                yield training, RETRAINING

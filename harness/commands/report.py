@@ -72,8 +72,7 @@ def labels(store: Store) -> dict[str, Label]:
     """The rows of a leaderboard of what is stored; trials with drawn settings are none."""
     from harness.report import runs
 
-    if not store.folder.is_dir():
-        raise ValueError(f"no results folder {store.folder}: there is no such folder")
+    store.check()
     drawn = drawn_keys([stored for _, stored in tunings(store)])
     searches = [r for r in store.records() if r["config"]["kind"] != RETRAINING and r["key"] not in drawn]
     table = runs.tabulate(searches)
@@ -99,7 +98,7 @@ def add_options(parser: argparse._ActionsContainer) -> None:
     execution.add_results(parser)
     add_space(parser)
     parser.add_argument(
-        "--table", type=Path, help="table of accuracies, made by python -m harness table (default: the installed one)"
+        "--table", type=Path, help="table of accuracies, made by python -m harness table (default: the bundled one)"
     )
     parser.add_argument(
         "--look-up",
@@ -149,8 +148,7 @@ def score_stored(options: argparse.Namespace, store: Store, records: Sequence[Re
     benchmark's own table: of searches that ended with an architecture of which no accuracy is stored, or with --look-up
     of all; returns for how many that failed."""
     benchmark = benchmark_of(options.space)
-    if not store.folder.is_dir():
-        raise ValueError(f"no results folder {store.folder}: there is no such folder")
+    store.check()
     keys = None
     if benchmark.sha256 is None and not options.table and options.look_up is None:
         keys = _without_scores(store, records, benchmark)
@@ -190,11 +188,16 @@ def score(
         return 0
     store.prepare()
     failures = write_scores(store, benchmark, evaluator, chosen_only, keys)
+    print_failures(failures, console)
+    return len(failures)
+
+
+def print_failures(failures: Sequence[str], console: Console) -> None:
+    """The first lines about architectures whose evaluation failed."""
     for line in failures[:SHOWN_FAILURES]:
         console.print(verbatim(line, "yellow"))
     if len(failures) > SHOWN_FAILURES:
         console.print(f"... and {len(failures) - SHOWN_FAILURES} more", style="yellow")
-    return len(failures)
 
 
 def complete_tables(store: Store, space: str = "", table: Path | None = None) -> list[tuple[str, Evaluator]]:
@@ -205,7 +208,7 @@ def complete_tables(store: Store, space: str = "", table: Path | None = None) ->
         paths.append((space, table))
     tables = []
     for name, path in paths:
-        with contextlib.suppress(ValueError):  # without the package of the installed table nothing is ranked
+        with contextlib.suppress(ValueError):  # without the package of the bundled table nothing is ranked
             if evaluator := BENCHMARKS[name].evaluator(path):
                 tables.append((name, evaluator))
     return tables
@@ -217,8 +220,7 @@ def report(
     """Write what is stored as tables, figures and page, and print the leaderboard. `records`: if already read."""
     from harness.report import write
 
-    if not store.folder.is_dir():
-        raise ValueError(f"no results folder {store.folder}: there is no such folder")
+    store.check()
     tables = complete_tables(store, options.space, options.table)
     written = write(store, list(built_in()), PUBLISHED, options.figures, tables, options.submissions, records)
     if options.bibtex:

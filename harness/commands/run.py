@@ -21,7 +21,7 @@ from harness.benchmarks import BENCHMARKS
 from harness.commands import compare, execution, finished, planning, report, values
 from harness.commands.console import Output
 from harness.experiment import registry, scalars
-from harness.experiment.config import Config, benchmark_name, dataset_name
+from harness.experiment.config import Config, benchmark_name, dataset_name, row_of
 from harness.experiment.store import Record, Store
 from harness.protocol import PRECISIONS, PROFILES
 from harness.text import verbatim
@@ -54,7 +54,8 @@ def main(arguments: Sequence[str], program: str) -> int:
     if options.report_only or options.compare:
         records = store.records()
         failed = report.score_stored(options, store, records, console)
-        return max(_report(options, store, console, records=records), int(failed > 0))
+        _report(options, store, console, records=records)
+        return int(failed > 0)
     return _search_and_report(options, store, console)
 
 
@@ -153,7 +154,8 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
         "--compile",
         choices=("auto", "on", "off"),
         default="auto",
-        help="compile training passes; auto: in full-size protocols, if a compiler is found (default: auto)",
+        help="compile training passes; auto: in full-size protocols, if a compiler is found, and on the DARTS space on "
+        "GPUs only (default: auto)",
     )
     how.add_argument(
         "--jobs-per-device",
@@ -216,7 +218,8 @@ def _search_and_report(options: argparse.Namespace, store: Store, console: Conso
         console.print()
         console.print(verbatim(f"retraining the architectures on {dataset}"))
         failed += _execute(trainings, machines, options, store, console)
-    return max(_report(options, store, console, searches), int(failed > 0))
+    _report(options, store, console, searches)
+    return int(failed > 0)
 
 
 def _try_query(searches: Sequence[SearchJob], options: argparse.Namespace) -> None:
@@ -251,14 +254,13 @@ def _report(
     console: Console,
     searches: Sequence[SearchJob] = (),
     records: Sequence[Record] | None = None,
-) -> int:
+) -> None:
     """Write and print the report, and last what the searches of this call have shown."""
     written = report.report(store, options, console, records)
     if searches:
         _say_what_was_learnt(written, [job.config for job in searches], console)
     if options.compare:
         compare.say(written, store, options.compare, console)
-    return 0
 
 
 def _say_what_was_learnt(written: Report, configs: Sequence[Config], console: Console) -> None:
@@ -300,17 +302,18 @@ def _dry_run(options: argparse.Namespace, store: Store, console: Console) -> int
     estimates: dict[str, Estimate] = {}
     total, largest = 0.0, 0.0
     planned = list(planning.with_trainings(jobs, options, store))
-    shown, shared = finished.shown([job for job, _, _ in planned])  # which tell the values of a grid apart
-    for (job, kind, profile), run in zip(planned, shown, strict=True):
+    shown, shared = finished.shown([job for job, _ in planned])  # which tell the values of a grid apart
+    for (job, profile), run in zip(planned, shown, strict=True):
         record = store.read(job.key)
         status = record["status"] if record else "begun" if store.progress(job.key) else "to do"
         if status == "done":
             table.add_row(verbatim(run.label), profile, status, "0", "")
             continue
-        if kind not in estimates:
-            estimates[kind] = estimate(job, machines[0])
+        row = row_of(job.config)
+        if row not in estimates:
+            estimates[row] = estimate(job, machines[0])
         left = 1 - store.progress(job.key).get("epoch", 0) / job.epochs
-        seconds, megabytes = estimates[kind].seconds * left, estimates[kind].megabytes
+        seconds, megabytes = estimates[row].seconds * left, estimates[row].megabytes
         total, largest = total + seconds, max(largest, megabytes)
         table.add_row(verbatim(run.label), profile, status, f"{seconds:.0f}", f"{megabytes:.0f}")
     console.print(table)

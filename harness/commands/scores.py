@@ -1,9 +1,8 @@
 """Training-free scores of random architectures, their rank correlation with the accuracy, and the best of N.
 
 Scores are computed once and kept in DIR/training-free, so that the command can be stopped and repeated: the same
-architectures come first, however many are asked for. Several processes may compute scores at once. On one core a
-NAS-Bench-201 cell takes from 0.2 seconds (synflow) to 4 seconds (grasp) of CIFAR-10 images, all scores together about
-9.
+architectures come first, however many are asked for. Several processes may compute scores at once. On CIFAR-10,
+one NAS-Bench-201 cell takes from 0.2 seconds (synflow) to 4 seconds (grasp) of one core, all scores together about 9.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from harness import plugins
 from harness.arguments import Parser
 from harness.commands import execution, values
 from harness.commands.console import Output
-from harness.commands.report import add_space
+from harness.commands.report import add_space, print_failures
 from harness.experiment import registry
 from harness.installation import PUBLISHED
 
@@ -53,6 +52,7 @@ def main(arguments: Sequence[str], program: str) -> int:
         options.results, scores, accuracies, load_published(PUBLISHED), scored, benchmark.excerpt, options.figures
     )
     console.print(f"{scores['seconds'].sum():,.0f} s of scoring; {written}", soft_wrap=True)
+    print_failures(failures, console)
     return int(bool(failures))
 
 
@@ -66,7 +66,7 @@ def parser(program: str = "python -m harness scores") -> argparse.ArgumentParser
     result.add_argument("--dataset", metavar="NAME", help="default: that of the profile `controlled`")
     result.add_argument("--device", default="cpu", help="default: %(default)s")
     result.add_argument("--threads", type=values.positive, default=1, metavar="N", help="default: %(default)s")
-    result.add_argument("--table", type=Path, help="table of accuracies (default: the installed one)")
+    result.add_argument("--table", type=Path, help="table of accuracies (default: the bundled one)")
     result.add_argument(
         "--figures",
         type=values.formats,

@@ -77,11 +77,15 @@ def parser(program: str = "python -m harness tune") -> argparse.ArgumentParser:
         type=values.amount,
         default=BUDGET,
         metavar="N",
-        help="multiply-adds of each tuning of each method, e.g. 2e12 (default: %(default)g, about seven bilevel "
+        help="multiply-adds of each tuning run of each method, e.g. 2e12 (default: %(default)g, about seven bilevel "
         "searches of the quick profile)",
     )
     what.add_argument(
-        "--seeds", type=values.seeds, default="4", metavar="S", help="tunings of each method, as of run (default: 4)"
+        "--seeds",
+        type=values.seeds,
+        default="4",
+        metavar="S",
+        help="tuning runs of each method; forms as of run (default: 4)",
     )
     what.add_argument(
         "--select",

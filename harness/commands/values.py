@@ -75,6 +75,10 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
+def absolute_folder(text: str) -> Path:
+    return folder(text).absolute()
+
+
 def formats(text: str) -> list[str]:
     names = [part.strip() for part in text.split(",")]
     if names == [NONE]:

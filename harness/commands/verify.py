@@ -43,7 +43,7 @@ def main(arguments: Sequence[str], program: str) -> int:
     failed = _say(console, f"{len(records)} records and their sources", verification.problems(store, records))
     benchmarks = list(BENCHMARKS.values())
     failed |= _say(console, "accuracies", verification.score_problems(store, records, benchmarks))
-    checks = {"records and sources": "complete", "accuracies": "those of the installed tables"}
+    checks = {"records and sources": "complete", "accuracies": "those of the bundled tables"}
     if unchecked := verification.unchecked_tables(store, benchmarks):
         checks["accuracies"] = f"not checked where they are from {', '.join(unchecked)}"
         console.print(verbatim(f"- {checks['accuracies']}"))
@@ -71,6 +71,7 @@ def parser(program: str = "python -m harness verify") -> argparse.ArgumentParser
     result.add_argument("--no-rerun", action="store_true", help="run no search again")
     result.add_argument("--submitter", type=values.text, metavar="NAME", help="who submits it; writes submission.json")
     result.add_argument("--trust", action="store_true", help="run external code of the folder again too")
+    result.add_argument("--table", type=Path, help="what black-box methods query (default: the bundled table)")
     execution.add_data(result)
     return result
 
@@ -97,7 +98,10 @@ def tables(folder: Path) -> list[str]:
 def _unranked(text: str) -> str:
     import pandas as pd
 
-    frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    try:
+        frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    except ValueError:  # an empty file, for example
+        return text
     return str(frame.drop(columns=frame.columns.intersection(list(RANKS))).to_csv(index=False))
 
 
@@ -120,19 +124,22 @@ class Repeated(NamedTuple):
 
 
 def _rerun(store: Store, records: Sequence[Record], options: argparse.Namespace) -> Repeated:
-    from harness.experiment.rerun import again, outdated
+    from harness.experiment.rerun import UnrepeatableError, again, outdated
 
     own = [each for each in records if options.trust or not each["provenance"].get("sources")]
     present = [each for each in own if "cells" in each and not outdated(each)]
     record = verification.quickest(present) or verification.quickest(own) or verification.quickest(records)
     if record is None:
-        return Repeated("none, there is no search of the quick profile and none by queries")
+        return Repeated("none, there is no search of the quick profile and none of a black-box method")
     if record["provenance"].get("sources") and not options.trust:
         return Repeated(f"none, {named(record)} would run external code; --trust allows it")
     if reason := outdated(record):
         return Repeated(f"none, {named(record)} cannot be repeated: {reason}")
     with TemporaryDirectory() as folder:
-        repeated = again(store, record, Path(folder), options.data.absolute())
+        try:
+            repeated = again(store, record, Path(folder), options.data, options.table)
+        except UnrepeatableError as error:
+            return Repeated(f"none, {named(record)} cannot be repeated here: {error}")
     if not repeated.differences:
         return Repeated(f"{named(record)}: the same, bit for bit")
     explained = repeated.surroundings

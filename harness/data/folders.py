@@ -271,7 +271,9 @@ def folder_shares(
     for members in torch.arange(len(labels)).split(labels.bincount().tolist()):
         shuffled = members[torch.randperm(len(members), generator=generator)]
         counts = [max(1, round(share * len(members))) for share in (weights_share, architecture_share)]
-        if sum(counts) > len(members):
+        if sum(counts) == len(members) + 1 and weights_share + architecture_share <= 1:  # both were rounded up
+            counts[1] -= 1
+        if sum(counts) > len(members) or 0 in counts:
             raise ValueError(f"{images.train.path(int(members[0])).parent} has too few images for both steps")
         parts[0].append(shuffled[: counts[0]])
         parts[1].append(shuffled[counts[0] : sum(counts)])

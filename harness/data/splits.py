@@ -93,9 +93,11 @@ def search_split(dataset: Dataset, bilevel: bool) -> Split:
 
 
 def _halves(dataset: Dataset, images: Images) -> tuple[Tensor, Tensor, str, bool]:
-    """Two halves, their name, and whether they are the benchmark's."""
+    """Two halves, their name, and whether they are the benchmark's. ValueError if there are lists that do not fit."""
     # The lists are indices in the official files, and meaningless for images in another order.
-    if dataset.lists and dataset.origin == "official" and not mismatch(dataset.lists, len(images)):
+    if dataset.lists and dataset.origin == "official":
+        if reason := mismatch(dataset.lists, len(images)):
+            raise ValueError(f"{dataset.halves.file} does not fit {dataset.name}: {reason}")
         return *dataset.lists, f"the benchmark's {dataset.halves.file}", True
     return *balanced_halves(images.labels), BALANCED_HALVES, False
 

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,12 +18,18 @@ from harness.files import write_atomically
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-KEPT = ("runs/*.json", "runs/*.npz", "packed/*.jsonl.gz", "scores/*.csv", "sources/*.py", "tunings/*.json")
+KEPT = (
+    *("runs/*.json", "runs/*.npz", "packed/*.jsonl.gz", "scores/*.csv", "sources/*.py", "tunings/*.json"),
+    "training-free/*.csv",
+)
 _MEMBER = re.compile(
-    r"(runs/[0-9a-f]{64}\.(json|npz)|sources/[0-9a-f]{64}\.py|tunings/[0-9a-f]{16}\.json|(packed/[\w.-]{1,200}\.jsonl\.gz|scores/[\w.-]{1,200}\.csv))"
+    r"(runs/[0-9a-f]{64}\.(json|npz)|sources/[0-9a-f]{64}\.py|tunings/[0-9a-f]{16}\.json"
+    r"|packed/[\w.-]{1,200}\.jsonl\.gz|(scores|training-free)/[\w.-]{1,200}\.csv)"
 )
 LARGEST = 4_000_000_000
 """Bytes of an archive's content."""
+NOT_AN_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+"""What zipfile raises of other bytes."""
 _DATE = (1980, 1, 1, 0, 0, 0)
 """Of all members: the same content gives the same bytes."""
 
@@ -63,7 +70,7 @@ def extract(archive: Path, folder: Path) -> dict[str, Any]:
     if not archive.is_file():
         raise ValueError(f"no archive {archive}: there is no such file")
     try:
-        with zipfile.ZipFile(archive) as file:
+        with zipfile.ZipFile(io.BytesIO(archive.read_bytes())) as file:
             if sum(member.file_size for member in file.infolist()) > LARGEST:
                 raise ValueError(f"more than {LARGEST // 10**9} GB")
             manifest: dict[str, Any] = json.loads(file.read(MANIFEST))
@@ -75,7 +82,7 @@ def extract(archive: Path, folder: Path) -> dict[str, Any]:
             (folder / "runs").mkdir()  # which a folder of packed records leaves empty
             for name, digest in digests.items():
                 _extract(file, name, digest, folder)
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
+    except (*NOT_AN_ARCHIVE, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{archive} is no archive of results: {error}") from error
     return manifest
 

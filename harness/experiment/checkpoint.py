@@ -20,7 +20,6 @@ from harness.files import write_atomically
 def save(
     store: Store,
     key: str,
-    epochs: int,
     sessions: list[Session],
     work: Work,
     logs: list[Arrays],
@@ -34,9 +33,7 @@ def save(
     loss = float(logs[-1]["loss"][0]) if "loss" in logs[-1] else math.nan
     progress = {
         "epoch": work.next_epoch,
-        "epochs": epochs,
         "loss": loss if math.isfinite(loss) else None,
-        "seconds": sum(float(log["seconds"][0]) for log in logs),
     }
     write_atomically(store.progress_path(key), json.dumps(progress).encode())
 

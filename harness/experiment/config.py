@@ -102,8 +102,16 @@ def is_search_of(config: Mapping[str, Any], benchmark: Mapping[str, Any]) -> boo
 
 def row_key(record: Mapping[str, Any]) -> str:
     """What runs of one row have in common: everything but the seed, and whether the code was that of its commit."""
-    config = {name: value for name, value in record["config"].items() if name not in ("seed", "architecture")}
-    return run_key({**config, "modified": record["provenance"].get("dirty")})
+    return run_key({**_without_seed(record["config"]), "modified": record["provenance"].get("dirty")})
+
+
+def row_of(config: Mapping[str, Any]) -> str:
+    """What planned runs of one row have in common: they differ only in their seed."""
+    return run_key(_without_seed(config))
+
+
+def _without_seed(config: Mapping[str, Any]) -> Config:
+    return {name: value for name, value in config.items() if name not in ("seed", "architecture")}
 
 
 def benchmark_name(config: Mapping[str, Any]) -> str:

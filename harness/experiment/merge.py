@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from harness.experiment import scalars, training_free_files
+from harness.experiment.claims import waited_for
 from harness.experiment.config import dataset_name, label, recipe_label
 from harness.experiment.store import MEASURED, SCORED, Arrays, Record, Scores, Store
 from harness.experiment.tuning import add, tunings
@@ -114,9 +115,10 @@ def _array_differences(first: Arrays, second: Arrays) -> Iterator[str]:
 
 def _add_scores(target: Store, scores: Scores) -> list[str]:
     """Write scores that are not there yet; returns a line for those that differ from what is there."""
-    known = [stored for stored in target.scores() if stored.file_name == scores.file_name]
-    has_best = scores.has_best or any(stored.has_best for stored in known)
-    target.write_scores(Scores(scores.benchmark, scores.sha256, scores.source, scores.frame, has_best))
+    with waited_for(target.claim_path(scores.sha256)):
+        known = [stored for stored in target.scores() if stored.file_name == scores.file_name]
+        has_best = scores.has_best or any(stored.has_best for stored in known)
+        target.write_scores(Scores(scores.benchmark, scores.sha256, scores.source, scores.frame, has_best))
     if not known:
         return []
     both = pd.merge(known[0].frame, scores.frame, on=SCORED, suffixes=("", "_other"))

@@ -26,11 +26,11 @@ def files(folder: Path) -> list[Path]:
 
 
 def write(path: Path, records: Sequence[dict[str, Any]]) -> None:
-    """Write records into the file of a row; `path` has no suffix. The same records give the same bytes."""
+    """Write the file of a row. The same records give the same bytes."""
     lines = [json.dumps(record, sort_keys=True, allow_nan=False, separators=(",", ":")) for record in records]
     path.parent.mkdir(exist_ok=True)
     content = gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0)
-    write_atomically(path.with_name(f"{path.name}{SUFFIX}"), content)
+    write_atomically(path, content)
     sync_folder(path.parent)
 
 

@@ -17,9 +17,14 @@ from harness.experiment.sessions import differing
 from harness.experiment.store import Record, Store
 from harness.plugins import Entry
 from harness.protocol import Budget
+from harness.unpickling import one_line
 
 SAME = ("threads", "device", "cpu_capability")
 """Of the provenance: where these and the version of torch are the same, so are the results, bit for bit."""
+
+
+class UnrepeatableError(Exception):
+    """A run cannot even begin here: its images or its table are not at hand, for example."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +74,27 @@ def _default(benchmark: str, method: str, profile: str, dataset: str) -> Budget:
     return plan.defaults_of(BENCHMARKS[benchmark], method, entry, plugins.load(entry), profile, dataset).budget
 
 
-def again(store: Store, record: Record, folder: Path, data: Path) -> Again:
+def again(store: Store, record: Record, folder: Path, data: Path, table: Path | None) -> Again:
     """Run a finished search of the results folder `store` again.
 
     Args:
         folder: an empty one, for the sources and the result.
         data: of image datasets.
+        table: what black-box methods query; None: the benchmark's own.
 
     Raises:
         ValueError: if a source is missing.
+        UnrepeatableError: says why the search cannot begin.
     """
     job = _job(store, record, folder / "sources")
     target = Store(folder / "results")
     target.prepare()
     threads = record["provenance"].get("threads") or 1
-    machine = Machine(target.folder, data, None, "cpu", threads, None, None)
+    machine = Machine(target.folder, data, table, "cpu", threads, None, None)
+    try:
+        job.begin(machine)
+    except (ValueError, OSError) as error:
+        raise UnrepeatableError(one_line(error)) from error
     runner.execute(job, machine)
     repeated = target.read(job.key)
     assert repeated is not None

@@ -191,7 +191,7 @@ def _done(job: Job, begun: _Begun, store: Store) -> tuple[dict[str, Any], Arrays
     add = _scalars(job, machine, logs, store.warnings)
     for log in _measured(work.epochs()):
         logs.append(log)
-        checkpoints.save(store, job.key, job.epochs, sessions, work, logs)
+        checkpoints.save(store, job.key, sessions, work, logs)
         add(len(logs), job.scalars(log))
     sessions = [session for session in sessions if session["epoch"] <= len(logs)]  # this one may have had none to do
     machine = replace(machine, dirty=modified(session["dirty"] for session in (*sessions, here)))

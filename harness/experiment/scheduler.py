@@ -97,7 +97,7 @@ class Scheduler:
         """Execute runs; one whose process was killed before runs alone, so that a further kill is its own."""
         rounds = [_tasks([run for run in free if not self.kills[run.key]])]
         rounds += [[[run]] for run in free if self.kills[run.key]]
-        for tasks in rounds:
+        for tasks in filter(None, rounds):
             try:
                 yield from self._execute(tasks)
             except self._worker_lost as error:

@@ -19,6 +19,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import tempfile
 import textwrap
 import zipfile
@@ -29,13 +30,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from harness.benchmarks.base import SCORE_COLUMNS
 from harness.experiment import packed, schema
 from harness.experiment.config import row_key, run_key
-from harness.files import UNFINISHED, EarlierFormatError, is_abandoned, read_array, sync_folder, write_atomically
+from harness.files import (
+    UNFINISHED,
+    EarlierFormatError,
+    is_abandoned,
+    read_array,
+    sync_folder,
+    write_atomically,
+    zip_arrays,
+)
 from harness.plugins import Source
 
 if TYPE_CHECKING:
@@ -120,14 +128,14 @@ class Store:
 
         ValueError or TypeError if `read` would not accept the record, or the arrays are none; then nothing is written.
         """
-        key, buffer = record["key"], io.BytesIO()
+        key, zipped = record["key"], b""
         if arrays is not None:
-            np.savez_compressed(buffer, allow_pickle=False, **arrays)
-            record = {**record, "arrays_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
+            zipped = zip_arrays(arrays, compressed=True)
+            record = {**record, "arrays_sha256": hashlib.sha256(zipped).hexdigest()}
         text = json.dumps(_with_digest(record), indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
         self._parsed(key, text)
         if arrays is not None:
-            write_atomically(self._arrays_path(key), buffer.getvalue())
+            write_atomically(self._arrays_path(key), zipped)
         write_atomically(self._record_path(key), text)
         sync_folder(self.folder / "runs")  # the checkpoint is deleted next: a power failure must not lose both
 
@@ -206,7 +214,11 @@ class Store:
             if not new:
                 continue
             in_order = sorted(records, key=lambda record: (record["config"]["seed"], record["key"]))
-            packed.write(self.folder / packed.FOLDER / name, [_with_digest(record) for record in in_order])
+            path = self.folder / packed.FOLDER / f"{name}{packed.SUFFIX}"
+            if path.exists() and not packed.read(path).keys() <= {record["key"] for record in records}:
+                (self.folder / "damaged").mkdir(exist_ok=True)
+                shutil.copy2(path, self.folder / "damaged" / path.name)  # it has lines that cannot be read
+            packed.write(path, [_with_digest(record) for record in in_order])
             for key in new:
                 self._record_path(key).unlink(missing_ok=True)
             moved += len(new)
@@ -302,12 +314,12 @@ class Store:
         return self.folder / "checkpoints" / f"{key}.json"
 
     def progress(self, key: str) -> dict[str, Any]:
-        """Epoch, epochs, loss and seconds of an active run; empty if it has not begun. For display only."""
+        """Epoch and loss of an active run; empty if it has not begun. For display only."""
         try:
             progress = json.loads(self.progress_path(key).read_bytes())
         except (OSError, ValueError, RecursionError):
             return {}
-        complete = isinstance(progress, dict) and progress.keys() >= {"epoch", "epochs", "loss", "seconds"}
+        complete = isinstance(progress, dict) and progress.keys() >= {"epoch", "loss"}
         return progress if complete and isinstance(progress["epoch"], int) else {}
 
     def checkpoints(self) -> set[str]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 EVERY = 30.0
 """Seconds after which new scores are written."""
+EXHAUSTED = 10_000
+"""Draws without a new architecture, after which a space has no more of them."""
 
 
 def compute(
@@ -63,13 +65,14 @@ def compute(
 
 def sample(space: SearchSpace, count: int) -> list[Arch]:
     """The first `count` different architectures of one fixed random sequence. ValueError if there are not so many."""
-    rng, found = np.random.default_rng(0), dict[Arch, None]()
+    rng, found, repeats = np.random.default_rng(0), dict[Arch, None](), 0
     for arch in _drawn(space, rng):
+        repeats = repeats + 1 if arch in found else 0
         found[arch] = None
-        if len(found) == count:
+        if len(found) == count or repeats == EXHAUSTED:
             break
     if len(found) < count:
-        raise ValueError(f"the space has {len(found)} architectures, {count} were asked for")
+        raise ValueError(f"{len(found)} different architectures were found, {count} were asked for")
     return list(found)
 
 

@@ -138,7 +138,7 @@ def saving(tmp_path, rounds, threads):
         display = Display(console, store, [Shown(run.key, run.name, 0, run.epochs)])
         return medians(
             {
-                "checkpoint": lambda: checkpoints.save(store, run.key, run.epochs, sessions, work, logs),
+                "checkpoint": lambda: checkpoints.save(store, run.key, sessions, work, logs),
                 "display": display._refresh,
             },
             rounds(15),

@@ -147,17 +147,14 @@ def test_cifar10_is_halved_by_its_list(tmp_path, test_data):
         (range(201), range(200, 400), "it splits 401 images, not 400"),
     ],
 )
-def test_a_list_that_does_not_fit_is_not_followed(cifar100, first, second, reason):
+def test_a_list_that_does_not_fit_is_refused(cifar100, first, second, reason):
     folder, path = cifar100
-    without = search_split(load("cifar100", folder), True)
     write_lists(path, first, second)
     load.cache_clear()
     dataset = official(load("cifar100", folder))
-    assert mismatch(dataset.lists, len(dataset.test)) == reason
-    split = search_split(dataset, True)
-    assert (split.name, split.sha256) == (without.name, without.sha256)  # the same images, so the same run
-    assert without.may_have_seen_test
-    assert without.substitute
+    with pytest.raises(ValueError, match=rf"does not fit cifar100: {reason}"):
+        search_split(dataset, True)
+    assert search_split(dataset, False).name == "all training images for both steps"
 
 
 def test_the_official_lists_divide_the_official_archives(test_data):

@@ -119,3 +119,19 @@ def test_packed_records_are_merged_and_exported(store, tmp_path):
     assert main(["import", str(archive), "--results", str(imported)]) == 0
     assert {found["key"] for found in Store(merged).records()} == keys
     assert {found["key"] for found in Store(imported).records()} == keys
+
+
+def test_a_file_with_a_corrupt_line_is_kept_when_records_are_added(store):
+    store.pack()
+    bohb = min((store.folder / "packed").iterdir())
+    harmed = gzip.compress(gzip.decompress(bohb.read_bytes()).replace(b"cell 1", b"cell 7"))
+    bohb.write_bytes(harmed)
+    again = Store(store.folder)
+    again.write(record("bohb", 3))
+    assert again.pack() == 1
+    assert (store.folder / "damaged" / bohb.name).read_bytes() == harmed
+    assert sorted(found["config"]["seed"] for found in Store(store.folder).records() if "bohb" in str(found)) == [
+        0,
+        2,
+        3,
+    ]

@@ -97,7 +97,7 @@ def test_a_run_that_cannot_begin_keeps_its_checkpoint(tmp_path):
     store.prepare()
     work = run.begin(machine)
     logs = [next(work.epochs())]
-    checkpoint.save(store, run.key, run.epochs, [runner._session(run, machine, 1)], work, logs)
+    checkpoint.save(store, run.key, [runner._session(run, machine, 1)], work, logs)
     file.write_text(images.replace("SEED = 1", "SEED = 2"))  # the images are others for a while
     load.cache_clear()  # as in a worker process
     assert "the images of cifar10 are not those that the run was planned with" in execute(run, machine)["failure"]
@@ -122,7 +122,7 @@ def resumed(results, before, after, **session):
     store.prepare()
     work = run.begin(before)
     logs = [next(work.epochs())]
-    checkpoint.save(store, run.key, run.epochs, [{**runner._session(run, before, 1), **session}], work, logs)
+    checkpoint.save(store, run.key, [{**runner._session(run, before, 1), **session}], work, logs)
     record = execute(run, after)
     assert store.read(run.key)["status"] == "done"
     return record

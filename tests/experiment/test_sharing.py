@@ -14,6 +14,7 @@ from harness import plugins
 from harness.benchmarks import BENCHMARKS
 from harness.cli import main
 from harness.commands import report
+from harness.experiment import archive as archives
 from harness.experiment import rerun, submission, training_free_files
 from harness.experiment.registry import built_in
 from harness.experiment.store import Store
@@ -162,12 +163,12 @@ def test_a_folder_with_other_content_is_no_results_folder(tmp_path, capsys, monk
 
 
 def test_an_archive_brings_everything_and_has_the_same_bytes_again(searched, tmp_path, capsys):
-    archives = [tmp_path / "one.zip", tmp_path / "two.zip"]
-    for archive in archives:
+    files = [tmp_path / "one.zip", tmp_path / "two.zip"]
+    for archive in files:
         assert main(["export", str(searched), str(archive)]) == 0
-    assert archives[0].read_bytes() == archives[1].read_bytes()
+    assert files[0].read_bytes() == files[1].read_bytes()
     assert "2 runs of SignGradient, darts" in capsys.readouterr().out
-    assert main(["import", str(archives[0]), "--results", str(tmp_path / "c")]) == 0
+    assert main(["import", str(files[0]), "--results", str(tmp_path / "c")]) == 0
     stored = {name: content for name, content in snapshot(searched).items() if name.startswith(("runs", "sources"))}
     assert len(stored) == 5
     assert stored.items() <= snapshot(tmp_path / "c").items()
@@ -239,7 +240,7 @@ def test_a_submission_is_shown_as_such(searched, tmp_path, capsys):
     assert main(shown) == 0
     text = page.read_text()
     assert '<h3>ada-signs <span class="proxy">submitted by Ada &lt;Lovelace&gt;</span></h3>' in text
-    assert "records and sources: complete; accuracies: those of the installed tables; rerun: " in text
+    assert "records and sources: complete; accuracies: those of the bundled tables; rerun: " in text
     assert "SignGradient@" in text.partition('id="submissions"')[2].partition("</section>")[0]
     assert "SignGradient" not in board.read_text() + text.partition('id="submissions"')[0]
     (submitted / "scores" / "more.csv").write_text("")
@@ -360,3 +361,42 @@ def test_external_code_is_not_run_again_unless_it_is_trusted(searched, tmp_path,
             path.unlink()
     assert main(["verify", str(results)]) == 1  # the tables have a row more
     assert "would run external code; --trust allows it" in capsys.readouterr().out
+
+
+def test_queries_of_a_table_that_is_not_at_hand_cannot_be_repeated(tmp_path, full_table, capsys):
+    words = ["--methods", "random-search", "--seeds", "1", "--controls", "none", "--figures", "none"]
+    words += ["--set", "protocol.budget_seconds=500", "--results", str(tmp_path), "--table", full_table]
+    assert run_all.main(words) == 0
+    (tmp_path / "tables" / "runs.csv").write_text("")
+    assert main(["verify", str(tmp_path)]) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "tables/runs.csv is missing or does not follow from the records" in printed
+    assert "cannot be repeated here: the table is not the one that the run was planned with" in printed
+    (tmp_path / "tables" / "runs.csv").unlink()
+    assert main(["verify", str(tmp_path), "--table", full_table]) == 1
+    assert "the same, bit for bit" in " ".join(capsys.readouterr().out.split())
+
+
+def test_training_free_scores_are_exported(searched, tmp_path):
+    results, new = shutil.copytree(searched, tmp_path / "copy"), tmp_path / "new"
+    training_free_files.add(Store(results), "space-images.csv", {Scored("snip", 1, 2, 3, "cell"): Computed(0.5, 1.0)})
+    assert main(["export", str(results), str(tmp_path / "results.zip")]) == 0
+    assert main(["import", str(tmp_path / "results.zip"), "--results", str(new)]) == 0
+    path = Path("training-free/space-images.csv")
+    assert (new / path).read_bytes() == (results / path).read_bytes()
+
+
+def test_no_changed_byte_of_an_archive_is_a_traceback(tmp_path):
+    folder(tmp_path / "results").run("darts", 0)
+    archives.write(tmp_path / "results", tmp_path / "good.zip")
+    content = (tmp_path / "good.zip").read_bytes()
+    refused = 0
+    for index in range(0, len(content), 3):
+        harmed, target = tmp_path / "harmed.zip", tmp_path / f"{index}"
+        harmed.write_bytes(content[:index] + bytes([content[index] ^ 0xFF]) + content[index + 1 :])
+        target.mkdir()
+        try:
+            archives.extract(harmed, target)
+        except ValueError:
+            refused += 1
+    assert refused > len(content) / 6

@@ -76,7 +76,7 @@ def test_a_search_writes_its_epochs_if_asked_also_from_a_checkpoint_on(tmp_path)
     machine = Machine(tmp_path, Path("nowhere"), None, "cpu", 1, None, None)
     work = run.begin(machine)
     sessions = [{"epoch": 1, "threads": 1, "dirty": None}]
-    checkpoint.save(store, run.key, run.epochs, sessions, work, [next(work.epochs())])  # before it was asked
+    checkpoint.save(store, run.key, sessions, work, [next(work.epochs())])  # before it was asked
     execute(run, replace(machine, tensorboard=True))
     (folder,) = (tmp_path / "tensorboard").iterdir()
     assert folder.name == f"darts-on-digits-seed-0-batch_size=512-channels=2-epochs=2-{run.key[:12]}"

@@ -89,10 +89,22 @@ def test_a_larger_sample_begins_with_the_smaller_one_and_reaches_every_cell():
     space = NASBench201()
     assert sample(space, 20)[:5] == sample(space, 5)
     assert set(sample(space, 5**6)) == set(product(space.operations, repeat=6))
-    with pytest.raises(ValueError, match="15625 architectures, 15626 were asked for"):
+    with pytest.raises(ValueError, match="15625 different architectures were found, 15626 were asked for"):
         sample(space, 5**6 + 1)
     darts = BENCHMARKS["darts"].full_space
     assert len(set(sample(darts, 30))) == 30
+
+
+def test_a_space_whose_architectures_are_not_counted_is_exhausted_after_many_draws():
+    class Few(NASBench201):
+        categories = ()
+
+        def random(self, rng):
+            return super().random(np.random.default_rng(int(rng.integers(3))))
+
+    assert len(set(sample(Few(), 3))) == 3
+    with pytest.raises(ValueError, match="3 different architectures were found, 4 were asked for"):
+        sample(Few(), 4)
 
 
 def small_network(arch, _, classes, affine):
