@@ -56,7 +56,7 @@ class Column:
     """Whether the column is right-aligned and sorted numerically."""
     of_method: bool = False
     """Whether all numbers of a method share the value, so that a table with a row per method has the column once."""
-    order: Callable[[Any], float] | None = None
+    order: Callable[[Any], float | None] | None = None
     """Sort key of a row on the page; by default the formatted text."""
     where: Where = ALL
     """Output formats that include the column."""
@@ -164,6 +164,7 @@ LEADERBOARD = [
     Column(
         "p_holm", "the same, corrected by Holm's method over all judged numbers of the leaderboard",
         text=lambda row: wording.p_plain(row.p_holm), title="p (Holm)", number=True,
+        order=lambda row: None if pd.isna(row.p_holm) else float(row.p_holm),  # its text may be "< 0.001"
     ),
     _TABLE,
 ]  # fmt: skip
@@ -178,8 +179,8 @@ RUNS = [
     _SPLIT,
     _file("cell", "architecture"),
     _file("value", "accuracy of the cell", "%"),
-    _file("best", "accuracy of the best cell of the table", "%"),
-    _file("regret", "best minus value", "points"),
+    _file("best", "accuracy of the best cell of the table, or the constant of the benchmark's authors", "%"),
+    _file("regret", "best minus value; empty if the best cell is not known", "points"),
     _file("hit", "whether the regret is zero"),
     _file("rank", "of the cell in its space by this accuracy, 1 is best; empty unless the complete table is at hand"),
     _file("rank_of", "cells that are ranked"),
@@ -196,7 +197,7 @@ REGRET = [
     _SPLIT,
     _N,
     _file("regret", "mean regret over the searches", "points"),
-    _file("hit_rate", "share of the searches that found the best cell"),
+    _file("hit_rate", "share of the searches whose regret is zero"),
     _file("cells", "different cells"),
     _file("classes", "different isomorphism classes"),
 ]

@@ -222,6 +222,7 @@ def _gathered(
     with_best = [table.benchmark for table in scores if table.has_best]
     trained_once = retrained.finals(searches, retrainings)
     trained = retrained.finals(runs.tabulate(with_trials), retrainings) if drawn else trained_once
+    labels = dict(zip(searches["method"], searches["label"], strict=True))
     search_costs = costs.build(store, searches, records, published_values, methods)
     tuned = tuning.gather(store, with_trials, looked_up, trained, order)
     return Report(
@@ -232,7 +233,7 @@ def _gathered(
         controls=blind,
         budgets=controls.budgets(search_costs, searches, records),
         finals=finals,
-        headlines=headline.build(rows, published_values, retrainings),
+        headlines=headline.build(rows, labels, published_values, retrainings),
         retrained=retrained.table(retrained_finals, published_values, methods),
         retrained_finals=retrained_finals,
         retrainings=retrainings,
@@ -242,7 +243,7 @@ def _gathered(
         regrets=regret.of_runs(finals[finals["space"].isin(with_best) | _has_optimum(finals)], looked_up),
         accuracies=looked_up,
         methods=tuple(methods),
-        labels=dict(zip(searches["method"], searches["label"], strict=True)),
+        labels=labels,
         subsets=frozenset(searches.loc[searches["subset"].astype(bool), "method"]),
         algorithms=algorithms.of_runs(searches, records, store),
         tables={table: sources[table] for table in sorted(set(rows["table"]) & sources.keys())},

@@ -49,6 +49,16 @@ class Curves:
         return bool(np.isfinite(self.passes).all())
 
 
+def last_validation(store: Store, key: str) -> float:
+    """Validation accuracy (%) of a run's supernet after the last epoch; NaN if its arrays do not have it."""
+    try:
+        found = store.arrays(key, ["valid_accuracy"])
+    except ValueError:  # no arrays; the figures say so
+        return np.nan
+    values = found.get("valid_accuracy", np.array([]))
+    return float(values[-1]) if values.ndim == 1 and values.dtype.kind == "f" and len(values) else np.nan
+
+
 def columns(accuracies: pd.DataFrame) -> list[tuple[str, str]]:
     """The (dataset, split) pairs that curves show, one split per dataset."""
     splits = main_splits(accuracies)

@@ -18,7 +18,7 @@ PROXIES = {proxy: name for known in BENCHMARKS.values() for proxy, name in known
 """Datasets that stand in for another one, whose published values are shown next to theirs, named as such."""
 
 SELECTIONS = {
-    "last": "cell of the last epoch",
+    "last": "final cell",
     "best-valid": "cell of the epoch with the best supernet validation accuracy",
 }
 

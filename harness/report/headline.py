@@ -12,12 +12,13 @@ import pandas as pd
 from harness.benchmarks import BENCHMARKS
 from harness.benchmarks.base import Headline
 from harness.experiment import config
+from harness.experiment.config import Label
 from harness.experiment.store import Record
 from harness.report.columns import HEADLINE, held
 from harness.report.leaderboard import margin_of
 from harness.report.published import Published, PublishedValue
 from harness.report.render.wording import NOTHING
-from harness.report.verdict import AGREES, DIFFERS, judge
+from harness.report.verdict import AGREES, DIFFERS, NOT_COMPARABLE, judge
 
 COLUMNS = held(HEADLINE)
 
@@ -28,14 +29,17 @@ class Ours(NamedTuple):
     verdict: str
 
 
-def build(leaderboard: pd.DataFrame, published: Published, trainings: Mapping[str, Record]) -> pd.DataFrame:
+def build(
+    leaderboard: pd.DataFrame, labels: Mapping[str, Label], published: Published, trainings: Mapping[str, Record]
+) -> pd.DataFrame:
     """One row per headline number, columns `COLUMNS`.
 
-    `ours` is the leaderboard's mean under the paper's protocol, searched on the dataset itself, last epoch, same split;
-    for a published cell, the mean over its retrainings by the papers' recipe. Missing if there are no such runs.
+    `ours` is the leaderboard's mean under the paper's protocol, searched on the dataset itself, final cell, same split:
+    of the row with the method's defaults, else of the first that may be compared with the published number; for a
+    published cell, the mean over its retrainings by the papers' recipe. Missing if there are no such runs.
     """
     rows = [
-        _row(space, headline, leaderboard, published, trainings)
+        _row(space, headline, leaderboard, labels, published, trainings)
         for space, benchmark in BENCHMARKS.items()
         for headline in benchmark.headlines
     ]
@@ -43,7 +47,12 @@ def build(leaderboard: pd.DataFrame, published: Published, trainings: Mapping[st
 
 
 def _row(
-    space: str, headline: Headline, leaderboard: pd.DataFrame, published: Published, trainings: Mapping[str, Record]
+    space: str,
+    headline: Headline,
+    leaderboard: pd.DataFrame,
+    labels: Mapping[str, Label],
+    published: Published,
+    trainings: Mapping[str, Record],
 ) -> list[Any]:
     value = published.choose(
         headline.method, space, headline.dataset, headline.metric, headline.split, searched_on=headline.dataset
@@ -51,7 +60,7 @@ def _row(
     ours = (
         _trained(space, headline, value, trainings)
         if headline.architecture
-        else _searched(space, headline, leaderboard)
+        else _searched(space, headline, leaderboard, labels)
     )
     return [
         headline.task,
@@ -69,9 +78,8 @@ def _row(
     ]
 
 
-def _searched(space: str, headline: Headline, leaderboard: pd.DataFrame) -> Ours | None:
+def _searched(space: str, headline: Headline, leaderboard: pd.DataFrame, labels: Mapping[str, Label]) -> Ours | None:
     wanted = {
-        "method": headline.method,
         "space": space,
         "profile": "paper",
         "searched_on": headline.dataset,
@@ -81,14 +89,20 @@ def _searched(space: str, headline: Headline, leaderboard: pd.DataFrame) -> Ours
         "split": headline.split,
     }
     rows = leaderboard[(leaderboard[list(wanted)] == list(wanted.values())).all(axis=1)]
-    return Ours(rows.iloc[0]["mean"], rows.iloc[0]["n"], rows.iloc[0]["verdict"]) if len(rows) else None
+    named = rows[rows["method"].map(lambda method: labels[method].name == headline.method).astype(bool)]
+    plain, comparable = named["method"] == headline.method, named["verdict"] != NOT_COMPARABLE
+    for found in (named[plain], named[comparable]):
+        if len(found):
+            return Ours(found.iloc[0]["mean"], found.iloc[0]["n"], found.iloc[0]["verdict"])
+    return None
 
 
 def _as_published(record: Record, dataset: str) -> bool:
     """Whether a retraining used the papers' recipe, without overrides, on all of the official images."""
     trained, overrides = record["config"], record["config"]["overrides"]
     official = trained["dataset"]["origin"] in config.COMPARABLE_ORIGINS and record["provenance"].get("dirty") is False
-    return official and config.dataset_name(trained) == dataset and not any(overrides.values())
+    published = not (overrides["settings"] or overrides["protocol"])  # numerics do not count
+    return official and config.dataset_name(trained) == dataset and published
 
 
 def _trained(

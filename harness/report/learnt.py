@@ -8,7 +8,7 @@ from itertools import combinations, product
 import pandas as pd
 
 from harness.report import statistics
-from harness.report.comparison import pair, scores_of, tested
+from harness.report.comparison import direction, pair, scores_of, tested
 from harness.report.content import Report
 from harness.report.groups import Group
 from harness.report.render.wording import p_value
@@ -46,16 +46,21 @@ def _of(report: Report, key: tuple[Group, str, str], scores: pd.DataFrame) -> li
     p_values = _corrected(scores, combinations(means.index, 2))
     shown = {other: p <= ALPHA for (first, other), p in p_values.items() if first == best}
     if not shown:
-        lines.append("One search of each allows no test: raise --seeds.")
+        lines.append("A method with one search cannot be tested: raise --seeds.")
         return [*lines, *_against_controls(report, group, scores, short), *_proxy(group)]
-    beaten = [short[other] for other in means.index[1:] if shown.get(other)]
-    open_ = [short[other] for other in means.index[1:] if not shown.get(other)]
-    if beaten:
-        corrected = f", Holm over all {len(p_values)} pairs of methods" if len(p_values) > 1 else ""
-        lines.append(f"It is significantly better than {_list(beaten)} (level {ALPHA}{corrected}).")
+    behind = [other for other in means.index[1:] if shown.get(other) and _tends(scores, best, other) > 0]
+    ahead = [other for other in means.index[1:] if shown.get(other) and other not in behind]
+    open_ = [other for other in means.index[1:] if not shown.get(other)]
+    level = f"level {ALPHA}" + (f", Holm over all {len(p_values)} pairs of methods" if len(p_values) > 1 else "")
+    if behind:
+        lines.append(f"It is significantly better than {_list([short[each] for each in behind])} ({level}).")
+    if ahead:
+        what = "is better than it in most searches, though not in the mean"
+        lines.append(f"Significantly, {_list([short[each] for each in ahead])} {what} ({level}).")
     if open_:
         fewest = int(scores[[best, *shown]].count().min())
-        lines.append(f"The difference to {_list(open_)} could be chance{_too_few(fewest, len(p_values), beaten)}.")
+        too_few = "" if behind or ahead else _too_few(fewest, len(p_values))
+        lines.append(f"The difference to {_list([short[each] for each in open_])} could be chance{too_few}.")
     return [*lines, *_against_controls(report, group, scores, short), *_proxy(group)]
 
 
@@ -78,6 +83,8 @@ def _against_controls(report: Report, group: Group, scores: pd.DataFrame, short:
         what = f"{abs(difference):.2f} points {'above' if difference >= 0 else 'below'} {short[control]}"
         what += " at equal multiply-adds" if control == equal else ""
         known = p_values.get((best, control))
+        if known is not None and known <= ALPHA and difference * _tends(scores, best, control) < 0:
+            what += f", though {'worse' if difference >= 0 else 'better'} in most searches"
         parts.append(what if known is None else f"{what} (p {p_value(known)})")
     yield f"Against the controls: {short[best]} is {' and '.join(parts)}."
 
@@ -90,10 +97,14 @@ def _corrected(scores: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> dict[t
     return dict(zip(found, statistics.holm(list(found.values())), strict=True))
 
 
-def _too_few(fewest: int, pairs: int, beaten: Sequence[str]) -> str:
+def _tends(scores: pd.DataFrame, first: str, second: str) -> float:
+    return direction(*pair(scores, first, second, paired=False), paired=False)
+
+
+def _too_few(fewest: int, pairs: int) -> str:
     """Why no difference could have been shown, if that is so."""
     needed = statistics.minimum_seeds(pairs)
-    return "" if beaten or fewest >= needed else f": {needed} searches of each method are needed to show any"
+    return "" if fewest >= needed else f": {needed} searches of each method are needed to show any"
 
 
 def _proxy(group: Group) -> list[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from harness.experiment.config import Label
 from harness.experiment.store import Record, Store
+from harness.report.curves import last_validation
 from harness.report.groups import GROUP, Group
 
 EXTERNAL = "external:"
@@ -91,5 +92,5 @@ def _of_group(
 
 
 def _supernets(store: Store, keys: pd.Series) -> list[float]:
-    last = [float(store.arrays(key)["valid_accuracy"][-1]) for key in keys]
+    last = [last_validation(store, key) for key in keys]
     return [accuracy for accuracy in last if not math.isnan(accuracy)]

@@ -10,7 +10,7 @@ import pandas as pd
 import scipy  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from harness.report.statistics import ALPHA, holm, minimum_seeds, paired_test
+from harness.report.statistics import ALPHA, holm, paired_test
 
 FEWEST_BLOCKS = 11
 """Friedman's p is a chi-square approximation for more than 10 blocks (Demšar, JMLR 2006, section 3.2.2)."""
@@ -31,18 +31,10 @@ class Ranking:
     blocks: int
 
     @property
-    def cautions(self) -> tuple[str, ...]:
-        """One line for each reason to distrust the ranking."""
-        pairs = len(self.ranks) * (len(self.ranks) - 1) // 2
-        needed = minimum_seeds(pairs, paired=True)
-        lines = []
-        if self.blocks < FEWEST_BLOCKS:
-            lines.append(f"only {self.blocks} seeds: Friedman's p is reliable for more than {FEWEST_BLOCKS - 1}")
-        if self.blocks < needed:
-            lines.append(
-                f"no pair of {len(self.ranks)} methods can differ significantly with fewer than {needed} seeds"
-            )
-        return tuple(lines)
+    def caution(self) -> str:
+        """A reason to distrust the ranking; empty if there is none."""
+        few = f"only {self.blocks} seeds: Friedman's p is reliable for more than {FEWEST_BLOCKS - 1}"
+        return few if self.blocks < FEWEST_BLOCKS else ""
 
 
 def rank(scores: pd.DataFrame) -> Ranking:

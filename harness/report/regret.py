@@ -38,6 +38,14 @@ def of_runs(finals: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
     return rows.reindex(columns=RUN_COLUMNS)
 
 
+def of_every_run(finals: pd.DataFrame, regrets: pd.DataFrame) -> pd.DataFrame:
+    """All rows of `accuracies.final`, with the regrets of `of_runs`, missing where the best architecture is not known.
+    Columns `RUN_COLUMNS`."""
+    number = ["method", *GROUP, "seed", "selection", "dataset", "split", "table"]
+    added = [name for name in RUN_COLUMNS if name not in finals.columns]
+    return finals.merge(regrets[[*number, *added]], on=number, how="left").reindex(columns=RUN_COLUMNS)
+
+
 def optimum(space: str, dataset: str, split: str) -> float | None:
     """The accuracy (%) from which regret counts on a benchmark, whatever the best cell of its table is; None: that."""
     return BENCHMARKS[space].optima.get((dataset, split)) if space in BENCHMARKS else None

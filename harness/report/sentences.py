@@ -17,6 +17,7 @@ SELECTION = "last"
 MOST_SEEDS = 1_000
 """Larger numbers of seeds are no plan for an experiment, and not printed."""
 
+NO_TEST = "one search gives neither an interval nor a test"
 LEGEND = (
     "How to read this: differences are in points of accuracy (%; of retrained cells 100 minus the test error), first"
     " method minus second. p is two-sided and does not test the printed difference of the means: the Mann-Whitney U"
@@ -55,7 +56,8 @@ class Comparison:
     iqm: float
     """Median and interquartile mean: of the paired differences, or their differences between the methods."""
     interval: Interval | None
-    """95 % interval of `mean`; None if a method has one search."""
+    """95 % interval of `mean`; None if a method has one search, or if nothing is known of the spread
+    (`statistics.mean_interval`)."""
     better: int | None
     equal: int | None
     """If paired, numbers of seeds where the first is better, and where both are equal."""
@@ -78,7 +80,7 @@ class Comparison:
     @property
     def outcome(self) -> str:
         """Of the first method: better or worse (significantly), equivalent, undecided, or untested."""
-        if self.interval is None:
+        if min(self.n) < 2:
             return "untested"
         if self.significant:
             return "better" if self._direction > 0 else "worse"
@@ -99,12 +101,12 @@ class Comparison:
     def summary(self) -> str:
         """One line: who is better where, by how much, and how certain that is."""
         where, outcome = f"{self.dataset} ({self.split})", self.outcome
-        if self.interval is None:
+        if outcome == "untested":
             text = f"{where}: {self.first} {self.mean:+.2f} points to {self.second}; one search allows no test"
             return printable(text)
-        low, high = self.interval
         p = f"p {p_value(self.corrected)}" + (f" (Holm over {self.comparisons})" if self.comparisons > 1 else "")
-        certainty = f"{self.mean:+.2f} points, 95 % interval {low:+.2f} to {high:+.2f}, {p}"
+        within = f"95 % interval {self.interval.low:+.2f} to {self.interval.high:+.2f}, " if self.interval else ""
+        certainty = f"{self.mean:+.2f} points, {within}{p}"
         if outcome in ("better", "worse"):
             winner, loser = (self.first, self.second) if outcome == "better" else (self.second, self.first)
             what = f"{winner} is better than {loser}"
@@ -122,8 +124,8 @@ class Comparison:
     def lines(self) -> list[str]:
         """Plain text: the first line states the result, the others interpret it."""
         remarks: list[str] = []
-        if self.interval:  # a single search says nothing about further ones
-            remarks = [self._significance(), self._relevance(self.interval), self._power(), self._size()]
+        if min(self.n) > 1:  # a single search says nothing about further ones
+            remarks = [self._significance(), self._relevance(), self._power(), self._size()]
         lines = [self._difference(), *remarks, self._middle(), self._left_out()]
         return [printable(line) for line in lines if line]
 
@@ -135,7 +137,8 @@ class Comparison:
         better = f"better in {self.better} of {n} {_seeds(n)}" if self.paired else ""
         better += f", equal in {self.equal}" if self.equal else ""
         if self.interval is None:
-            return "; ".join(filter(None, [what, better, "one search gives neither an interval nor a test"]))
+            none = "equal searches give no interval" if min(self.n) > 1 else NO_TEST
+            return "; ".join(filter(None, [what, better, none]))
         bounds = f"95 % interval [{self.interval.low:.2f}, {self.interval.high:.2f}]"
         kind = "t" if self.paired else "Welch's t"
         if min(self.n) >= BOOTSTRAP_RUNS:
@@ -160,15 +163,17 @@ class Comparison:
         least = statistics.minimum_seeds(self.comparisons, paired=self.paired)
         return f"{test}; {possible}: too few to be sure to reach {ALPHA}, which takes {least} of each"
 
-    def _relevance(self, interval: Interval) -> str:
+    def _relevance(self) -> str:
         if self.noise is None:
             return "relevance unknown: the training noise is not known here"
+        if self.interval is None:
+            return "relevance unknown: equal searches say nothing about the spread"
         region = f"the training noise of ±{self.noise:.2f} points"
         return {
             "relevant": f"relevant in practice: the whole interval lies beyond {region}",
             "equivalent": f"equivalent in practice: the whole interval lies within {region}",
             "undecided": f"relevance undecided: the interval lies partly within and partly beyond {region}",
-        }[statistics.relevance(interval, self.noise)]
+        }[statistics.relevance(self.interval, self.noise)]
 
     def _size(self) -> str:
         delta = statistics.cliffs_delta(self.improvement)

@@ -18,8 +18,6 @@ import scipy  # type: ignore[import-untyped]  # its stats are loaded when first 
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
-Statistic = Callable[..., Any]
-"""Called as statistic(values, axis=-1), as `numpy.mean` or `iqm`."""
 
 ALPHA = 0.05
 CONFIDENCE = 0.95
@@ -73,49 +71,11 @@ class Interval(NamedTuple):
     high: float
 
 
-def interval(
-    scores: ArrayLike,
-    statistic: Statistic = np.mean,
-    *,
-    whole_runs: bool = False,
-    confidence: float = CONFIDENCE,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Interval:
-    """Percentile bootstrap interval of a statistic of all (runs, tasks) scores.
-
-    Stratified as in rliable: the runs of each task are resampled independently. For paired matrices, the interval of
-    `x - y` is the paired bootstrap. The same seed gives the same interval. Raises ValueError for fewer than two runs.
-
-    Args:
-        whole_runs: resample rows instead, for scores of one search on every task, which are not independent.
-        seed: seed of the resampling.
-    """
-    matrix = _matrix(scores)
-    if len(matrix) < 2:
-        raise ValueError("an interval needs at least two runs")
-
-    def of_all(*tasks: Floats, axis: int = -1) -> Any:
-        return statistic(np.concatenate(tasks, axis=axis), axis=axis)
-
-    bounds = scipy.stats.bootstrap(
-        tuple(matrix.T),
-        of_all,
-        paired=whole_runs,
-        vectorized=True,
-        n_resamples=resamples,
-        batch=500,  # resamples held in memory at a time
-        confidence_level=confidence,
-        method="percentile",
-        rng=seed,
-    ).confidence_interval
-    return Interval(float(bounds.low), float(bounds.high))
-
-
-def mean_interval(x: ArrayLike, y: ArrayLike, *, paired: bool = False) -> Interval:
+def mean_interval(x: ArrayLike, y: ArrayLike, *, paired: bool = False) -> Interval | None:
     """95 % interval of the difference of two means over the runs (each the mean over its tasks).
 
-    A t interval (Welch's for unpaired runs) below `BOOTSTRAP_RUNS` runs, a percentile bootstrap from there on. Raises
+    A t interval (Welch's for unpaired runs) below `BOOTSTRAP_RUNS` runs, a percentile bootstrap from there on. None if
+    the runs of each method (the paired differences) are all equal, which says nothing about their spread. Raises
     ValueError for fewer than two runs of either.
     """
     from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
@@ -127,9 +87,9 @@ def mean_interval(x: ArrayLike, y: ArrayLike, *, paired: bool = False) -> Interv
         raise ValueError("an interval needs at least two runs")
     samples = (ours, theirs) if differences is None else (differences,)
     if not any(map(np.ptp, samples)):
-        return Interval(*[float(ours.mean() - theirs.mean())] * 2)
+        return None
     if fewest >= BOOTSTRAP_RUNS:
-        statistic: Statistic = np.mean if paired else _difference_of_means
+        statistic: Callable[..., Any] = np.mean if paired else _difference_of_means
         options: dict[str, Any] = {"n_resamples": RESAMPLES, "batch": 500, "method": "percentile", "rng": 0}
         bounds = scipy.stats.bootstrap(samples, statistic, vectorized=True, **options).confidence_interval
         return Interval(float(bounds.low), float(bounds.high))

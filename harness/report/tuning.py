@@ -13,8 +13,7 @@ import pandas as pd
 from harness.experiment import tuning as files
 from harness.experiment.config import Label, benchmark_name, dataset_name, label, shown
 from harness.experiment.store import Record, Store
-from harness.report import curves
-from harness.report.curves import Floats
+from harness.report.curves import Floats, columns, last_validation
 from harness.report.groups import Group, in_order
 
 TEST_ERROR = "test error of the retrained cell"
@@ -177,7 +176,7 @@ class _Read:
             stored.budget,
             stored.criterion,
             tuple(tuned for tuned in methods if tuned.tunings),
-            tuple(curves.columns(accuracies)) if len(accuracies) else (),
+            tuple(columns(accuracies)) if len(accuracies) else (),
             tuple(str(tuned.method) for tuned in methods if not tuned.tunings),
             tuple(line for name in labels for line in _not_compared(group, name, stored.methods[name])),
         )
@@ -237,10 +236,10 @@ class _Read:
         if stored.criterion is not None:
             validation = of_cell.get(stored.criterion, math.nan)
         else:
-            validation = float(self.store.arrays(key)["valid_accuracy"][-1]) if done else math.nan
+            validation = last_validation(self.store, key) if done else math.nan
         if len(self.trained):
             errors: Iterator[Any] = self.trained[self.trained["key"] == key].itertuples()
-            of_cell |= {(str(row.dataset), TEST_ERROR): float(row.value) for row in errors}
+            of_cell |= {(str(row.dataset), f"{TEST_ERROR} ({row.table})"): float(row.value) for row in errors}
         spent = cost + (before[-1].spent if before else 0.0)
         settings = ", ".join(drawn) or ("default" if not before else f"default, seed {config['seed']}")
         return Trial(key, settings, cost, spent, validation, cell, of_cell)

@@ -77,7 +77,7 @@ def obstacles(
         other = published.searched_on or "a dataset not stated"
         reasons.append(Obstacle("searched on", f"published search on {other}"))
     if selection != "last":
-        reasons.append(Obstacle("cell", "not the cell of the last epoch"))
+        reasons.append(Obstacle("cell", "not the final cell"))
     if (published.dataset, published.metric, published.split) != (dataset, metric, split):
         images = f"{published.dataset}, {published.split or 'a split not stated'}"
         reasons.append(Obstacle("split", f"published {published.metric.replace('_', ' ')} on {images}"))

@@ -181,7 +181,7 @@ def test_filters_search_and_reset(three):
     choice(shown, "Split").select_option("x-valid")
     assert set(column(shown, "Split")) == {"x-valid"}
     headings = shown.locator("#leaderboard .block").all_inner_texts()
-    assert sum("last epoch" in heading for heading in headings) == 2
+    assert sum("final cell" in heading for heading in headings) == 2
     assert sum("best supernet validation accuracy" in heading for heading in headings) == 1
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from harness.report.published import PublishedValue
-from harness.report.statistics import BOOTSTRAP_RUNS, interval
+from harness.report.statistics import BOOTSTRAP_RUNS
 from harness.report.verdict import AGREES, DIFFERS, judge
 
 SIZES = ((4, 4), (8, 3), (20, 3), (500, 500))
@@ -108,7 +108,9 @@ def coverage(n, draws=COVERAGE_DRAWS):
     """Shares of the t and of the percentile bootstrap intervals of n normal values that contain their mean."""
     samples = np.random.default_rng(0).normal(size=(draws, n))
     t = stats.t.interval(0.95, n - 1, samples.mean(axis=1), stats.sem(samples, axis=1))
-    bootstrap = np.transpose([interval(sample[:, None], resamples=BOOTSTRAP_RESAMPLES) for sample in samples])
+    options = {"vectorized": True, "n_resamples": BOOTSTRAP_RESAMPLES, "method": "percentile", "rng": 0}
+    bounds = [stats.bootstrap((sample,), np.mean, **options).confidence_interval for sample in samples]
+    bootstrap = np.transpose(bounds)
     return [((low <= 0) & (high >= 0)).mean() for low, high in (t, bootstrap)]
 
 

@@ -164,3 +164,12 @@ def test_a_figure_draws_so_many_cells_and_says_so():
     said = f"of {sum(range(11, 51))} searches, with their seeds: the {cells.MOST[True]} most frequent of 40 cells"
     said += f", those of {shown} searches"
     assert said in " ".join(figure.get_supxlabel().split())
+
+
+def test_a_long_chain_of_nodes_is_drawn():
+    """Neighbours are then closer than their circles are wide."""
+    count = 40
+    edges = tuple((k, k + 1, "conv") for k in range(count - 1))
+    graph = Graph("", tuple(map(str, range(count))), edges)
+    figure = cells.figure({"chain": [0]}, {"chain": (graph,)}, "title")
+    figure.canvas.draw()

@@ -172,7 +172,7 @@ def test_equal_methods(results):
     (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.lines[1] == "all searches are equal: there is nothing to test"
     (found,) = _compare(results, "gaea-darts-erm", "darts", paired=True).comparisons
-    assert found.lines[0].endswith("better in 0 of 2 seeds, equal in 2")
+    assert found.lines[0].endswith("better in 0 of 2 seeds, equal in 2; equal searches give no interval")
     assert found.lines[1] == "no pairs differ enough: there is nothing to test"
 
 
@@ -494,3 +494,28 @@ def test_names_are_checked_before_any_work(results, capsys):
         assert main([*words, "--results", str(results.store.folder)]) == 2
         assert "no runs of dart in these results; available: darts" in capsys.readouterr().err
     assert not (results.store.folder / "tables").exists()
+
+
+def test_equal_searches_of_each_method_are_neither_equivalent_nor_relevant(results):
+    """Two searches that end in the same cell say nothing of how others would end."""
+    results.runs_with("gaea-darts-erm", [93.0, 93.0])
+    results.runs_with("darts", [93.1, 93.1])
+    results.runs_with("gdas", [90.0, 90.0])
+    for found in _compare(results, "gaea-darts-erm", "darts", "gdas").comparisons:
+        assert found.interval is None
+        assert found.outcome == "undecided"
+        assert "cannot be told apart" in found.summary
+        assert "interval" not in found.summary
+        assert "relevance unknown: equal searches say nothing about the spread" in _remarks(found)
+
+
+def test_wins_of_paired_searches_are_those_of_the_comparison(results):
+    """One collapse in fifteen: better in most searches, worse in the mean."""
+    gains = [0.3 + k / 35 for k in range(14)]
+    results.runs_with("gaea-darts-erm", [*(90.0 + gain for gain in gains), 60.0])
+    results.runs_with("darts", [90.0] * 15)
+    methods = ["gaea-darts-erm", "darts"]
+    (found,) = _compare(results, *methods, paired=True).comparisons
+    assert found.mean < 0
+    assert found.outcome == "better"
+    assert matrix(results.report(), methods, paired=True).text(0, 1) == "1/0/0"

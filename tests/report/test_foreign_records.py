@@ -136,3 +136,13 @@ def test_no_field_of_a_record_stops_the_figures(cheap, part):
     for number, (record, path, value) in enumerate(cases(records)[part::20]):
         write(cheap, record, path, value, 100 + number)
     assert untouched(cheap.write(["svg"])).equals(expected)
+
+
+def test_arrays_without_a_validation_accuracy_stop_no_report(results):
+    """Of a search on a user's own images, whose table shows that of the supernet."""
+    key = results.run("darts", 0, dataset="mine", images="external", data_sha256="d" * 64)
+    record, arrays = results.store.read(key), results.store.arrays(key)
+    del arrays["valid_accuracy"], record["arrays_sha256"]
+    results.store.write(record, arrays)
+    (own,) = results.report().own_images
+    assert not own.supernets

@@ -22,6 +22,16 @@ def test_ours_stands_beside_only_under_the_same_protocol(results):
     assert rows["ours"][0] == 94.0
 
 
+def test_numerics_and_the_order_of_the_images_do_not_hide_a_number(results):
+    changed = {"changed": {"precision": "bf16"}, "images": "reordered", "profile": "paper"}
+    results.run("gaea-darts-erm", 0, cells=(CELLS[0],), **changed)
+    results.look_up({(CELLS[0], "cifar10", "test"): 94.0})
+    assert list(results.report().headlines["ours"])[:1] == [94.0]
+    results.run("gaea-darts-erm", 0, cells=(CELLS[1],), profile="paper", changed={"lr": 0.5})
+    results.look_up({(CELLS[1], "cifar10", "test"): 95.0})
+    assert list(results.report().headlines["ours"])[:1] == [94.0], "an override is not the published search"
+
+
 def test_a_training_of_the_published_cell_by_the_usual_recipe_counts(results):
     cell = DARTS().to_string(published_cell("GAEA_PC_DARTS_imagenet_156").arch)
     results.retrain(cell, 0, 30.0, dataset="imagenet", changed={"epochs": 1})

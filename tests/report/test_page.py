@@ -8,6 +8,7 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -18,6 +19,7 @@ from harness.experiment.store import Store
 from harness.report import site as page
 from harness.report.columns import LEADERBOARD, Column
 from harness.report.render import latex, markdown, tables
+from harness.report.site import evidence
 from harness.report.site.drawings import Drawings
 from harness.report.verdict import RULE
 from tests.report.conftest import CELLS, PUBLISHED
@@ -246,3 +248,27 @@ def test_added_column_is_in_every_form(results):
         "about": "mean - 2 std (%)",
     }  # fmt: skip
     assert texts[-1] == "40.86"
+
+
+def test_cells_of_two_spaces_with_the_same_string_are_two_drawings(results):
+    results.run("darts", 0, cells=(CELLS[0],))
+    results.run("darts", 0, cells=(CELLS[0],), space="mine", space_sha256="c" * 64)
+    results.look_up({(CELLS[0], "cifar10", "test"): 90.0})
+    results.look_up({(CELLS[0], "cifar10", "test"): 91.0}, space="external:mine@cccccccc")
+    data = evidence.collect(results.report())
+    assert data["cells"] == [CELLS[0]] * 2
+    assert [bool(drawing) for drawing in data["drawings"]] in ([True, False], [False, True])
+
+
+def test_p_is_sorted_by_its_value():
+    (column,) = (column for column in LEADERBOARD if column.name == "p_holm")
+    values = [column.order(SimpleNamespace(p_holm=p)) for p in (1e-9, 0.5, float("nan"))]
+    assert values == [1e-9, 0.5, None]
+
+
+def test_random_cells_alone_are_no_weight_sharing(results):
+    results.black_box("random-cell", [], seconds=0.0, table=None, choice=CELLS[0])
+    results.black_box("random-search", [(1.0, CELLS[1])], seconds=5.0)
+    results.look_up({(cell, "cifar10", "test"): 90.0 for cell in CELLS})
+    titles = {block["title"] for block in evidence.collect(results.report())["blocks"]}
+    assert titles == {"Black box", "Controls, searched on cifar10"}

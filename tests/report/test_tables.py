@@ -138,3 +138,11 @@ def test_method_without_a_number_in_a_column_has_a_dash_there(results):
     results.run("darts", cells=("b",))
     results.look_up({("a", "cifar10", "test"): 94.0, ("a", "cifar100", "x-test"): 70.0, ("b", "cifar10", "test"): 50.0})
     assert "| **darts** | 50.00 (1) | – |" in markdown.render(results.report())
+
+
+def test_searches_whose_best_cell_is_not_known_are_in_the_table_of_runs(results):
+    results.run("darts", 0, cells=("mine",), space="mine", space_sha256="c" * 64)
+    results.look_up({("mine", "cifar10", "test"): 90.0}, space="external:mine@cccccccc", has_best=False)
+    rows = pd.read_csv(io.StringIO(tables.csv("runs.csv", results.report())))
+    assert list(rows["value"]) == [90.0]
+    assert rows["regret"].isna().all()

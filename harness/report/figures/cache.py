@@ -15,6 +15,7 @@ from harness.files import write_atomically
 from harness.report.content import Report
 from harness.report.site import Picture
 
+HARNESS = Path(__file__).parents[2]
 INDEX = "index.json"
 FORMATS = ("png", "pdf", "svg")
 """File formats of figures; the page embeds the PNG files."""
@@ -26,13 +27,13 @@ def digest(report: Report, curves: Path, formats: Sequence[str]) -> str:
     sha256 = hashlib.sha256()
     for record in report.records:
         identity = [record["key"], record["status"], record.get("arrays_sha256"), record.get("improvements")]
-        sha256.update(json.dumps([*identity, record["provenance"].get("seconds")]).encode())
+        sha256.update(json.dumps(identity).encode())
     sha256.update(report.accuracies.to_csv(index=False).encode())
     trained = report.retrained_finals.reindex(columns=["key", "dataset", "table", "value"])
     sha256.update(trained.to_csv(index=False).encode())
     sha256.update(repr([report.own_images, report.tunings]).encode())
     sha256.update(json.dumps([report.methods, looks(), sorted(formats), *map(version, _LIBRARIES)]).encode())
-    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
+    sources = sorted(path for name in ("report", "benchmarks") for path in (HARNESS / name).rglob("*.py"))
     for path in [*sources, *([curves] if curves.exists() else [])]:
         sha256.update(path.read_bytes())
     return sha256.hexdigest()

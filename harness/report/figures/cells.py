@@ -289,6 +289,8 @@ def _between(start: NDArray[np.float64], end: NDArray[np.float64], bend: float) 
     curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
     far = [np.linalg.norm(curve - node, axis=1) > _RADIUS for node in (start, end)]
     kept: NDArray[np.float64] = curve[far[0] & far[1]]
+    if not len(kept):  # the nodes overlap
+        return np.vstack([start, control, end])
     return np.vstack([_border(start, kept[0]), kept, _border(end, kept[-1])])
 
 

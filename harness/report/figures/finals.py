@@ -53,7 +53,7 @@ def final(
     labels = [fill(counted(method, len(scores[method])), _LETTERS) for method in methods]
     heights = [max(0.24, 0.14 * (text.count("\n") + 1) + 0.06) for text in labels]
     kept = fitting(heights, HEIGHT - 1.2)
-    note = ", ".join(filter(None, ["cell of the last epoch or query", evaluation]))
+    note = ", ".join(filter(None, ["final cell", evaluation]))
     if len(methods) > kept:
         note += f"; the first {kept} of {len(methods)} methods"
     methods, labels, height = methods[:kept], labels[:kept], max(heights[:kept])
@@ -88,7 +88,7 @@ def profile(
     """
     rows = looks.rows(scores)
     entries = [[(handle(looks[name]), counted(name, len(scores[name]))) for name in row.methods] for row in rows]
-    note = f"higher and further left is better; cell of the last epoch or query; {REGRET}"
+    note = f"higher and further left is better; final cell; {REGRET}"
     x = "regret τ (points)"
     titles = [f"{dataset}, {split}" for dataset, split in columns]
     drawn = grid(rows, entries, titles, title, note, x, "searches with\nregret ≤ τ (%)")
@@ -184,8 +184,8 @@ def _interval(values: Floats) -> tuple[float, float]:
     if len(values) < _FEWEST:
         return nan, nan
     accuracies = np.asarray(values)[:, None]
-    low, high = mean_interval(accuracies, np.zeros_like(accuracies), paired=True)
-    return max(0.0, low), min(100.0, high)
+    found = mean_interval(accuracies, np.zeros_like(accuracies), paired=True)
+    return (max(0.0, found.low), min(100.0, found.high)) if found else (nan, nan)
 
 
 def _stretch(axes: Axes, values: Floats, best: float) -> bool:

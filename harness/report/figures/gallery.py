@@ -23,8 +23,6 @@ from harness.report.published_curves import PublishedCurve
 from harness.report.render.wording import NOTHING
 from harness.report.traces import Traces
 
-ENOUGH_SEEDS = 6
-"""The exact paired test of fewer seeds cannot reach 0.05."""
 MOST = 40
 """Methods of a group in its figures. The tables have them all."""
 
@@ -284,7 +282,7 @@ def _ranks(report: Report, of: _Gathered, runs: pd.DataFrame, short: Mapping[str
     """
     seeds = runs.groupby("method")["seed"].nunique()
     ranked = {method: name for method, name in short.items() if 2 * seeds[method] >= seeds.max()}
-    if len(ranked) < 3 or min(seeds[method] for method in ranked) < ENOUGH_SEEDS:
+    if len(ranked) < 3:
         return
     omitted = [name for method, name in short.items() if method not in ranked]
     from harness.report import comparison  # loads scipy.stats
@@ -292,15 +290,12 @@ def _ranks(report: Report, of: _Gathered, runs: pd.DataFrame, short: Mapping[str
     from harness.report.ranks import rank
     from harness.report.statistics import minimum_seeds
 
-    bare, shared = report.short_names(ranked)
-    heading = f"{of.title}; all with {shared}" if shared else of.title
     for dataset, split in of.columns:
         blocks = comparison.blocks(report, list(ranked), of.group, dataset, split).rename(columns=ranked)
         pairs = len(ranked) * (len(ranked) - 1) // 2
-        if len(blocks) >= max(ENOUGH_SEEDS, minimum_seeds(pairs, paired=True)):  # else the tests could reject nothing
-            title = f"{heading}; cells on {dataset}, {split}"
-            names = {name: bare[method] for method, name in ranked.items()}
-            values = {"ranking": rank(blocks), "title": title, "looks": of.looks, "omitted": omitted, "names": names}
+        if len(blocks) >= minimum_seeds(pairs, paired=True):  # else the tests could reject nothing
+            title = f"{of.title}; cells on {dataset}, {split}"
+            values = {"ranking": rank(blocks), "title": title, "looks": of.looks, "omitted": omitted}
             yield Drawing(f"ranks-{dataset}", figure.diagram, values)
 
 

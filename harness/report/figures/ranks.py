@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from textwrap import shorten
 
 import matplotlib
@@ -27,27 +27,25 @@ def diagram(
     title: str,
     looks: Looks,
     omitted: Sequence[str] = (),
-    names: Mapping[str, str] | None = None,
 ) -> Figure:
     """Critical-difference diagram (Demšar, JMLR 2006): bars connect methods that do not differ significantly at 0.05.
 
     `looks` gives every method the same colour as in the other figures (`figures.style.Looks`). `omitted`: methods with
-    too few seeds, named in the note. `names`: shorter ones than those that the methods have in other figures.
+    too few seeds, named in the note.
     """
     from scikit_posthocs import critical_difference_diagram  # type: ignore[import-untyped]
 
-    shorter = names or {}
-    shown = [shorten(label(shorter.get(method, method)), _LETTERS, placeholder=" …") for method in ranking.methods]
+    shown = [shorten(label(method), _LETTERS, placeholder=" …") for method in ranking.methods]
     # Names are on both sides of the rank axis, which gets the remaining width.
     side = 0.3 + (max(map(len, shown)) + 8) * 0.6 * _NAME_SIZE / 72
     width = max(_WIDTH, 2 * side + _LEAST)
     note = f"mean rank over the {ranking.blocks} seeds that all methods have, 1 is best"
     note += "; bars connect methods that do not differ significantly"
     tests = f"Friedman p {p_value(ranking.friedman)}; Wilcoxon signed-rank test with Holm's correction, level {ALPHA}"
-    cautions = "".join(f". Caution: {line}" for line in ranking.cautions)
+    caution = f". Caution: {ranking.caution}" if ranking.caution else ""
     without = f". Omitted, less than half of the seeds: {', '.join(omitted)}" if omitted else ""
     drawn = page(
-        width, 0.5 + _LINE * ((len(shown) + 1) // 2 + 2), title, f"{note}. {tests}{cautions}{without}", (), 0.4, 0.1
+        width, 0.5 + _LINE * ((len(shown) + 1) // 2 + 2), title, f"{note}. {tests}{caution}{without}", (), 0.4, 0.1
     )
     ((axes,),) = drawn.panels(1, 1, side, side, (0, 0))
     axes.grid(False)

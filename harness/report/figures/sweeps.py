@@ -37,7 +37,7 @@ def sweep(
     values = list(scores)
     counts = sorted({len(each) for each in scores.values()})
     note = f"points: searches ({', '.join(map(str, counts))} of each value); line and its markers: mean"
-    note += f"; cell of the last epoch or query{', ' if evaluation else ''}{evaluation}"
+    note += f"; final cell{', ' if evaluation else ''}{evaluation}"
     width = LEFT + RIGHT + _WIDTH * len(columns) + GAP * (len(columns) - 1)
     drawn = page(width, _HEIGHT, title, note)
     panels = drawn.panels(1, len(columns), LEFT, RIGHT, (GAP, 0))[0]

@@ -43,7 +43,7 @@ def _differences(found: Comparisons) -> Iterator[str]:
 
 def _difference(each: Comparison) -> str:
     interval = f"{each.interval.low:+.2f} to {each.interval.high:+.2f}" if each.interval else NOTHING
-    p = escape(p_plain(each.corrected)) if each.interval else escape(NOTHING)
+    p = escape(NOTHING if each.outcome == "untested" else p_plain(each.corrected))
     words = map(escape, [each.first, each.second, f"{each.dataset}, {each.split}", f"{each.mean:+.2f}", interval])
     bold = rf"\textbf{{{p}}}" if each.significant else p
     return rf"{' & '.join(words)} & {bold} \\"

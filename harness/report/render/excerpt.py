@@ -36,7 +36,7 @@ from harness.report.render.wording import NOTHING, RELATIONS
 
 MARKS = ("<!-- results -->", "<!-- end of results -->")
 NOTE = (
-    "Accuracy in % of the cell of the last epoch or query{evaluation}: mean ± sample standard deviation over n "
+    "Accuracy in % of the final cell{evaluation}: mean ± sample standard deviation over n "
     "searches. The [leaderboard]({leaderboard}) has the published values and all sources."
 )
 JUDGED = (

@@ -54,13 +54,13 @@ def _notes(tuning: Tuning) -> Iterator[str]:
 def _measures(tuning: Tuning) -> list[tuple[str, str]]:
     """What is known of the cells of chosen trials: accuracies that were looked up, then errors of retrained cells."""
     chosen = [trial for tuned in tuning.methods for trial in tuned.chosen.values()]
-    trained = {measure for trial in chosen for measure in trial.scores if measure[1] == TEST_ERROR}
+    trained = {measure for trial in chosen for measure in trial.scores if measure[1].startswith(TEST_ERROR)}
     return [*tuning.columns, *sorted(trained)]
 
 
 def _of(measure: tuple[str, str]) -> str:
     dataset, split = measure
-    return f"{split} on {dataset}" if split == TEST_ERROR else f"{dataset} {split}"
+    return f"{dataset}, {split}" if split.startswith(TEST_ERROR) else f"{dataset} {split}"
 
 
 def _row(tuned: Tuned, measures: Sequence[tuple[str, str]]) -> Iterator[str]:

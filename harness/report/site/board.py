@@ -119,7 +119,7 @@ def _heading(block: Block, members: Sequence[Line], varies: Sequence[str]) -> di
     """Texts of a block's heading; properties that all blocks share are omitted unless in `varies`."""
     home = block.black_box and block.where == HOME
     kind, how = _kind(block, {line.kind for line in members})
-    first = members[0]
+    first = next((line for line in members if line.proxy), members[0])  # controls may be no proxy
     group = first.group
     cells = f"{group.search}, {group.evaluation}"
     if block.where == EACH:
@@ -148,6 +148,8 @@ def _kind(block: Block, kinds: set[str]) -> tuple[str, str]:
     """How a block with these kinds of searches is called, and how they search."""
     if block.black_box:
         return "Black box", "tabular queries"
+    if kinds == {"black-box"}:
+        return "Controls", "cells that were not searched for"
     if "training-free" not in kinds:
         return "Weight sharing", "one supernet per search"
     if "one-shot" not in kinds:

@@ -21,7 +21,7 @@ from harness.report.verdict import SIGNS
 
 def collect(report: Report) -> dict[str, Any]:
     """All data of the page's script, as JSON-compatible values."""
-    pools = Pools({cell: graphs for (_, cell), graphs in report.graphs.items()})
+    pools = Pools(report.graphs)
     searches = Searches(report, pools)
     rows = Numbers(report, searches, pools)
     cited = iter(report.cited)

@@ -96,7 +96,7 @@ const besideColumn = (title, index) => ({
   },
 });
 const SIZE = besideColumn("Parameters", (line) => line.size);
-const COST = besideColumn("Search cost", (line) => line.configuration.cost);
+const COST = besideColumn("Search cost", (line) => (line.cost === undefined ? line.configuration.cost : line.cost));
 /** Columns next to the numbers: sizes of retrained cells, if any, and search costs. */
 const beside = (shown) => [...(shown.some((row) => row.size !== null) ? [SIZE] : []), COST];
 
@@ -128,8 +128,11 @@ function methodLines(block) {
   const lines = new Map();
   for (const row of block.rows) {
     const name = row.configuration.method;
-    if (!lines.has(name)) lines.set(name, { configuration: row.configuration, size: row.size, numbers: new Map() });
-    lines.get(name).numbers.set(row.measure, row);
+    const { configuration, size } = row;
+    if (!lines.has(name)) lines.set(name, { configuration, cost: configuration.cost, size, numbers: new Map() });
+    const line = lines.get(name);
+    line.numbers.set(row.measure, row);
+    if (line.configuration !== configuration) line.cost = null; // searches on several datasets, each at its own cost
   }
   return [...lines.values()];
 }

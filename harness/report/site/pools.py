@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.benchmarks.base import Graph
+from harness.experiment.config import benchmark_name
 from harness.experiment.store import MEASURED, Record
 from harness.report.columns import COSTS, SIZES
 from harness.report.costs import Cost, Size
@@ -24,20 +25,26 @@ _OF_ONE_RUN = ("started", *MEASURED, "peak_memory_mb")  # provenance fields that
 class Pools:
     """Values shared by many rows and searches."""
 
-    def __init__(self, graphs: Mapping[str, Sequence[Graph]]) -> None:
-        """`graphs`: the graphs of each cell, by architecture string."""
+    def __init__(self, graphs: Mapping[tuple[str, str], Sequence[Graph]]) -> None:
+        """`graphs`: the graphs of each cell, by space and architecture string."""
         names = ("texts", "facts", "lines", "beside", "facets", "measures", "origins", "cells")
         self._pools = {name: Pool() for name in names}
         self._drawings = Drawings()
         self._graphs = graphs
 
     def values(self) -> dict[str, list[Any]]:
-        drawn = [self._drawings.draw(self._graphs[cell]) for cell in self._pools["cells"].values]
+        cells = self._pools["cells"].values
+        drawn = [self._drawings.draw(self._graphs[cell]) for cell in cells]
         shared = {name: getattr(self._drawings, name).values for name in ("kinds", "edges", "operations")}
-        return {**{name: pool.values for name, pool in self._pools.items()}, "drawings": drawn, **shared}
+        values = {name: pool.values for name, pool in self._pools.items()}
+        return {**values, "cells": [string for _, string in cells], "drawings": drawn, **shared}
 
     def index(self, name: str, value: Any) -> int:
         return self._pools[name].index(value)
+
+    def cell(self, record: Record, architecture: str) -> int:
+        """Two spaces may have cells with the same string."""
+        return self.index("cells", (benchmark_name(record["config"]), architecture))
 
     def text(self, text: str) -> int:
         return self.index("texts", printable(text))

@@ -93,7 +93,7 @@ class Searches:
                 "name": printable(label.name),
                 "details": label.details,
                 "control": method in self._report.set_apart,
-                "proxy": (group.label or SUBSET * bool(runs["subset"].iloc[0])).strip(" ()"),
+                "proxy": self._proxy(group, method, bool(runs["subset"].iloc[0])),
                 "sentence": group.sentence,
                 "black_box": config["kind"] == "black-box",
                 "training_free": config["kind"] == "training-free",
@@ -110,12 +110,18 @@ class Searches:
                 "cost": self._pools.beside(self.cost(group, method)),
                 "published": self._numbers(first),
                 "cells": [
-                    [self._pools.index("cells", cell), f"{count} of {len(finished)} searches"]
+                    [self._pools.cell(first, cell), f"{count} of {len(finished)} searches"]
                     for cell, count in most_frequent(counts, SHOWN)
                 ],
                 "cells_of": f"{group.title}; {_number(finished, 'search', 'es')}, {_number(counts, 'distinct cell')}",
             }
         )
+
+    def _proxy(self, group: Group, method: str, subset: bool) -> str:
+        """What the searches of a row are a proxy of. Cells that see no data and are looked up are none."""
+        if method in self._report.controls and group.benchmark and not group.benchmark.recipes():
+            return ""
+        return (group.label or SUBSET * subset).strip(" ()")
 
     def _place_controls(self) -> None:
         """Rows of a control that stands in several groups have the configuration of its searches."""
@@ -157,8 +163,8 @@ class Searches:
         best = cells.get("best_valid")
         return {
             "seed": record["config"]["seed"],
-            "last": self._pools.index("cells", cells["last"]),
-            "best-valid": None if best is None else self._pools.index("cells", best),
+            "last": self._pools.cell(record, cells["last"]),
+            "best-valid": None if best is None else self._pools.cell(record, best),
             "best_epoch": cells.get("best_valid_epoch"),
             "key": record["key"][:KEY_DIGITS],
             "machine": machine,  # number among the machines of the configuration, from 1
