@@ -57,7 +57,8 @@ class Protocol:
     weight_decay: NotNegative
     """Of the weights."""
     gradient_clip: NotNegative
-    """Largest Euclidean norm of the weights' gradient; 0: no limit."""
+    """Largest Euclidean norm of the weights' gradient; 0: no limit. Codes that derive from quark0/darts have alpha's
+    gradient of the architecture step in this norm too, where it is small; here it is of the weights alone."""
     crop: bool
     """Random crops of images padded with zeros, an eighth of their side: 4 pixels for 32x32, 2 for 16x16."""
     flip: bool

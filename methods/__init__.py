@@ -33,5 +33,5 @@ LOOKS = (
     *("shapley-nas", "idarts", "fairdarts", "drnas", "snas", "synflow", "snip"),
     *("grasp", "fisher", "jacob-cov", "grad-norm", "naswot"),
 )
-"""A method's place gives its colour, marker and dashes in every figure, for good: new methods are added at the end.
-A line has a colour of each kind; methods that are often compared stand on one line, or at different places of two."""
+"""The index of a method fixes its colour, marker and dashes in every figure: new methods are added at the end. Every
+line has each colour once, so methods that are often compared are on one line, or at different places of two."""

@@ -5,7 +5,8 @@ as in the authors' code (Sunshine-Ye/Beta-DARTS, optimizers/darts/architect.py).
 
     L_v(w, softmax(alpha)) + slope * t * (mean over the edges of a cell type of log sum_k exp(alpha_ek))
 
-with one mean per cell type. The derivative of the penalty on an edge is softmax(alpha_e) over the number of edges.
+with one mean per cell type: on the DARTS space, where that code ends with an error, our own reading. The derivative of
+the penalty on an edge is softmax(alpha_e) over the number of edges.
 
 Defaults: slope 0.5 per epoch, which the code writes as 50 t / 100 and uses with 100 epochs; in a shorter search the
 penalty ends at a smaller weight. Adam with lr 3e-4, betas (0.5, 0.999), weight decay 1e-3 and logits drawn from

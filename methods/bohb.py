@@ -4,11 +4,11 @@ Falkner, Klein, Hutter, "BOHB: Robust and Efficient Hyperparameter Optimization 
 2, as the NAS-Bench-201 baseline runs it (D-X-Y/AutoDL-Projects, BOHB, with the package hpbandster): every evaluation
 trains for 12 epochs regardless of the Hyperband rung, so a rung only determines which cells are evaluated again.
 
-Defaults: rungs from 12 to 200 epochs with eta 3, as the code had them when the paper appeared (3 to 108 came later), 4
-samples, random fraction 0, bandwidth factor 3, minimum bandwidth 0.3.
-As in hpbandster, the best 15 % of a rung's cells are the good ones, at least one more than the space has edges;
-bandwidths follow the rule of thumb 1.06 s n^(-1/(4+E)) with s the standard deviation of the operation indices; the
-kernel is Aitchison and Aitken's. The bandwidth factor applies only to continuous parameters, of which there are none.
+Defaults: rungs from 12 to 200 epochs with eta 3, as the code had them when the paper appeared (other versions have 3 to
+108), 4 samples, random fraction 0, bandwidth factor 3, minimum bandwidth 0.3. As in hpbandster, the best 15 % of a
+rung's cells are the good ones, at least one more than the space has edges; bandwidths follow the rule of thumb 1.06 s
+n^(-1/(4+E)) with s the standard deviation of the operation indices; the kernel is Aitchison and Aitken's. The bandwidth
+factor applies only to continuous parameters, of which there are none.
 """
 
 from collections.abc import Generator, Iterator
@@ -79,7 +79,9 @@ class Bohb(BlackBox):
         enough = len(self.categories) + 1
         for evaluated in reversed(seen):  # the model of the highest rung with enough cells
             good = max(enough, int(GOOD_SHARE * len(evaluated)))
-            if len(evaluated) >= good + enough and rng.random() >= self.random_fraction:
+            if len(evaluated) >= good + enough:
+                if rng.random() < self.random_fraction:
+                    break
                 ranked = [cell for _, cell in sorted(evaluated, key=lambda item: -item[0])]
                 bad = max(enough, int((1 - GOOD_SHARE) * len(evaluated)))
                 return self.sample(np.array(ranked[:good]), np.array(ranked[good : good + bad]), rng)

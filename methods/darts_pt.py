@@ -10,12 +10,14 @@ decided:
 
 Where nodes keep some of their inputs only, these are selected afterwards in the same way, node by node. As in the code,
 the other weights of the row stay as they are, the batch norms take the statistics of the batch, and alpha is still
-trained on undecided edges; unlike there, the images are not augmented, and an operation that no cell can have (the zero
-operation of the DARTS space) is not selected.
+trained on undecided edges; unlike there, the accuracy is of batches of 512 images in a fixed
+order, not augmented (there 64, shuffled and augmented), and an operation that no cell can have (the zero operation of
+the DARTS space) is not selected.
 
 Defaults: 25 epochs of tuning with learning rate 2.5e-3, of that code on NAS-Bench-201, whose first phase has 100 epochs
 (on the DARTS space it tunes for 81 epochs after 50, and the rate falls to 1e-3: the settings of the paper profile
-there). If a search has no more epochs than that, the second phase is its second half. Adam with lr 3e-4, betas (0.5,
+there). If a search has no more epochs than that, the second phase is its second half. Only the paper profile
+ends the learning rate's schedule with the first phase. Adam with lr 3e-4, betas (0.5,
 0.999), weight decay 1e-3 and logits drawn from N(0, 1e-3²), the values of the same code.
 """
 

@@ -2,10 +2,11 @@
 
 Pham, Guan, Zoph, Le, Dean, "Efficient Neural Architecture Search via Parameter Sharing" (ICML 2018), Section 2, as the
 NAS-Bench-201 baseline runs it (D-X-Y/AutoDL-Projects, ENAS): weight steps train sampled cells; after every epoch the
-controller takes 50 REINFORCE steps, each on 20 cells scored in evaluation mode. With the reward
-R = accuracy / 100 + 1e-4 * entropy and the baseline b of the previous epoch, each cell adds 0.99 (b - R) log p / 20
-to the loss; the next baseline is b + 0.01 (R - b) of the epoch's last cell. In the first epoch there is no baseline and
-the accuracy is used instead. The derived cell is the best of 10 samples, in the last epoch of 100.
+controller takes 50 REINFORCE steps, each on 20 cells scored in evaluation mode. With the reward R = accuracy / 100 +
+1e-4 * entropy and the baseline b of the previous epoch, each cell adds 0.99 (b - R) log p / 20 to the loss; the next
+baseline is b + 0.01 (R - b) of the epoch's last cell. In the first epoch there is no baseline and the accuracy is used
+instead. The derived cell is the best of 10 samples, in the last epoch of 100. They are scored on 512 images as they
+are, in that code on one of the controller's batches of 128, augmented.
 
 Defaults: two LSTM layers of 32 units, tanh constant 2.5, temperature 5; Adam with lr 1e-3, betas (0, 0.999), eps 1e-3;
 gradients clipped to norm 5.

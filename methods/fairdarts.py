@@ -8,7 +8,9 @@ at s, and alpha descends
 
 which pushes s towards zero or one. A cell has the options with the largest s that reach `threshold`, so a node of the
 DARTS space may keep fewer than two inputs (`SearchSpace.discretize_sparsely`); a cell of which nothing would remain, as
-after a short search, is derived without the threshold, which is our own choice. Logged is s divided by its row's sum.
+after a short search, is derived without the threshold, which is our own choice. Where every edge has an operation
+(NAS-Bench-201 without the zero operation, NAS-Bench-1Shot1) the threshold has no effect. Logged is s divided by its
+row's sum.
 
 Defaults: weight 10, threshold 0.85, Adam with lr 3e-3, betas (0.9, 0.999) and weight decay 1e-3, logits that start at
 0: the values of that code.

@@ -3,7 +3,8 @@
 Theis, Korshunova, Tejani, Huszár, "Faster gaze prediction with dense networks and Fisher pruning" (2018), with a the
 activations of a channel, summed over the network by Abdelfattah et al., "Zero-Cost Proxies for Lightweight NAS" (ICLR
 2021), Section 3. As in the latter's code (SamsungLabs/zero-cost-nas) a channel counts once for each of its incoming
-weights. L is the mean cross-entropy of a batch.
+weights. Our convolutions have no biases; theirs have, where the batch norms have no parameters. L is the mean
+cross-entropy of a batch.
 """
 
 from typing import Any, final

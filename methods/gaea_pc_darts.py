@@ -11,6 +11,7 @@ CIFAR-10 (liamcli/gaea_release, `eedarts`); the search on ImageNet freezes theta
 Tuned ranges, ours: two decades around the defaults.
 """
 
+from collections.abc import Callable
 from typing import ClassVar, final
 
 import torch
@@ -40,6 +41,13 @@ class GaeaPcDarts(WeighsEdges):
         if self.edge_target:
             self.edges = nn.Parameter(normalised_by_node(torch.ones(space.shape[0]), self.edge_target))  # (R,)
             self.edge_eg = ExponentiatedGradient([self.edges], lr=edge_lr, nodes=self.edge_target)
+
+    def exchange_optimizers(self, optimizer: Callable[[list[Tensor]], torch.optim.Optimizer]) -> None:
+        """Of theta alone: another one would not keep the weights of each node's edges on a simplex of their own."""
+        edge_eg = self.edge_eg if self.edge_target else None
+        super().exchange_optimizers(optimizer)
+        if edge_eg:
+            self.edge_eg = edge_eg
 
     def distribution(self) -> Tensor:
         return self.theta

@@ -5,8 +5,8 @@ theta <- theta - lr * g, then every entry raised to at least `floor` and every r
 
 Defaults: lr 3e-4 of that configuration, floor 1e-5 as in GAEA; theta starts uniform. At the uniform theta, a step of
 exponentiated gradient with lr 0.1 equals, to first order, a gradient descent step with lr 0.1 / K: for four operations
-`lr=0.025` isolates the geometry, while the default also has a smaller step.
-The tuned range of lr, ours, reaches one decade below the default and one above that step of equal size.
+`lr=0.025` isolates the geometry, while the default also has a smaller step. The tuned range of lr, ours, reaches one
+decade below the default and a little more than one above that step of equal size.
 """
 
 from typing import ClassVar, final

@@ -13,8 +13,9 @@ The released notebook for NAS-Bench-201 (miaozhang0525/iDARTS) does something el
 of the optimizer and do not move w, and after the last difference w is not restored. **This is the paper's algorithm;
 the notebook's published row need not reproduce with it.**
 
-Defaults: T = 4, K (`terms`) = 2 and radius 0.01, the paper's and the notebook's; Adam with lr 3e-4, betas (0.5, 0.999),
-weight decay 1e-3 and logits drawn from N(0, 1e-3²), the notebook's, which are those of `darts`.
+Defaults: T = 4, K (`terms`) = 2 and radius 0.01, the paper's and the notebook's (whose log is of a run called T1_K2);
+Adam with lr 3e-4, betas (0.5, 0.999), weight decay 1e-3 and logits drawn from N(0, 1e-3²), the notebook's, which are
+those of `darts`.
 """
 
 from typing import final

@@ -11,9 +11,10 @@ for good, and the sums start again.
 
 **statistic "code" (default) compares g_t with g_t + g_v**, which is what the authors' code (PasaLab/oles) forms, as it
 does not clear the gradients before the architecture step; "paper" compares g_t with g_v, as the paper defines it. With
-the same threshold the two are very different: cosines of orthogonal gradients of equal length are 0.71 and 0.
-The gradient of a weight step is not kept beyond its epoch, so where the architecture step comes first, nothing is
-compared in the first iteration of an epoch. The code may derive the zero operation, the harness never does.
+the same threshold the two are very different: cosines of orthogonal gradients of equal length are 0.71 and 0. The
+gradient of a weight step is not kept beyond its epoch, so where the architecture step comes first, nothing is compared
+in the first iteration of an epoch. The code may derive the zero operation on the DARTS space, the harness never does
+there.
 
 Defaults: threshold 0.4 and window 20, written in that code, whose options for them are ignored; Adam with lr 3e-4,
 betas (0.5, 0.999), weight decay 1e-3 and logits drawn from N(0, 1e-3²), its values, which are those of `darts`.

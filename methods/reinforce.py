@@ -7,7 +7,8 @@ before it is used.
 
 Defaults: momentum 0.9, logits drawn from N(0, 1e-3²), as in the script with a time budget. Its lr is an argument
 without a published value: 0.05 is fitted to the published row of searches on CIFAR-10, to which 0.05 and 0.1 come near
-and 0.001 and 0.5 do not (results/README.md); the released commands have 0.5. The best queried cell is selected.
+and 0.001 and 0.5 do not (results/README.md); the released commands have 0.001 or 0.5. The best queried cell is
+selected.
 """
 
 from collections.abc import Generator

@@ -11,7 +11,9 @@ left. With phi the estimate from several orders, normalised within every cell ty
 
 As in the authors' code (Euphoria16/Shapley-NAS), phi is the mean of the values minus their standard deviation over the
 orders; the paper has the mean. Accuracies are of evaluation mode; that code's mode depends on the parity of the epoch.
-In our supernet an edge of which all operations are removed loses the channels that bypass them, too.
+It also clips the gradient of w together with that of alpha, which it never clears, and moves its schedule before the
+first epoch. In our supernet of the DARTS space an edge of which all operations are removed loses the channels that
+bypass them, too; in those of the other spaces it keeps them.
 
 Defaults: 10 orders with a batch of 1024 augmented held-out images each, threshold 0.5, momentum 0.8, step size 0.1,
 warm-up of 25 of 50 epochs; alpha and the accumulated values start at N(0, 1e-3²); partial channels 1/4: that code's.

@@ -2,7 +2,8 @@
 
 Tanaka, Kunin, Yamins, Ganguli, "Pruning neural networks without any data by iteratively conserving synaptic flow"
 (NeurIPS 2020), as in Abdelfattah et al., "Zero-Cost Proxies for Lightweight NAS" (ICLR 2021), Section 3, and their code
-(SamsungLabs/zero-cost-nas): with the absolute values of all weights, without batch norms, in double precision.
+(SamsungLabs/zero-cost-nas): with the absolute values of all weights, without batch norms, in double precision. Our
+convolutions have no biases; theirs have, where the batch norms have no parameters.
 """
 
 import copy

@@ -193,6 +193,12 @@ class Oracle:
     the architecture."""
 
 
+def lacking(names: Sequence[str], recipe: Recipe) -> str | None:
+    """Why architectures cannot be retrained by a recipe, if their networks have none of these; None if they can be."""
+    asked = [name for name in names if getattr(recipe, name)]
+    return f"these networks are trained without {asked[0]}" if asked else None
+
+
 class Evaluator(ABC):
     """A source of scores that takes no training: a table, or a user's own function."""
 
@@ -337,6 +343,9 @@ class Benchmark(ABC):
         """By dataset, how architectures are retrained from scratch; empty: they are not."""
         return {}
 
+    retraining_version: int = 1
+    """Raised when the networks of architectures, or how they are trained, change."""
+
     def own_recipe(self, full: bool) -> Recipe | None:
         """How architectures are retrained on images of a user's own, briefly or in full; None: they are not."""
         return None
@@ -399,31 +408,3 @@ class Benchmark(ABC):
     def is_verified(self, sha256: str, scores: pd.DataFrame) -> bool:
         """Whether stored scores, all from one table, are those of the benchmark."""
         return False
-
-
-class RetrainedSupernet(Benchmark):
-    """A benchmark without a network of its own: its architectures are retrained as the supernet, fixed to them."""
-
-    @abstractmethod
-    def sized(
-        self, space: SearchSpace, channels: int, cells: int, classes: int, track_statistics: bool, **options: Any
-    ) -> nn.Module:
-        """The supernet, at a size."""
-
-    def supernet(
-        self, space: SearchSpace, protocol: SearchProtocol, classes: int, options: Mapping[str, Any]
-    ) -> nn.Module:
-        return self.sized(space, protocol.channels, protocol.cells, classes, protocol.track_statistics, **options)
-
-    def network(self, arch: Arch, recipe: Recipe, classes: int, large: bool) -> Network:
-        from harness.evaluate.network import FixedSupernet
-
-        supernet = self.sized(self.full_space, recipe.channels, recipe.cells, classes, True)
-        return FixedSupernet(supernet, self.full_space.one_hot(arch))
-
-    def unsuited_recipe(self, dataset: str, recipe: Recipe) -> str | None:
-        # Batch norms of search cells are calls of functions, whose modules are not converted to synchronised ones.
-        for name in ("auxiliary_weight", "drop_path", "colour_jitter", "image_size", "synchronised_batch_norm"):
-            if getattr(recipe, name):
-                return f"a supernet that is fixed to one architecture knows no {name}"
-        return None

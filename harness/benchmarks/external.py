@@ -23,22 +23,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.benchmarks.base import SCORE_COLUMNS, Arch, Evaluator, Oracle, RetrainedSupernet, SearchSpace, Signal
+from harness.benchmarks.base import SCORE_COLUMNS, Arch, Benchmark, Evaluator, Oracle, SearchSpace, Signal, lacking
 from harness.benchmarks.darts.recipes import RECIPES
 from harness.benchmarks.nasbench201 import protocols
 from harness.evaluate.recipe import Recipe
-from harness.protocol import Budget, NetworkSize
+from harness.protocol import Budget, NetworkSize, Protocol
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
+    from harness.evaluate.network import Network
+
 AUXILIARY_SKIP = "auxiliary_skip"
 RETRAINED_ON = ("digits", "cifar10", "cifar100")
 
 
-class ExternalBenchmark(RetrainedSupernet):
-    """Searches have the protocols of NAS-Bench-201."""
+class ExternalBenchmark(Benchmark):
+    """Searches have the protocols of NAS-Bench-201; architectures are retrained as the supernet, fixed to them."""
 
     datasets = ("digits", "cifar10", "cifar100", "imagenet16-120")
 
@@ -62,15 +64,37 @@ class ExternalBenchmark(RetrainedSupernet):
         takes_auxiliary = AUXILIARY_SKIP in inspect.signature(getattr(space, "supernet")).parameters  # noqa: B009
         self.supernet_options = ("partial_channels", *([AUXILIARY_SKIP] if takes_auxiliary else []))
 
-    def sized(
-        self, space: SearchSpace, channels: int, cells: int, classes: int, track_statistics: bool, **options: Any
+    def supernet(self, space: SearchSpace, protocol: Protocol, classes: int, options: Mapping[str, Any]) -> nn.Module:
+        size = (protocol.channels, protocol.cells, classes, protocol.track_statistics)
+        return self._sized(space, *size, **options)
+
+    def _sized(
+        self,
+        space: SearchSpace,
+        channels: int,
+        cells: int,
+        classes: int,
+        track_statistics: bool,
+        partial_channels: int = 1,
+        **options: Any,
     ) -> nn.Module:
         make: Any = getattr(space, "supernet")  # noqa: B009 - which SearchSpace does not have
-        partial_channels = options.pop("partial_channels", 1)
         if missing := [name for name in options if name not in self.supernet_options]:
             raise ValueError(f"the supernet of {self.name} has no option {', '.join(missing)}")
         supernet: nn.Module = make(channels, cells, classes, track_statistics, partial_channels, **options)
         return supernet
+
+    def network(self, arch: Arch, recipe: Recipe, classes: int, large: bool) -> Network:
+        from harness.evaluate.network import FixedSupernet
+
+        supernet = self._sized(self.full_space, recipe.channels, recipe.cells, classes, True)
+        return FixedSupernet(supernet, self.full_space.one_hot(arch))
+
+    def unsuited_recipe(self, dataset: str, recipe: Recipe) -> str | None:
+        # Batch norms of search cells are calls of functions, whose modules are not converted to synchronised ones.
+        return lacking(
+            ("auxiliary_weight", "drop_path", "colour_jitter", "image_size", "synchronised_batch_norm"), recipe
+        )
 
     def default_protocol(self, profile: str, dataset: str, method: str) -> Budget:
         return protocols.of_method("controlled" if profile == "paper" else profile, method)
@@ -115,12 +139,15 @@ class ExternalBenchmark(RetrainedSupernet):
         return {name: replace(RECIPES[name], auxiliary_weight=0.0, drop_path=0.0) for name in RETRAINED_ON}
 
     def own_recipe(self, full: bool) -> Recipe:
-        return replace(RECIPES["cifar10" if full else "digits"], auxiliary_weight=0.0, drop_path=0.0, flip=False)
+        recipe = RECIPES["cifar10" if full else "digits"]
+        return replace(recipe, auxiliary_weight=0.0, drop_path=0.0, flip=False, cutout=0)
 
 
 def _try_out(space: SearchSpace) -> None:
     """Ask for everything that a search and its record will need, once."""
-    assert len(space.keep) == len(space.row_names) == len(space.lengths)
+    for what, values in (("keep", space.keep), ("row_names", space.row_names)):
+        if len(values) != len(space.lengths):
+            raise ValueError(f"{what} has {len(values)} entries, and there are {len(space.lengths)} choices")
     for name, rows in space.groups.items():
         start, stop, step = rows.indices(len(space.lengths))
         if step != 1 or start >= stop:

@@ -31,7 +31,7 @@ def parser(program: str = "python -m harness data") -> argparse.ArgumentParser:
     commands = result.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("fetch", help="download, check and unpack an official archive")
     command.add_argument(
-        "dataset", choices=FETCHABLE, help="imagenet16-120 has no public archive: prints which files to put where"
+        "dataset", choices=FETCHABLE, help="for one without a public archive, prints which files to put where"
     )
     add_data(command)
     return result

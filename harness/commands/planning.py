@@ -179,7 +179,8 @@ def retrained_on(options: argparse.Namespace) -> list[str]:
     from harness.experiment.retrainings import recipe_for
 
     benchmark = registry.benchmark_of(options.space)
-    own = [dataset for dataset in options.dataset or () if ":" in dataset]
+    has_own = benchmark.own_recipe(False) is not None
+    own = [dataset for dataset in options.dataset or () if ":" in dataset and has_own]
     if options.retrain == values.NONE or not (benchmark.recipes() or own):
         return []
     datasets = [options.retrain] if options.retrain and benchmark.recipes() else own

@@ -81,8 +81,7 @@ def parser(program: str = "python -m harness retrain") -> argparse.ArgumentParse
     what.add_argument(
         "--seeds", type=values.seeds, default="1", metavar="S", help="4 means 0..3; 0,3,7 and 2-5 work too (default: 1)"
     )
-    origin = "cifar10 and imagenet as published, cifar100 as cifar10, digits a short one of our own"
-    recipe = result.add_argument_group("recipe", f"by default that of the dataset: {origin}")
+    recipe = result.add_argument_group("recipe", "by default the published one of the dataset; of a proxy, our own")
     for field in fields(Recipe):
         recipe.add_argument(f"--{field.name.replace('_', '-')}", **_recipe_option(field.name, recipes))
     execution.add_options(result, jobs=1)

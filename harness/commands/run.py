@@ -154,8 +154,8 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
         "--compile",
         choices=("auto", "on", "off"),
         default="auto",
-        help="compile training passes; auto: in full-size protocols, if a compiler is found, and on the DARTS space on "
-        "GPUs only (default: auto)",
+        help="compile training passes; auto: in full-size protocols, where that is faster and a compiler is found "
+        "(default: auto)",
     )
     how.add_argument(
         "--jobs-per-device",

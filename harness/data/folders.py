@@ -27,6 +27,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as Decoded
 
 from harness.data.datasets import subset_size
+from harness.data.halves import mixed_order
 from harness.data.origin import Origin
 from harness.data.streams import Batch, Streams
 from harness.processes import exit_with_parent
@@ -246,10 +247,11 @@ class FolderShares:
         """Build the streams on a device. crop, flip: random crops and flips of the training batches."""
         batches = partial(FolderBatches, image_size=self.image_size, device=device, workers=self.workers)
         training = partial(batches, batch_size=batch_size, augmentation=Augmentation(crop, flip, colour_jitter=False))
+        validation = self.held_out[mixed_order(self.held_out.labels)]
         return Streams(
             training(self.train),
             training(self.held_out),
-            batches(self.held_out, batch_size=validation_batch, augmentation=Augmentation(False, False, False)),
+            batches(validation, batch_size=validation_batch, augmentation=Augmentation(False, False, False)),
         )
 
 

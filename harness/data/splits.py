@@ -12,7 +12,7 @@ from torch import Tensor
 
 from harness.data.batches import Batches
 from harness.data.datasets import Dataset, Images
-from harness.data.halves import balanced_halves, mismatch
+from harness.data.halves import balanced_halves, mismatch, mixed_order
 from harness.data.streams import Streams
 
 BALANCED_HALVES = "class-balanced halves, seed 0"
@@ -109,7 +109,7 @@ def search_data(dataset: Dataset, bilevel: bool, split: Split | None = None) -> 
     return SearchData(
         train=_subset(dataset.train, split.train),
         held_out=held_out,
-        validation=held_out if bilevel else None,
+        validation=_subset(held_out, mixed_order(held_out.labels)) if bilevel else None,
         classes=dataset.classes,
         mean=dataset.mean,
         std=dataset.std,
@@ -117,4 +117,4 @@ def search_data(dataset: Dataset, bilevel: bool, split: Split | None = None) -> 
 
 
 def _subset(images: Images, indices: Tensor) -> Images:
-    return images if len(indices) == len(images) else images[indices]  # avoids a copy of the whole set
+    return images if torch.equal(indices, torch.arange(len(images))) else images[indices]  # without a copy of all

@@ -1,1 +1,1 @@
-"""The training loops, once for all methods."""
+"""Retraining of architectures from scratch: recipes, networks, the training loop, groups of processes."""

@@ -17,7 +17,6 @@ from harness.experiment.sessions import differing
 from harness.experiment.store import Record, Store
 from harness.plugins import Entry
 from harness.protocol import Budget
-from harness.unpickling import one_line
 
 SAME = ("threads", "device", "cpu_capability")
 """Of the provenance: where these and the version of torch are the same, so are the results, bit for bit."""
@@ -94,7 +93,7 @@ def again(store: Store, record: Record, folder: Path, data: Path, table: Path | 
     try:
         job.begin(machine)
     except (ValueError, OSError) as error:
-        raise UnrepeatableError(one_line(error)) from error
+        raise UnrepeatableError(" ".join(str(error).split())) from error
     runner.execute(job, machine)
     repeated = target.read(job.key)
     assert repeated is not None

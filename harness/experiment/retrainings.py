@@ -116,7 +116,11 @@ def _common(
         "schema": SCHEMA,
         "kind": RETRAINING,
         "benchmark": benchmark_config(benchmark),
-        "protocol": {"id": f"{benchmark.name}/retraining/{called}", "version": 1, "values": values},
+        "protocol": {
+            "id": f"{benchmark.name}/retraining/{called}",
+            "version": benchmark.retraining_version,
+            "values": values,
+        },
         "numerics": numerics,
         "dataset": dataset_config(dataset, data),
         "processes": processes,

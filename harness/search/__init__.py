@@ -1,1 +1,1 @@
-"""The search loop of weight-sharing methods, simplex mathematics and optimizers."""
+"""The search loops of all kinds of methods, simplex mathematics, optimizers, and what a search costs."""

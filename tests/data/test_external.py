@@ -144,6 +144,6 @@ def test_a_cell_is_retrained_on_it(tmp_path, capsys):
     assert main([*words, "--recipe", "full", "--epochs", "1", "--cells", "1", "--results", str(tmp_path)]) == 0
     assert len(Store(tmp_path).records()) == 2
     assert main([*words, "--drop-path", "0.1", "--results", str(tmp_path)]) == 2
-    assert "knows no drop_path" in capsys.readouterr().err
+    assert "trained without drop_path" in capsys.readouterr().err
     assert main(["retrain", "--cell", "DARTS_V2", "--dataset", "mnist", "--results", str(tmp_path)]) == 2
     assert "has no recipe for dataset 'mnist'; known: digits" in capsys.readouterr().err

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from harness.benchmarks import BENCHMARKS, DARTS
 from harness.benchmarks.darts.genotypes import PUBLISHED_CELLS, published_cell
-from harness.benchmarks.darts.recipes import DIGITS
+from harness.benchmarks.darts.recipes import DIGITS, unsuited
 from harness.cli import main
 from harness.data import Batches, load
 from harness.evaluate.distributed import Group
@@ -162,14 +162,13 @@ def test_synchronised_batch_norms_need_gpus():
         training(replace(TINY, synchronised_batch_norm=True))
 
 
-@pytest.mark.parametrize("space", ["nasbench201", f"{ROOT / 'tests' / 'uneven_space.py'}:Uneven"])
-def test_a_fixed_supernet_has_none(space):
+def test_a_fixed_supernet_has_none():
     """Its cells call functions, so that some of its batch norms would stay as they are."""
-    benchmark = benchmark_of(space)
+    benchmark = benchmark_of(f"{ROOT / 'tests' / 'uneven_space.py'}:Uneven")
     recipe = benchmark.own_recipe(full=False)
     assert benchmark.unsuited_recipe("digits", recipe) is None
     reason = benchmark.unsuited_recipe("digits", replace(recipe, synchronised_batch_norm=True))
-    assert reason.endswith("knows no synchronised_batch_norm")
+    assert reason.endswith("trained without synchronised_batch_norm")
 
 
 # Resume --------------------------------------------------------------------------------------------------------------
@@ -338,7 +337,10 @@ def test_the_last_cell_of_every_search_is_trained_under_the_searchs_seed():
         (["--cell", CELL, "--dataset", "imagenet", "--image-size", "100"], "image_size=100 is not a multiple of 32"),
         (["--cell", CELL, "--dataset", "imagenet", "--image-size", "96"], "need auxiliary_weight=0"),
         (["--cell", CELL, "--dataset", "imagenet", "--cutout", "8"], "no cutout for imagenet"),
-        (["--cell", CELL, "--auxiliary-weight", "0.4"], "too small for the auxiliary classifier"),
+        (
+            ["--cell", CELL, "--auxiliary-weight", "0.4"],
+            "for the images of cifar10 and cifar100, not of digits",
+        ),
         (["--cell", CELL, "--colour-jitter"], "colour_jitter is for images in class folders"),
         (["--cell", CELL, "--epochs", "0"], "epochs=0 is below 1"),
         (["--cell", CELL, "--schedule", "linear", "--epochs", "5"], "needs more than 5 epochs"),
@@ -375,3 +377,16 @@ def test_a_batch_too_small_for_the_processes():
     images = Feed("0" * 64, 10, "cifar", 8, 300, 3, lambda _: iter(()), lambda: iter(()))
     with pytest.raises(ValueError, match="batch_size=5 is too small for 3 processes, of which each needs 2 images"):
         Training(training().network, images, replace(TINY, batch_size=5), 0, CPU, Group(0, 3))
+
+
+@pytest.mark.parametrize("space", ["darts", f"{ROOT / 'tests' / 'uneven_space.py'}:Uneven"])
+def test_images_of_any_size_are_not_cut_out(space):
+    """A square of 16 pixels would be all of a small image."""
+    assert benchmark_of(space).own_recipe(full=True).cutout == 0
+
+
+def test_the_auxiliary_classifier_needs_two_reductions_before_it():
+    recipe = BENCHMARKS["darts"].recipes()["cifar10"]
+    assert unsuited("cifar10", replace(recipe, cells=2)) is None
+    assert "two cells or more" in unsuited("cifar10", replace(recipe, cells=1))
+    BENCHMARKS["darts"].network(ARCH, replace(recipe, cells=2, channels=2), 10, large=False)(torch.zeros(2, 3, 32, 32))

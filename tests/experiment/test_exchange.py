@@ -4,8 +4,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 import run_all
+from harness.benchmarks import DARTS
 from harness.benchmarks.nasbench201.space import NASBench201
 from harness.cli import main
 from harness.experiment import conformance, exchange
@@ -14,6 +16,8 @@ from harness.experiment.plan import plan
 from harness.experiment.registry import built_in
 from harness.experiment.store import Store
 from harness.plugins import load
+from harness.search.optimizers import ExponentiatedGradient
+from methods.gaea_pc_darts import GaeaPcDarts
 from tests.optimizers import DrawsItsOwn, HiddenMomentum, LeavesTheSimplex, Momentum, SignDescent
 from tests.test_run_all import SMALL
 
@@ -108,3 +112,16 @@ def test_the_files_of_external_code_are_kept_beside_the_records(tmp_path):
                 assert record["provenance"]["sources"][what]["sha256"] == config["sha256"]
     paths = {"method": method, "optimizer": OPTIMIZERS, "dataset": ROOT / "tests" / "stripes.py"}
     assert files == {what: (path.name, path.read_bytes()) for what, path in paths.items()}
+
+
+def test_weights_of_edges_keep_their_simplices_under_another_optimizer():
+    method = GaeaPcDarts(DARTS())
+    method.exchange_optimizers(ExponentiatedGradient)
+    assert len(method.eg.param_groups[0]["params"]) == 1
+    torch.manual_seed(0)
+    for parameter in method.parameters():
+        parameter.grad = torch.rand_like(parameter)
+    method.step()
+    nodes = torch.tensor(method.edge_target)
+    for node in nodes.unique():
+        torch.testing.assert_close(method.edge_weights()[nodes == node].sum(), torch.tensor(1.0))

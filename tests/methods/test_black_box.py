@@ -118,6 +118,18 @@ def test_bohb_promotes_the_best_of_a_rung():
     assert set(cells[27:36]) <= set(cells[:27])
 
 
+def test_bohb_draws_the_random_share_once_for_every_proposal():
+    """Not once for every rung with a model, which would leave almost none."""
+    method = Bohb(SPACE, random_fraction=1 / 3)
+    models = []
+    method.sample = lambda good, *_: models.append(1) or good[0]
+    rng = np.random.default_rng(0)
+    seen = [[(float(k), rng.integers(method.categories)) for k in range(40)] for _ in range(3)]
+    for _ in range(3000):
+        method.propose(seen, rng)
+    assert 1 - len(models) / 3000 == pytest.approx(1 / 3, abs=0.03)
+
+
 def test_bohb_prefers_where_good_cells_were():
     """With a strong signal the model's proposals are better than random ones."""
     cells = asked(Bohb(SPACE), convolutions, 300)

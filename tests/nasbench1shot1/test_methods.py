@@ -1,6 +1,7 @@
 """What methods do with rows of theta that are weights of inputs, and the report of their searches."""
 
 import csv
+from pathlib import Path
 
 import pytest
 import torch
@@ -136,3 +137,22 @@ def test_everything_is_drawn(results):
     assert all(f"<!-- {name} -->" in entropy for name in ("operations", "inputs", "output"))
     regret = next((results / "figures").glob("regret-by-epoch-*.svg")).read_text()
     assert "published GAEA PC-DARTS (bilevel), mean of 4 searches" in regret
+
+
+def test_a_users_own_images_are_searched_and_nothing_is_retrained(tmp_path):
+    own = f"{Path(__file__).parents[1] / 'stripes.py'}:load"
+    words = [
+        "--methods",
+        "darts",
+        "--space",
+        "nasbench1shot1-1",
+        "--dataset",
+        own,
+        "--controls",
+        "none",
+        "--seeds",
+        "1",
+    ]
+    words += ["--set", "protocol.epochs=1", "--set", "protocol.channels=4", "--set", "protocol.cells=1"]
+    words += ["--seeds", "1", "--jobs", "1", "--figures", "none", "--results", str(tmp_path)]
+    assert run_all.main(words) == 0

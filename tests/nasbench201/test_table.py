@@ -7,15 +7,18 @@ import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.benchmarks import NASBench201
+import run_all
+from harness.benchmarks import BENCHMARKS, NASBench201
 from harness.benchmarks.nasbench201.benchmark import TableLookup
 from harness.benchmarks.nasbench201.space import CELLS, all_cells, index
 from harness.benchmarks.nasbench201.table import Metric, NotInTableError, Table, TableError, cell_numbers, open_table
@@ -605,3 +608,40 @@ def test_part_of_a_table_is_no_table(scratch: Path, length: int) -> None:
     scratch.write_bytes(FILE[:length])
     with pytest.raises(TableError):
         Table.load(scratch)
+
+
+def test_an_architecture_that_is_no_cell_is_a_line_and_stops_no_report(full):
+    cell = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
+    scores, failures = TableLookup(full).scores([cell, "nonsense"])
+    assert set(scores["architecture"]) == {cell}
+    assert failures == ["'nonsense' is no cell of the benchmark"]
+
+
+def test_a_table_without_validation_accuracies_cannot_be_queried(full, tmp_path, capsys):
+    only = {metric: accuracies for metric, accuracies in full.accuracies.items() if metric.split != "x-valid"}
+    replace(full, accuracies=only, sha256="").save(tmp_path / "table.npz")
+    words = ["--table", str(tmp_path / "table.npz"), "--seeds", "1", "--results", str(tmp_path / "results")]
+    assert run_all.main(["--methods", "random-search", *words]) == 2
+    assert "the table has no validation accuracies on CIFAR-10" in capsys.readouterr().err
+    assert run_all.main(["--methods", "darts", "--dry-run", *words]) == 0
+
+
+def test_the_best_cells_are_those_after_200_epochs(full):
+    """Those after 12 are never reported."""
+    best = full.best_cells()
+    for metric in full.available:
+        if metric.epochs == 200:
+            values, _ = full.accuracy(np.arange(CELLS), metric.dataset, metric.split)
+            assert full.accuracy(cell_numbers(best), metric.dataset, metric.split)[0].max() == values.max()
+    assert len(best) <= sum(metric.epochs == 200 for metric in full.available)
+
+
+@pytest.mark.parametrize("number", [0, 77, 1234, 9999, CELLS - 1])
+def test_cells_are_retrained_in_the_benchmarks_network(full, number):
+    """With the parameters and the multiply-adds that the benchmark has of its own trainings."""
+    benchmark = BENCHMARKS["nasbench201"]
+    arch = benchmark.full_space.from_string(cell_strings()[number])
+    with torch.device("meta"):
+        sizes = benchmark.network(arch, benchmark.own_recipe(full=True), 10, large=False).sizes(32)
+    assert sizes["parameters"] == full.params(number, "cifar10")
+    assert sizes["multiply_adds"] / 1e6 == pytest.approx(full.flops_millions(number, "cifar10"), rel=0.1)

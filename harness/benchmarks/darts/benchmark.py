@@ -91,8 +91,8 @@ class DARTSBenchmark(Benchmark):
         return recipes.RECIPES
 
     def own_recipe(self, full: bool) -> Recipe:
-        """Without the auxiliary classifier, which needs images of 32x32 pixels, and without mirroring."""
-        return replace(recipes.CIFAR, auxiliary_weight=0.0, flip=False) if full else recipes.DIGITS
+        """Without what depends on the size of the images (auxiliary classifier, Cutout), and without mirroring."""
+        return replace(recipes.CIFAR, auxiliary_weight=0.0, flip=False, cutout=0) if full else recipes.DIGITS
 
     def network(self, arch: Arch, recipe: Recipe, classes: int, large: bool) -> Network:
         from harness.benchmarks.darts.network import DARTSNetwork

@@ -76,7 +76,11 @@ def unsuited(dataset: str, recipe: Recipe) -> str | None:
     if dataset == "imagenet":
         return _unsuited_to_folders(dataset, recipe)
     if recipe.auxiliary_weight and SIDES.get(dataset) != 32:
-        return f"the images of {dataset} are too small for the auxiliary classifier: auxiliary_weight=0"
+        return (
+            f"the auxiliary classifier is for the images of cifar10 and cifar100, not of {dataset}: auxiliary_weight=0"
+        )
+    if recipe.auxiliary_weight and recipe.cells < 2:
+        return "the auxiliary classifier needs a network of two cells or more: auxiliary_weight=0"
     for name in ("colour_jitter", "image_size"):
         if getattr(recipe, name):
             return f"{name} is for images in class folders, not for {dataset}"

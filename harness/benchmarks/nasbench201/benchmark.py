@@ -10,21 +10,23 @@ from harness.benchmarks.base import (
     RANK_COLUMNS,
     SCORE_COLUMNS,
     Arch,
+    Benchmark,
     Evaluator,
     Headline,
     Oracle,
-    RetrainedSupernet,
     SearchSpace,
+    lacking,
 )
 from harness.benchmarks.nasbench201 import protocols, recipes
 from harness.benchmarks.nasbench201.space import CELLS, NASBench201, isomorphism_class
-from harness.protocol import Budget, NetworkSize
+from harness.protocol import Budget, NetworkSize, Protocol
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
     from harness.benchmarks.nasbench201.table import Table
+    from harness.evaluate.network import Network
     from harness.evaluate.recipe import Recipe
 
 REPORTED_EPOCHS = 200
@@ -36,7 +38,7 @@ images."""
 SEARCH = "python run_all.py --methods gaea-darts-erm --seeds 4 --profile paper --dataset {0} --table TABLE"
 
 
-class NASBench201Benchmark(RetrainedSupernet):
+class NASBench201Benchmark(Benchmark):
     name = NASBench201.name
     full_space = NASBench201()
     supernet_options = ("partial_channels", "auxiliary_skip")
@@ -75,13 +77,15 @@ class NASBench201Benchmark(RetrainedSupernet):
         for dataset, split in (("cifar10", "test"), ("cifar100", "ori-test"), ("imagenet16-120", "ori-test"))
     )
 
-    def sized(
-        self, space: SearchSpace, channels: int, cells: int, classes: int, track_statistics: bool, **options: Any
-    ) -> nn.Module:
+    retraining_version = 2
+    """Version 1 trained the supernet, fixed to the architecture, whose cells have batch norms without parameters."""
+
+    def supernet(self, space: SearchSpace, protocol: Protocol, classes: int, options: Mapping[str, Any]) -> nn.Module:
         from harness.benchmarks.nasbench201.supernet import NASBench201Supernet
 
         assert isinstance(space, NASBench201)
-        return NASBench201Supernet(space, channels, cells, classes, track_statistics, **options)
+        size = (protocol.channels, protocol.cells, classes, protocol.track_statistics)
+        return NASBench201Supernet(space, *size, **options)
 
     def default_protocol(self, profile: str, dataset: str, method: str) -> Budget:
         return protocols.of_method(profile, method)
@@ -93,12 +97,16 @@ class NASBench201Benchmark(RetrainedSupernet):
     def default_scoring(self, profile: str, method: str) -> Budget:
         return protocols.of_scoring(profile, method)
 
-    def oracle(self, table: Path | None) -> Oracle:
+    no_queries = "the table has no validation accuracies on CIFAR-10"
+
+    def oracle(self, table: Path | None) -> Oracle | None:
         """The x-valid accuracies on CIFAR-10 after 12 epochs, at the price of these epochs and an evaluation."""
         from harness.benchmarks.nasbench201 import simulation
         from harness.benchmarks.nasbench201.table import known, open_table
 
         opened = open_table(table)
+        if not simulation.can_be_queried(opened):
+            return None
         epochs = simulation.queried_epochs(opened)
         config = {
             "name": known.NAMES.get(opened.sha256),
@@ -124,6 +132,14 @@ class NASBench201Benchmark(RetrainedSupernet):
     def own_recipe(self, full: bool) -> Recipe:
         return recipes.FULL if full else recipes.SHORT
 
+    def network(self, arch: Arch, recipe: Recipe, classes: int, large: bool) -> Network:
+        from harness.benchmarks.nasbench201.network import RetrainedNetwork
+
+        return RetrainedNetwork(arch, recipe.channels, recipe.cells, classes)
+
+    def unsuited_recipe(self, dataset: str, recipe: Recipe) -> str | None:
+        return lacking(("auxiliary_weight", "drop_path", "colour_jitter", "image_size"), recipe)
+
     def equivalence_class(self, architecture: str) -> str:
         """The benchmark's isomorphism string."""
         return isomorphism_class(self.full_space.from_string(architecture))
@@ -142,10 +158,14 @@ class TableLookup(Evaluator):
         self.sha256, self.source = table.sha256, table.source
 
     def scores(self, architectures: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
-        frame = self.table.frame(architectures)
+        from harness.benchmarks.nasbench201.table.cells import cell_strings
+
+        names, known = list(dict.fromkeys(architectures)), set(cell_strings())
+        frame = self.table.frame(name for name in names if name in known)
         reported = frame[(frame["epochs"] == REPORTED_EPOCHS) & frame["split"].isin(SPLITS)]
         scores = reported.rename(columns={"cell": "architecture"})
-        return scores.assign(metric=scores["split"].map(SPLITS))[SCORE_COLUMNS], []
+        failures = [f"{name[:200]!r} is no cell of the benchmark" for name in names if name not in known]
+        return scores.assign(metric=scores["split"].map(SPLITS))[SCORE_COLUMNS], failures
 
     def best(self) -> list[str]:
         return self.table.best_cells()

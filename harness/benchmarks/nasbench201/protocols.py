@@ -84,7 +84,9 @@ PERTURBATION = replace(
 
 DRNAS = replace(
     # xiangning-chen/DrNAS, 201-space/train_search.py: 100 epochs, SGD without Nesterov, decay 3e-4, theta before w. Its
-    # halves of CIFAR-10 are the first and the second 25,000 images, ours the benchmark's.
+    # halves of CIFAR-10 are the first and the second 25,000 images, ours the benchmark's. On CIFAR-100 and
+    # ImageNet16-120 it halves the training images, as do the codes of SmoothDARTS, beta-DARTS and DARTS-PT; here theta
+    # is fitted to x-valid on these, as in the benchmark's own searches.
     DARTS_V1,
     epochs=100,
     nesterov=False,
@@ -99,8 +101,9 @@ PAPER = {
     # `--set gaea-darts-bilevel.protocol.cells=5`.
     "gaea-darts-bilevel": replace(GAEA, cells=8),
     # The released configuration of egdas leaves the number of epochs open; it must exceed the 50 without architecture
-    # steps. 250 is GDAS's. All five operations: the configuration, without the flag of the DARTS runs.
-    "gaea-gdas": replace(GAEA, zero_operation=True, epochs=250, schedule_epochs=0),
+    # steps. 250 is GDAS's. The cosine of that code has 50 epochs whatever their number is, and goes on. All five
+    # operations: the configuration, without the flag of the DARTS runs.
+    "gaea-gdas": replace(GAEA, zero_operation=True, epochs=250),
     "darts": DARTS_V1,
     "darts-2nd": replace(DARTS_V1, architecture_first=True),  # DARTS-V2
     "gdas": SAMPLING,
@@ -131,6 +134,9 @@ PAPER = {
     "snas": DRNAS,  # `--method snas` of that code, which we take for the source of the row in its README
 }
 
+VERSIONS = {"gaea-gdas": 2}
+"""Of published protocols, where it is not 1. Version 1 of `gaea-gdas` had a cosine of 250 epochs."""
+
 QUERIES = TrialSimulation(
     # Section 5 of the NAS-Bench-201 paper. Black boxes search under it in every profile: on the table it costs nothing.
     budget_seconds=12_000.0,
@@ -152,7 +158,7 @@ scores rank correlations were, and searches by other means."""
 def of_method(profile: str, method: str) -> Budget:
     """Of a weight-sharing method."""
     if profile == "paper" and method in PAPER:
-        return Budget("paper", f"nasbench201/paper/{method}", PAPER[method])
+        return Budget("paper", f"nasbench201/paper/{method}", PAPER[method], version=VERSIONS.get(method, 1))
     if profile == "quick":
         return Budget("quick", "nasbench201/quick", QUICK)
     return Budget("controlled", "nasbench201/controlled", CONTROLLED)

@@ -32,6 +32,11 @@ def queried_epochs(table: Table) -> int:
     return QUERY_EPOCHS if Metric(DATASET, SPLIT, QUERY_EPOCHS) in table.available else 200
 
 
+def can_be_queried(table: Table) -> bool:
+    """Whether it has what a query returns."""
+    return Metric(DATASET, SPLIT, queried_epochs(table)) in table.available
+
+
 def trials_averaged(table: Table) -> int:
     """How many trials are behind each accuracy that a query returns at least: 1, or more if the table has only means; 0
     if their number is unknown."""

@@ -76,7 +76,7 @@ def _training(record: bytes) -> Training:
     if side * side != len(digits):
         raise ValueError("the matrix is not square")
     matrix = [[int(digit) for digit in digits[side * row : side * (row + 1)]] for row in range(side)]
-    evaluations = fields(base64.b64decode(metrics, validate=True)).get(EVALUATIONS, [])
+    evaluations = fields(base64.b64decode(metrics)).get(EVALUATIONS, [])
     if not evaluations:
         raise ValueError("it has no evaluation")
     last = fields(evaluations[-1])

@@ -57,11 +57,11 @@ def read_nats(path: Path, trust: bool = False, sha256: str | None = None) -> Tab
     `trust` executes whatever code the pickles contain; `sha256` is the expected result of `checksum`. TableError, one
     line, if neither is given, the checksum differs, or the source is of another kind.
     """
+    if not trust and sha256 is None:
+        raise TableError(f"{path}: reading pickles executes the code in them; give --trust, or a --sha256 you know")
     digest = checksum(path)
     if sha256 is not None and digest != sha256.lower():
         raise TableError(f"{path} has another checksum: its SHA-256 is {digest}")
-    if not trust and sha256 is None:
-        raise TableError(f"{path}: reading pickles executes the code in them; give --trust, or a --sha256 you know")
     try:
         source = f"NATS-Bench topology files {path.resolve().name}, SHA-256 {digest}"
         return Table(source, *_collect(_cells(path)))
