@@ -183,27 +183,32 @@ class LogUniform(Uniform):
         return float(self.low * (self.high / self.low) ** share)
 
 
-class BlackBox(ABC):
+class Method:
+    """What methods of all kinds declare."""
+
+    paper: ClassVar[str] = ""
+    family: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    """Raised whenever results change."""
+
+    @classmethod
+    def unsupported(cls, space: SearchSpace) -> str | None:
+        """The mathematical reason why the method does not run on a space; None if it does."""
+        return None
+
+
+class BlackBox(Method, ABC):
     """A method that queries the validation accuracy of one architecture after another.
 
     Subclasses take `(space, **settings)`; every setting has a default: the published value, unless the
     method's docstring says otherwise.
     """
 
-    paper: ClassVar[str] = ""
-    family: ClassVar[str] = ""
-    version: ClassVar[int] = 1
-    """Raised whenever results change."""
     queries: ClassVar[bool] = True
     """Whether it queries accuracies at all."""
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
-
-    @classmethod
-    def unsupported(cls, space: SearchSpace) -> str | None:
-        """The mathematical reason why the method does not run on a space; None if it does."""
-        return None
 
     @abstractmethod
     def search(self, rng: np.random.Generator) -> Generator[Arch, float, Arch | None]:
@@ -214,7 +219,7 @@ class BlackBox(ABC):
         """
 
 
-class TrainingFree(ABC):
+class TrainingFree(Method, ABC):
     """A method that scores untrained networks: of `cells` random architectures, the best-scored one is the result.
 
     Subclasses take `(space, **settings)`, `cells` among them; every setting has a default. The harness draws the
@@ -222,10 +227,6 @@ class TrainingFree(ABC):
     random comes from torch's global generator, which the harness seeds for every network.
     """
 
-    paper: ClassVar[str] = ""
-    family: ClassVar[str] = ""
-    version: ClassVar[int] = 1
-    """Raised whenever results change."""
     batch_size: ClassVar[int] = 64
     """Images of the batch (Abdelfattah et al., ICLR 2021, Section 3)."""
     augmented: ClassVar[bool] = True
@@ -239,11 +240,6 @@ class TrainingFree(ABC):
         """cells: N, drawn at random with repetition; 1000 is the largest N of Mellor et al. (ICML 2021), Table 2."""
         self.space, self.cells = space, cells
 
-    @classmethod
-    def unsupported(cls, space: SearchSpace) -> str | None:
-        """The mathematical reason why the method does not run on a space; None if it does."""
-        return None
-
     @abstractmethod
     def score(self, network: nn.Module, images: Tensor, labels: Tensor) -> float:
         """Larger is better; what is not a finite number counts as minus infinity.
@@ -255,7 +251,7 @@ class TrainingFree(ABC):
         """
 
 
-class OneShot(nn.Module, ABC):
+class OneShot(nn.Module, Method, ABC):
     """A method that learns a distribution over operations together with the shared weights of a supernet.
 
     Subclasses take `(space, **settings)`; every setting has a default, the published value. Randomness comes
@@ -263,10 +259,6 @@ class OneShot(nn.Module, ABC):
     buffers or the state of a `torch.optim` optimizer held as an attribute: so `state_dict()` is a checkpoint.
     """
 
-    paper: ClassVar[str] = ""
-    family: ClassVar[str] = ""
-    version: ClassVar[int] = 1
-    """Raised whenever results change."""
     supernet: ClassVar[dict[str, Any]] = {}
     """Options of the supernet. `partial_channels=n`: operations act on 1/n of the channels, the others bypass them.
     `auxiliary_skip=True`: every edge has a skip connection besides the candidates, with weights of its own where it
@@ -285,11 +277,6 @@ class OneShot(nn.Module, ABC):
         super().__init__()
         self.space = space
         self.register_buffer("mask", None if space.mask is None else torch.from_numpy(space.mask), persistent=False)
-
-    @classmethod
-    def unsupported(cls, space: SearchSpace) -> str | None:
-        """The mathematical reason why the method does not run on a space; None if it does."""
-        return None
 
     # What is learned -----------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from harness.data import Dataset, load, search_split
 from harness.data.folders import CLASS_FOLDERS, ClassFolders, class_folders, folder_shares
 from harness.experiment import conformance, exchange, registry
 from harness.experiment.config import SCHEMA, Config, run_key
-from harness.experiment.jobs.search import OneShotJob, QueryJob, SearchJob, TrainingFreeJob
+from harness.experiment.jobs.search import SearchJob, search_job
 from harness.experiment.overrides import Changes, default_settings, optimizer_settings, parse
 from harness.plugins import Entry
 from harness.protocol import NUMERICS, Budget, FolderProtocol, NetworkSize, Protocol, Simulation, split_numerics
@@ -65,12 +65,8 @@ def plan(
     def job(name: str, searched: Inputs, seed: int) -> SearchJob:
         cls, chosen = classes[name], choices[name]
         config = {**chosen.config, **searched.config, "seed": seed}
-        words = (config, entries[name], benchmark_word, cls.family or "external", cls.paper)
-        if issubclass(cls, BlackBox):
-            return QueryJob(*words)
-        if issubclass(cls, TrainingFree):
-            return TrainingFreeJob(*words, searched.images)
-        return OneShotJob(*words, searched.images, chosen.optimizer)
+        family = cls.family or "external"
+        return search_job(config, entries[name], benchmark_word, family, cls.paper, searched.images, chosen.optimizer)
 
     return [job(name, searched, seed) for seed in seeds for name in choices for searched in inputs[name]]
 

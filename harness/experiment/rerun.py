@@ -11,7 +11,7 @@ from harness import plugins
 from harness.benchmarks import BENCHMARKS
 from harness.experiment import plan, registry, runner
 from harness.experiment.jobs.base import Machine
-from harness.experiment.jobs.search import OneShotJob, QueryJob, SearchJob, TrainingFreeJob
+from harness.experiment.jobs.search import SearchJob, search_job
 from harness.experiment.merge import differences
 from harness.experiment.sessions import differing
 from harness.experiment.store import Record, Store
@@ -122,14 +122,9 @@ def _job(store: Store, record: Record, folder: Path) -> SearchJob:
     if benchmark not in BENCHMARKS and "benchmark" not in external:
         raise ValueError(f"the source of the space {benchmark} is missing")
     entry = registry.named(external.get("method", config["method"]["name"]))[1]
-    words = (config, entry, benchmark, record["family"], record["paper"])
-    if config["kind"] == "black-box":
-        return QueryJob(*words)
     images = external.get("dataset", config["dataset"]["name"])
-    if config["kind"] == "training-free":
-        return TrainingFreeJob(*words, images)
     optimizer = Entry(external["optimizer"], external=True) if "optimizer" in external else None
-    return OneShotJob(*words, images, optimizer)
+    return search_job(config, entry, benchmark, record["family"], record["paper"], images, optimizer)
 
 
 def _word(store: Store, record: Record, what: str, folder: Path) -> str:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from harness.experiment.config import Label
 from harness.files import write_atomically
 from harness.report.published import Published, PublishedValue
-from harness.report.render.wording import NOTHING
+from harness.report.render.markdown import table
+from harness.report.render.tables import rows_of
+from harness.report.render.wording import NOTHING, spread
 
 Floats = NDArray[np.float64]
 
@@ -89,7 +91,7 @@ def best_of(both: pd.DataFrame, sizes: Sequence[int] = SIZES, searches: int = SE
 def with_published(best: pd.DataFrame, published: Published, space: str, searched_on: str) -> pd.DataFrame:
     """`best_of` with the published values of searches by the best of N on the same images: columns `published`,
     `published_std`, `published_n` besides, missing where there is none."""
-    values = [_published(published, row, space, searched_on) for row in _rows(best)]
+    values = [_published(published, row, space, searched_on) for row in rows_of(best)]
     return best.assign(
         published=[value.mean if value else np.nan for value in values],
         published_std=[value.std if value else np.nan for value in values],
@@ -148,16 +150,16 @@ def markdown(found: pd.DataFrame, best: pd.DataFrame, scored: tuple[str, str]) -
         "## Rank correlation with the accuracy",
         "",
     ]
-    lines += _table(["score", "dataset", "split", "cells", "Spearman (95 %)", "Kendall"], [
-        (r.score, r.dataset, r.split, r.n, f"{r.spearman:.2f} ({r.low:.2f} to {r.high:.2f})", f"{r.kendall:.2f}")
-        for r in _rows(found)
+    lines += table(["score", "dataset", "split", "cells", "Spearman (95 %)", "Kendall"], [
+        (r.score, r.dataset, r.split, str(r.n), f"{r.spearman:.2f} ({r.low:.2f} to {r.high:.2f})", f"{r.kendall:.2f}")
+        for r in rows_of(found)
     ])  # fmt: skip
     lines += ["", "## Accuracy of the best-scored of N random cells", ""]
     lines += [RESAMPLED, ""]
     head = ["score", "dataset", "split", "N", "draws", "sample", "ours, resampled (%)", "published (%)", "searches"]
-    lines += _table(head, [
-        (r.score, r.dataset, r.split, r.N, r.searches, r.cells, _spread(r.mean, r.std), *_printed(r))
-        for r in _rows(best)
+    lines += table(head, [
+        (r.score, r.dataset, r.split, *map(str, (r.N, r.searches, r.cells)), spread(r.mean, r.std), *_printed(r))
+        for r in rows_of(best)
     ])  # fmt: skip
     return "\n".join(lines) + "\n"
 
@@ -166,16 +168,4 @@ def _printed(row: Any) -> tuple[str, str]:
     """Published mean and deviation, and the number of searches."""
     if pd.isna(row.published):
         return NOTHING, NOTHING
-    return _spread(row.published, row.published_std), NOTHING if pd.isna(row.published_n) else str(row.published_n)
-
-
-def _spread(mean: float, std: float) -> str:
-    return f"{mean:.2f}" if pd.isna(std) else f"{mean:.2f} ± {std:.2f}"
-
-
-def _rows(frame: pd.DataFrame) -> list[Any]:
-    return list(frame.itertuples(index=False))
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    return ["| " + " | ".join(map(str, row)) + " |" for row in (head, ["---"] * len(head), *rows)]
+    return spread(row.published, row.published_std), NOTHING if pd.isna(row.published_n) else str(row.published_n)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from harness import plugins
 from harness.experiment.config import Config, dataset_name, run_key
 from harness.experiment.store import Arrays
 from harness.plugins import Source
@@ -65,6 +66,26 @@ class Work(Protocol):
 
 
 @dataclass(frozen=True)
+class LoopWork:
+    """Work whose state is that of a loop: a search, a scoring or a training."""
+
+    loop: Any
+
+    @property
+    def next_epoch(self) -> int:
+        return int(self.loop.next_epoch)
+
+    def epoch_seconds(self) -> float:
+        return float(self.loop.epoch_seconds())
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(self.loop.state_dict())
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.loop.load_state_dict(state)
+
+
+@dataclass(frozen=True)
 class Job(ABC):
     """A unit of work. Its key is made of `config` (`harness.experiment.config`)."""
 
@@ -115,6 +136,11 @@ class Job(ABC):
     @abstractmethod
     def begin(self, machine: Machine) -> Work:
         """The work at its beginning. ValueError or OSError, in one line, if its inputs are not the planned ones."""
+
+
+def dataset_source(word: str) -> dict[str, Source]:
+    """The file of the function that returns a user's own images; empty for a dataset with a name."""
+    return {"dataset": plugins.source(plugins.load_function(word))} if ":" in word else {}
 
 
 def check_images(planned: Mapping[str, Any], sha256: str) -> None:

@@ -16,7 +16,7 @@ from harness.evaluate.recipe import Recipe
 from harness.evaluate.training import Training, feed
 from harness.experiment import registry
 from harness.experiment.devices import prepare
-from harness.experiment.jobs.base import Job, Machine, check_images
+from harness.experiment.jobs.base import Job, LoopWork, Machine, check_images, dataset_source
 from harness.experiment.store import Arrays
 from harness.plugins import Source
 from harness.search.loop import stream
@@ -42,9 +42,7 @@ class RetrainingJob(Job):
     def sources(self) -> dict[str, Source]:
         space = registry.benchmark_of(self.benchmark_word).full_space
         found = {"benchmark": plugins.source(type(space))} if ":" in self.benchmark_word else {}
-        if ":" in self.images:
-            found["dataset"] = plugins.source(plugins.load_function(self.images))
-        return found
+        return found | dataset_source(self.images)
 
     def facts(self, result: Mapping[str, Any]) -> dict[str, Any]:
         return {"cell_name": self.cell_name}
@@ -73,15 +71,11 @@ class RetrainingJob(Job):
 
 
 @dataclass(frozen=True)
-class RetrainingWork:
-    training: Training
-
-    @property
-    def next_epoch(self) -> int:
-        return self.training.next_epoch
+class RetrainingWork(LoopWork):
+    loop: Training
 
     def epochs(self) -> Iterator[Arrays]:
-        for epoch in self.training.epochs():
+        for epoch in self.loop.epochs():
             yield epoch.arrays()
 
     def outcome(self, arrays: Arrays) -> dict[str, Any]:
@@ -94,17 +88,8 @@ class RetrainingWork:
             "test_error": _error(accuracy[-1]),
             "test_top5_error": _error(arrays["test_top5_accuracy"][-1]),
             "best_epoch": {"epoch": best + 1, "test_error": _error(accuracy[best]), "test_peeking": True},
-            **self.training.sizes(),
+            **self.loop.sizes(),
         }
-
-    def epoch_seconds(self) -> float:
-        return self.training.epoch_seconds()
-
-    def state_dict(self) -> dict[str, Any]:
-        return self.training.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.training.load_state_dict(state)
 
 
 def _error(accuracy: float) -> float:

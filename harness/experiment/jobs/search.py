@@ -18,9 +18,10 @@ from harness.benchmarks.base import Arch, Benchmark, SearchSpace, Signal
 from harness.data import SearchData, load, search_data, search_split
 from harness.data.folders import FolderShares, class_folders, folder_shares
 from harness.experiment import exchange, registry
+from harness.experiment.config import Config
 from harness.experiment.conformance import simplex_problems
 from harness.experiment.devices import cannot_compile
-from harness.experiment.jobs.base import Job, Machine, check_images
+from harness.experiment.jobs.base import Job, LoopWork, Machine, check_images, dataset_source
 from harness.experiment.store import Arrays
 from harness.plugins import Entry, Source
 from harness.protocol import FolderProtocol, NetworkSize, Protocol, TrialSimulation, as_protocol, as_simulation
@@ -110,9 +111,7 @@ class OneShotJob(SearchJob):
         found = super().sources()
         if self.optimizer:
             found["optimizer"] = plugins.source(plugins.load(self.optimizer))
-        if ":" in self.images:
-            found["dataset"] = plugins.source(plugins.load_function(self.images))
-        return found
+        return found | dataset_source(self.images)
 
     @property
     def protocol(self) -> Protocol:
@@ -170,24 +169,20 @@ def _check_split(planned: Mapping[str, Any], sha256: str) -> None:
 
 
 @dataclass(frozen=True)
-class OneShotWork:
-    search: Search
+class OneShotWork(LoopWork):
+    loop: Search
     space: SearchSpace
     optimizer: Mapping[str, Any] | None
     """What a config says of the one in the place of the method's own."""
 
-    @property
-    def next_epoch(self) -> int:
-        return self.search.next_epoch
-
     def epochs(self) -> Iterator[Arrays]:
-        for epoch in self.search.epochs():
+        for epoch in self.loop.epochs():
             yield stacked([epoch], [self._checked(epoch)])
 
     def _checked(self, epoch: Epoch) -> str:
         """The architecture of an epoch, as a string. ValueError or FloatingPointError for what no record may hold."""
         if self.optimizer:
-            method = f"after epoch {epoch.epoch + 1}, {type(self.search.method).__name__}"
+            method = f"after epoch {epoch.epoch + 1}, {type(self.loop.method).__name__}"
             if wrong := simplex_problems(method, epoch.theta, self.space):
                 raise ValueError(exchange.blamed(self.optimizer["name"], wrong)[0])
         if not (np.isfinite(epoch.theta).all() and np.isfinite(epoch.edge_weights).all()):
@@ -209,13 +204,7 @@ class OneShotWork:
         }
 
     def epoch_seconds(self) -> float:
-        return epoch_seconds(self.search)
-
-    def state_dict(self) -> dict[str, Any]:
-        return self.search.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.search.load_state_dict(state)
+        return epoch_seconds(self.loop)
 
 
 # Queries -------------------------------------------------------------------------------------------------------------
@@ -300,10 +289,7 @@ class TrainingFreeJob(SearchJob):
         return -(-int(self.config["settings"]["cells"]) // EPOCH)
 
     def sources(self) -> dict[str, Source]:
-        found = super().sources()
-        if ":" in self.images:
-            found["dataset"] = plugins.source(plugins.load_function(self.images))
-        return found
+        return super().sources() | dataset_source(self.images)
 
     def begin(self, machine: Machine) -> TrainingFreeWork:
         images = load(self.images, machine.data)
@@ -318,18 +304,14 @@ class TrainingFreeJob(SearchJob):
 
 
 @dataclass(frozen=True)
-class TrainingFreeWork:
-    scoring: Scoring
-
-    @property
-    def next_epoch(self) -> int:
-        return self.scoring.next_epoch
+class TrainingFreeWork(LoopWork):
+    loop: Scoring
 
     def epochs(self) -> Iterator[Arrays]:
         """After each, the architectures scored in it ("scored", "scores"; of the last epoch fewer, then empty and NaN)
         and the best one so far ("cells"). Images count as passes of chosen operations only."""
-        to_string = self.scoring.scorer.method.space.to_string
-        for epoch in self.scoring.epochs():
+        to_string = self.loop.scorer.method.space.to_string
+        for epoch in self.loop.epochs():
             unfilled = EPOCH - len(epoch.values)
             images = np.zeros((2, 1, len(KINDS)), dtype=np.int64)
             images[:, 0, KINDS.index("sampled")] = epoch.images
@@ -344,22 +326,25 @@ class TrainingFreeWork:
 
     def outcome(self, arrays: Arrays) -> dict[str, Any]:
         """The architecture with the highest score, the first on ties."""
-        arch, value = self.scoring.best
+        arch, value = self.loop.best
         return {
             "cells": {
-                "last": self.scoring.scorer.method.space.to_string(arch),
+                "last": self.loop.scorer.method.space.to_string(arch),
                 "best_valid": None,
                 "best_valid_epoch": None,
             },
-            "scored": len(self.scoring.values),
+            "scored": len(self.loop.values),
             "score": value if np.isfinite(value) else None,
         }
 
-    def epoch_seconds(self) -> float:
-        return self.scoring.epoch_seconds()
 
-    def state_dict(self) -> dict[str, Any]:
-        return self.scoring.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.scoring.load_state_dict(state)
+def search_job(
+    config: Config, entry: Entry, benchmark_word: str, family: str, paper: str, images: str, optimizer: Entry | None
+) -> SearchJob:
+    """The search that a config describes; the arguments are the fields of the jobs."""
+    words = (config, entry, benchmark_word, family, paper)
+    if config["kind"] == "black-box":
+        return QueryJob(*words)
+    if config["kind"] == "training-free":
+        return TrainingFreeJob(*words, images)
+    return OneShotJob(*words, images, optimizer)

@@ -114,18 +114,11 @@ def accuracy(
     Published accuracies are drawn in the row of their method if they are of the same dataset and split. `evaluation`
     describes how accuracies were obtained, e.g. "after 200 epochs of training".
     """
-    known = [curve for curve in published if (curve.dataset, curve.split) in columns]
     note = _drawn(looks.rows(method.method for method in series))
     if elsewhere := _elsewhere(published, columns, series):
         note += f". Not drawn: curves published on another split ({', '.join(elsewhere)})"
-    titles = [f"{dataset}, {split}" for dataset, split in columns]
     y = f"accuracy of the current cell\n{evaluation} (%)"
-    drawn, shown = _grid(series, titles, title, looks, known, note, y)
-    for column, pair in enumerate(columns):
-        for (row, axes), row_curves in zip(drawn.column(column), shown, strict=True):
-            _curves(axes, row, series, column, looks)
-            _published(axes, row_curves, [(curve.dataset, curve.split) == pair for curve in row_curves])
-    return drawn.figure
+    return _of_cells(series, columns, title, looks, published, note, y).figure
 
 
 @matplotlib.rc_context(STYLE)
@@ -139,17 +132,33 @@ def regret(
 ) -> Figure:
     """Regret (percentage points) of the cell derived after each epoch, one column per (dataset, split), with published
     regrets of the same dataset and split in the row of their method. `evaluation` as for `accuracy`."""
-    known = [curve for curve in published if (curve.dataset, curve.split) in columns]
-    titles = [f"{dataset}, {split}" for dataset, split in columns]
     y = f"regret of the current cell\n{evaluation} (points)"
     note = f"{_drawn(looks.rows(method.method for method in series))}; {REGRET}"
+    drawn = _of_cells(series, columns, title, looks, published, note, y)
+    for column in range(len(columns)):
+        for _, axes in drawn.column(column):
+            axes.set_ylim(bottom=0)
+    return drawn.figure
+
+
+def _of_cells(
+    series: Sequence[Series],
+    columns: Sequence[tuple[str, str]],
+    title: str,
+    looks: Looks,
+    published: Sequence[PublishedCurve],
+    note: str,
+    y: str,
+) -> Grid:
+    """Curves of the cell derived after each epoch, a column of panels per (dataset, split)."""
+    known = [curve for curve in published if (curve.dataset, curve.split) in columns]
+    titles = [f"{dataset}, {split}" for dataset, split in columns]
     drawn, shown = _grid(series, titles, title, looks, known, note, y)
     for column, pair in enumerate(columns):
         for (row, axes), row_curves in zip(drawn.column(column), shown, strict=True):
             _curves(axes, row, series, column, looks)
             _published(axes, row_curves, [(curve.dataset, curve.split) == pair for curve in row_curves])
-            axes.set_ylim(bottom=0)
-    return drawn.figure
+    return drawn
 
 
 def _grid(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.report import columns
 from harness.report.matrix import CAPTION, Matrix
-from harness.report.render.latex import escape, row
+from harness.report.render.latex import END, begin, escape, line, row
 from harness.report.render.wording import NOTHING, p_plain
 from harness.report.sentences import Comparison, Comparisons
 from harness.report.statistics import ALPHA
@@ -25,7 +25,7 @@ def latex(found: Comparisons, matrix: Matrix | None) -> str:
 
 def _differences(found: Comparisons) -> Iterator[str]:
     shared = f" All with {found.shared}." if found.shared else ""
-    yield from _begin(
+    yield from begin(
         "Differences in accuracy (points), first method minus second, with 95 % interval; p is corrected by Holm's"
         f" method, bold where at most {ALPHA}.{shared}",
         "comparison",
@@ -38,7 +38,7 @@ def _differences(found: Comparisons) -> Iterator[str]:
             group = each.group
             yield from (r"\midrule", rf"\multicolumn{{6}}{{l}}{{\emph{{{escape(group.labelled_title)}}}}} \\")
         yield _difference(each)
-    yield from _END
+    yield from END
 
 
 def _difference(each: Comparison) -> str:
@@ -46,24 +46,16 @@ def _difference(each: Comparison) -> str:
     p = escape(NOTHING if each.outcome == "untested" else p_plain(each.corrected))
     words = map(escape, [each.first, each.second, f"{each.dataset}, {each.split}", f"{each.mean:+.2f}", interval])
     bold = rf"\textbf{{{p}}}" if each.significant else p
-    return rf"{' & '.join(words)} & {bold} \\"
+    return line([*words, bold])
 
 
 def _wins(matrix: Matrix | None) -> Iterator[str]:
     if matrix is None:
         return
     places = range(len(matrix.methods))
-    yield from _begin(CAPTION, "wins", "l" + "c" * len(matrix.methods))
+    yield from begin(CAPTION, "wins", "l" + "c" * len(matrix.methods))
     yield row(["", *matrix.methods])
     yield r"\midrule"
     for place in places:
         yield row([matrix.methods[place], *(matrix.text(place, column) for column in places)])
-    yield from _END
-
-
-def _begin(caption: str, name: str, alignment: str) -> Iterator[str]:
-    yield from ("", r"\begin{table}", r"\centering", rf"\caption{{{escape(caption)}}}", rf"\label{{tab:{name}}}")
-    yield from (rf"\begin{{tabular}}{{{alignment}}}", r"\toprule")
-
-
-_END = (r"\bottomrule", r"\end{tabular}", r"\end{table}")
+    yield from END

@@ -32,7 +32,16 @@ _SPECIAL = {
 
 WIDEST = 6
 """Columns of a summary that fit the width of a page."""
-_BEGIN = ("", r"\begin{table}", r"\centering", r"\scriptsize", r"\setlength{\tabcolsep}{3pt}")
+SMALL = (r"\scriptsize", r"\setlength{\tabcolsep}{3pt}")
+END_ROWS = (r"\bottomrule", r"\end{tabular}")
+END = (*END_ROWS, r"\end{table}")
+
+
+def begin(caption: str, name: str, alignment: str, size: Sequence[str] = ()) -> Iterator[str]:
+    """A table up to its first line."""
+    yield from ("", r"\begin{table}", r"\centering", *size)
+    yield from (rf"\caption{{{escape(caption)}}}", rf"\label{{tab:{name}}}")
+    yield from (rf"\begin{{tabular}}{{{alignment}}}", r"\toprule")
 
 
 def render(report: Report) -> str:
@@ -62,18 +71,15 @@ def _page(report: Report) -> Iterator[str]:
 
 
 def _table(table: Table, label: str) -> Iterator[str]:
-    yield from _BEGIN
-    yield rf"\caption{{{escape(f'{table.group.title}; {table.group.sentence}. {table.caption}.')}}}"
-    yield rf"\label{{tab:{label}}}"
-    yield rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}"
-    yield r"\toprule"
+    caption = f"{table.group.title}; {table.group.sentence}. {table.caption}."
+    yield from begin(caption, label, "l" + "r" * len(table.columns), SMALL)
     yield row(["method", *table.columns])
     for number, lines in enumerate(table.rows):
         yield r"\midrule"
         if tables.begins_controls(table.rows, number):
             yield rf"\multicolumn{{{1 + len(table.columns)}}}{{l}}{{\textit{{{controls.FAMILY}}}}} \\"
         yield from _method(lines)
-    yield from (r"\bottomrule", r"\end{tabular}", r"\end{table}")
+    yield from END
 
 
 def _method(rows: Lines) -> Iterator[str]:
@@ -93,24 +99,27 @@ def _labels(names: Iterable[str]) -> Iterator[str]:
 
 def _summary(summary: Summary, label: str) -> Iterator[str]:
     """With many columns, a line per method and number; the notes below."""
-    yield from _BEGIN
-    yield from (rf"\caption{{{escape(summary.title)}.}}", rf"\label{{tab:{label}}}")
-    if len(summary.headings) <= WIDEST:
-        yield rf"\begin{{tabular}}{{l{'r' * (len(summary.headings) - 1)}}}"
-        yield from (r"\toprule", row(summary.headings), r"\midrule")
-        yield from map(row, summary.rows)
+    fits = len(summary.headings) <= WIDEST
+    alignment = "l" + "r" * (len(summary.headings) - 1) if fits else r"llp{0.45\linewidth}"
+    yield from begin(f"{summary.title}.", label, alignment, SMALL)
+    if fits:
+        yield from (row(summary.headings), r"\midrule", *map(row, summary.rows))
     else:
-        yield r"\begin{tabular}{llp{0.45\linewidth}}"
-        yield from (r"\toprule", row(["method", "what", "value"]))
+        yield row(["method", "what", "value"])
         for name, *texts in summary.rows:
             yield r"\midrule"
             for place, (heading, text) in enumerate(zip(summary.headings[1:], texts, strict=True)):
                 yield row(["" if place else name, heading, text])
-    yield from (r"\bottomrule", r"\end{tabular}", "", r"\smallskip\begin{minipage}{\linewidth}")
+    yield from (*END_ROWS, "", r"\smallskip\begin{minipage}{\linewidth}")
     yield from (rf"{escape(note)}\par" for note in summary.notes)
     yield from (r"\end{minipage}", r"\end{table}")
 
 
 def row(entries: Sequence[str]) -> str:
     """A line of a table; every entry is escaped."""
-    return rf"{' & '.join(map(escape, entries))} \\"
+    return line([*map(escape, entries)])
+
+
+def line(entries: Sequence[str]) -> str:
+    """A line of a table, whose entries are LaTeX already."""
+    return rf"{' & '.join(entries)} \\"

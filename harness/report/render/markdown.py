@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.report import controls
 from harness.report.content import Report
@@ -26,27 +26,24 @@ def escape(text: str) -> str:
 def _page(report: Report) -> Iterator[str]:
     yield "# Leaderboard"
     group = None
-    for table in tables.tables(report):
-        if table.group != group:
-            group = table.group
+    for block in tables.tables(report):
+        if block.group != group:
+            group = block.group
             yield from ("", f"## {escape(group.title)}", "", f"{escape(group.sentence)}.")
-        yield from ("", f"### {escape(table.caption)}", "")
-        yield from _table(table)
+        yield from ("", f"### {escape(block.caption)}", "")
+        yield from _block(block)
     for summary in tables.summaries(report):
         yield from ("", f"## {escape(summary.title)}", "", *(f"- {escape(note)}" for note in summary.notes), "")
-        yield _row([*map(escape, summary.headings)])
-        yield _row(["---"] * len(summary.headings))
-        yield from (_row([*map(escape, row)]) for row in summary.rows)
+        yield from table([*map(escape, summary.headings)], [[*map(escape, row)] for row in summary.rows])
     for heading, lines in tables.remarks(report):
         yield from ("", f"## {heading}", "", *(f"- {escape(line)}" for line in lines))
 
 
-def _table(table: Table) -> Iterator[str]:
-    yield _row(["method", *map(escape, table.columns)])
-    yield _row(["---"] * (1 + len(table.columns)))
-    for number, lines in enumerate(table.rows):
-        if tables.begins_controls(table.rows, number):
-            yield _row([f"*{controls.FAMILY}*", *[""] * len(table.columns)])
+def _block(block: Table) -> Iterator[str]:
+    yield from table(["method", *map(escape, block.columns)], ())
+    for number, lines in enumerate(block.rows):
+        if tables.begins_controls(block.rows, number):
+            yield _row([f"*{controls.FAMILY}*", *[""] * len(block.columns)])
         yield from _method(lines)
 
 
@@ -54,6 +51,11 @@ def _method(rows: Lines) -> Iterator[str]:
     """Lines of a method: the first starts with the method's name, the others with their headings."""
     for number, (heading, entries) in enumerate(rows.lines):
         yield _row([escape(heading) if number else f"**{escape(rows.method)}**", *map(escape, entries)])
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A table of texts that are Markdown already."""
+    yield from map(_row, (headings, ["---"] * len(headings), *rows))
 
 
 def _row(entries: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from harness.report import retrained
 from harness.report.content import Report
 from harness.report.groups import DATASET_ORDER, GROUP, SELECTIONS, SPLIT_ORDER, Group, in_order
 from harness.report.metrics import METRICS
-from harness.report.render.latex import escape
+from harness.report.render.latex import END, begin, escape, line
 from harness.report.render.wording import NOTHING, spread
 
 SELECTION = "last"
@@ -40,9 +40,9 @@ def render(report: Report, methods: Sequence[str], metrics: Sequence[Metric] = (
     ]
     asked_in_vain = [pair for pair in metrics if not _columns(rows, [pair])]
     lines = [
-        line
+        text
         for key, group in rows.groupby([*GROUP, _recipes(rows)], sort=False)
-        for line in _table(report, key, group, methods, metrics)
+        for text in _table(report, key, group, methods, metrics)
     ]
     if not lines or asked_in_vain:
         known = sorted({f"{dataset}:{split}" for dataset, split in zip(rows["dataset"], rows["split"], strict=True)})
@@ -77,14 +77,13 @@ def _table(
         for method in present
     }
     name = re.sub(r"[^A-Za-z0-9]+", "-", "-".join((*group, recipe))).strip("-")
-    yield from ("", r"\begin{table}", r"\centering", rf"\caption{{{escape(caption)}.}}", rf"\label{{tab:{name}}}")
-    yield from (rf"\begin{{tabular}}{{lr{'r' * len(columns)}}}", r"\toprule")
-    yield _line(["method", "$n$", *(escape(f"{dataset}, {split}") for dataset, split in columns)])
+    yield from begin(f"{caption}.", name, "lr" + "r" * len(columns))
+    yield line(["method", "$n$", *(escape(f"{dataset}, {split}") for dataset, split in columns)])
     yield r"\midrule"
     for method in present:
         cells = [_cell(numbers.get((method, *column)), method in best[column]) for column in columns]
-        yield _line([escape(short[method]), "/".join(map(str, sorted(counts[method]))), *cells])
-    yield from (r"\bottomrule", r"\end{tabular}", r"\end{table}")
+        yield line([escape(short[method]), "/".join(map(str, sorted(counts[method]))), *cells])
+    yield from END
 
 
 def _columns(rows: pd.DataFrame, metrics: Sequence[Metric]) -> list[Metric]:
@@ -110,8 +109,3 @@ def _cell(row: Any, best: bool) -> str:
         return escape(NOTHING)
     text = escape(spread(row.mean, row.std))
     return rf"\textbf{{{text}}}" if best else text
-
-
-def _line(entries: Sequence[str]) -> str:
-    """The entries are LaTeX already."""
-    return rf"{' & '.join(entries)} \\"
