@@ -63,7 +63,7 @@ def parser(program: str = "run_all.py") -> argparse.ArgumentParser:
     result = Parser(
         prog=program,
         description="Compare neural architecture search methods: run the searches that are missing, evaluate the "
-        "discovered architectures, write tables and figures.",
+        "final architectures, write tables and figures.",
         epilog="Repeating a command with the same --results runs only what is missing.",
     )
     result.add_argument("--version", action="version", version=f"%(prog)s {__version__}")

@@ -20,7 +20,7 @@ class Recipe:
     """How the network of an architecture is built and trained. All values are part of a retraining's key."""
 
     cells: Annotated[int, Limits(1, 1000)]
-    """Number of cells, including reduction cells."""
+    """NAS-Bench-201: N, cells per stage; elsewhere all cells of the network, reductions included."""
     channels: Annotated[int, Limits(2, 4096)]
     """Channels C of the first cell; even."""
     epochs: Annotated[int, Limits(1, 100_000)]

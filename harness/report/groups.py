@@ -73,7 +73,7 @@ class Group(NamedTuple):
 
     @property
     def evaluation(self) -> str:
-        """Where the accuracies of the discovered cells come from."""
+        """Where the accuracies of the final cells come from."""
         if self.benchmark is None:
             return "cells evaluated by the space or retrained from scratch"
         if self.benchmark.recipes():

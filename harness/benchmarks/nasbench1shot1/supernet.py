@@ -7,7 +7,8 @@ the operations on the sum; the output concatenates the weighted projection and a
 al., "PC-DARTS", ICLR 2020) the operations see 1/n of a block's channels, the others bypass them, and all are shuffled.
 
 One module for each operation, as in that code; the projections of a cell are one convolution. Batch norms have affine
-parameters and, as there, a momentum of 0.997: running statistics are nearly those of the last batch.
+parameters and, as there, a momentum of 0.997: running statistics are nearly those of the last batch. The last one has
+neither: no affine parameters, and torch's default momentum.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class NASBench201Supernet(nn.Module):
 
     channels: C of the first stage; cells: N per stage; track_statistics: whether the cells' batch norms keep running
     statistics. partial_channels: n, where operations see the first 1/n of a node's channels, the others bypass them,
-    and both groups are shuffled (Xu et al., "PC-DARTS", ICLR 2020, Section 3.1). ValueError unless n divides C.
+    and both groups are shuffled (Xu et al., "PC-DARTS", ICLR 2020, Section 3.2). ValueError unless n divides C.
     auxiliary_skip: weights may have one more column, factors of an identity on every edge that is no candidate (Chu et
     al., "DARTS-", ICLR 2021, Equation 6).
     """
