@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,9 @@ def load_function(word: str) -> Callable[..., Any]:
     if not callable(found):
         raise ValueError(f"{word.rpartition(':')[0]} has no function {word.rpartition(':')[2]}")
     name, module = getattr(found, "__name__", ""), sys.modules.get(getattr(found, "__module__", ""))
-    if getattr(module, name, None) != found:  # by this name it is found again, in its stored source
+    if not isinstance(name, str) or getattr(module, name, None) is not found:  # it is found again by this name
         raise ValueError(f"{word} is no function with a name of its own (a lambda or a partial, for example): use def")
-    function: Callable[..., Any] = found
-    return function
+    return cast(Callable[..., Any], found)
 
 
 def _named(target: str) -> Any:

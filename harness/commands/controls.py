@@ -145,8 +145,8 @@ class Budgets:
             for (name, images), job in firsts.items():
                 if name not in names:
                     continue
-                again = found
-                if not any(text.startswith(f"{name}.protocol.epochs=") for text in overrides):  # the user's come first
+                again, given = found, {text.partition("=")[0].strip() for text in overrides}
+                if f"{name}.protocol.epochs" not in given:
                     epochs = self._epochs(job, dearest[images])
                     again = plan([*overrides, f"{name}.protocol.epochs={epochs}"]) if epochs else []
                 kept += [each for each in again if each.name == name and getattr(each, "images", "") == images]

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from harness.arguments import Parser
 from harness.commands import values
-from harness.experiment.claims import waited_for
 from harness.experiment.store import Store
 
 
@@ -16,8 +15,7 @@ def main(arguments: Sequence[str], program: str) -> int:
     store = Store(parser(program).parse_args(arguments).folder)
     store.check()
     store.prepare()
-    with waited_for(store.claim_path("pack")):  # one process at a time: none overwrites what another adds
-        moved = store.pack()
+    moved = store.pack()
     sys.stdout.write("".join(f"{line}\n" for line in store.warnings))
     sys.stdout.write(f"packed: {moved} records\n")
     return 0

@@ -71,7 +71,7 @@ def parser(program: str = "python -m harness verify") -> argparse.ArgumentParser
     result.add_argument("--no-rerun", action="store_true", help="run no search again")
     result.add_argument("--submitter", type=values.text, metavar="NAME", help="who submits it; writes submission.json")
     result.add_argument("--trust", action="store_true", help="run external code of the folder again too")
-    result.add_argument("--table", type=Path, help="what black-box methods query (default: the bundled table)")
+    result.add_argument("--table", type=Path, help="for the rerun: what a black-box method queries (default: bundled)")
     execution.add_data(result)
     return result
 

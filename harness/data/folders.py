@@ -241,13 +241,14 @@ class FolderShares:
         for part in (self.train, self.held_out):
             digest.update(len(part).to_bytes(8, "little"))
             digest.update(part.names.tobytes())
+        digest.update(b"mixed")  # the order of the validation images
         return digest.hexdigest()
 
     def streams(self, batch_size: int, validation_batch: int, crop: bool, flip: bool, device: torch.device) -> Streams:
         """Build the streams on a device. crop, flip: random crops and flips of the training batches."""
         batches = partial(FolderBatches, image_size=self.image_size, device=device, workers=self.workers)
         training = partial(batches, batch_size=batch_size, augmentation=Augmentation(crop, flip, colour_jitter=False))
-        validation = self.held_out[mixed_order(self.held_out.labels)]
+        validation = self.held_out[mixed_order(len(self.held_out))]  # the files are sorted by class
         return Streams(
             training(self.train),
             training(self.held_out),

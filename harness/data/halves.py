@@ -7,6 +7,7 @@ NAS-Bench-201 publishes its lists as JSON (D-X-Y/AutoDL-Projects, configs/nas-be
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -86,14 +87,17 @@ def balanced_halves(labels: Tensor) -> IndexLists:
     return in_first.nonzero()[:, 0], (~in_first).nonzero()[:, 0]
 
 
-def mixed_order(labels: Tensor) -> Tensor:
-    """Indices of images in an order in which classes follow one another at random: their own, or a random one (seed 0)
-    where neighbours are more often of one class than not, as in class folders.
+def is_grouped(labels: Tensor) -> bool:
+    """Whether neighbours are of one class more often than in a random order, by four standard errors, as where images
+    are sorted by class."""
+    if len(labels) < 2:
+        return False
+    chance = float((labels.bincount() / len(labels)).square().sum())
+    alike = float((labels[1:] == labels[:-1]).float().mean())
+    return alike > chance + 4 * math.sqrt(chance * (1 - chance) / (len(labels) - 1))
 
-    In training mode, and where batch norms keep no statistics, an accuracy depends on the other images of its batch.
-    """
-    chance = (labels.bincount() / len(labels)).square().sum()
-    alike = (labels[1:] == labels[:-1]).float().mean()
-    if not alike > (1 + chance) / 2:
-        return torch.arange(len(labels))
-    return torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+
+def mixed_order(images: int) -> Tensor:
+    """Their indices in a random order (seed 0). In training mode, and where batch norms keep no statistics, an accuracy
+    depends on the other images of the batch, which must not be of a few classes."""
+    return torch.randperm(images, generator=torch.Generator().manual_seed(0))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from harness.data.batches import Batches
 from harness.data.datasets import Dataset, Images
-from harness.data.halves import balanced_halves, mismatch, mixed_order
+from harness.data.halves import balanced_halves, is_grouped, mismatch, mixed_order
 from harness.data.streams import Streams
 
 BALANCED_HALVES = "class-balanced halves, seed 0"
@@ -33,6 +33,8 @@ class Split:
     the test images, but not by these lists. Then x-valid, x-test and ori-test do not measure unseen images."""
     substitute: bool = False
     """Whether the benchmark publishes lists for this split but others were used."""
+    mixed: bool = False
+    """Whether the supernet is validated on `held_out` in a random order, as it is grouped by class."""
 
     @property
     def sha256(self) -> str:
@@ -41,6 +43,7 @@ class Split:
         for indices in (self.train, self.held_out):
             digest.update(len(indices).to_bytes(8, "little"))
             digest.update(indices.numpy().data)
+        digest.update(b"mixed" * self.mixed)
         return digest.hexdigest()
 
 
@@ -77,7 +80,7 @@ class SearchData:
 
 def search_split(dataset: Dataset, bilevel: bool) -> Split:
     """Single-level search (ERM): all training images for both steps. Bilevel: as in the dataset's `halves`, by the
-    benchmark's lists if they are available and fit, else by class-balanced halves.
+    benchmark's lists if they are available, else by class-balanced halves. ValueError if the lists do not fit.
 
     Published (NAS-Bench-201 and GAEA): CIFAR-10, halves of the training images; CIFAR-100 and ImageNet16-120, weights
     on all training images, architecture on x-valid.
@@ -87,9 +90,11 @@ def search_split(dataset: Dataset, bilevel: bool) -> Split:
         return Split(all_training, all_training, "train", "all training images for both steps", False)
     if dataset.halves.of == "train":
         first, second, name, official = _halves(dataset, dataset.train)
-        return Split(first, second, "train", name, False, bool(dataset.halves.file) and not official)
+        mixed = is_grouped(dataset.train.labels[second])
+        return Split(first, second, "train", name, False, bool(dataset.halves.file) and not official, mixed)
     first, _, name, official = _halves(dataset, dataset.test)
-    return Split(all_training, first, "test", f"all training images, x-valid by {name}", not official, not official)
+    name, mixed = f"all training images, x-valid by {name}", is_grouped(dataset.test.labels[first])
+    return Split(all_training, first, "test", name, not official, not official, mixed)
 
 
 def _halves(dataset: Dataset, images: Images) -> tuple[Tensor, Tensor, str, bool]:
@@ -109,7 +114,7 @@ def search_data(dataset: Dataset, bilevel: bool, split: Split | None = None) -> 
     return SearchData(
         train=_subset(dataset.train, split.train),
         held_out=held_out,
-        validation=_subset(held_out, mixed_order(held_out.labels)) if bilevel else None,
+        validation=(held_out[mixed_order(len(held_out))] if split.mixed else held_out) if bilevel else None,
         classes=dataset.classes,
         mean=dataset.mean,
         std=dataset.std,
@@ -117,4 +122,4 @@ def search_data(dataset: Dataset, bilevel: bool, split: Split | None = None) -> 
 
 
 def _subset(images: Images, indices: Tensor) -> Images:
-    return images if torch.equal(indices, torch.arange(len(images))) else images[indices]  # without a copy of all
+    return images if len(indices) == len(images) else images[indices]  # avoids a copy of the whole set

@@ -28,6 +28,8 @@ _MEMBER = re.compile(
 )
 LARGEST = 4_000_000_000
 """Bytes of an archive's content."""
+WRITTEN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Ways of compression that are read: others raise yet other errors."""
 NOT_AN_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 """What zipfile raises of other bytes."""
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -69,8 +71,12 @@ def extract(archive: Path, folder: Path) -> dict[str, Any]:
     unexpected or not the one of the manifest; nothing outside of the folder is ever written."""
     if not archive.is_file():
         raise ValueError(f"no archive {archive}: there is no such file")
+    if archive.stat().st_size > LARGEST:
+        raise ValueError(f"{archive} is larger than {LARGEST // 10**9} GB")
     try:
         with zipfile.ZipFile(io.BytesIO(archive.read_bytes())) as file:
+            if any(member.compress_type not in WRITTEN for member in file.infolist()):
+                raise ValueError("it is compressed in another way")
             if sum(member.file_size for member in file.infolist()) > LARGEST:
                 raise ValueError(f"more than {LARGEST // 10**9} GB")
             manifest: dict[str, Any] = json.loads(file.read(MANIFEST))

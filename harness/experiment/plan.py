@@ -59,7 +59,9 @@ def plan(
         name: _chosen(benchmark, name, entries[name], cls, defaults[name], changes[name])
         for name, cls in classes.items()
     }
-    oracle = benchmark.oracle(table) if any(issubclass(cls, BlackBox) for cls in classes.values()) else None
+    oracle = None
+    if any(issubclass(cls, BlackBox) for cls in classes.values()):  # controls that query nothing need but its dataset
+        oracle = benchmark.oracle(table) or benchmark.oracle(None)
     inputs = _inputs(classes, choices, datasets, data_folder, oracle)
 
     def job(name: str, searched: Inputs, seed: int) -> SearchJob:
@@ -276,7 +278,7 @@ def _inputs(
             inputs[name] = [Inputs(oracle.dataset["name"], {"dataset": dict(oracle.dataset), "table": table})]
     others = [name for name in classes if not inputs[name]]
     for dataset in datasets if others else ():
-        images = _data(dataset, folder)
+        images = images_of(dataset, folder)
         identity = dataset_config(dataset, images)
         for name in others:
             if name in black_boxes:  # a control that queries nothing: what it is compared with searches on the images
@@ -299,7 +301,8 @@ def _unseen(dataset: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": dataset["name"], "origin": "official"}
 
 
-def _data(dataset: str, folder: Path) -> Dataset | ClassFolders:
+def images_of(dataset: str, folder: Path) -> Dataset | ClassFolders:
+    """ValueError or OSError, in one line, if they cannot be read."""
     return class_folders(folder / dataset) if dataset in CLASS_FOLDERS else load(dataset, folder)
 
 

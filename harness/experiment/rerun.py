@@ -23,7 +23,7 @@ SAME = ("threads", "device", "cpu_capability")
 
 
 class UnrepeatableError(Exception):
-    """A run cannot even begin here: its images or its table are not at hand, for example."""
+    """The images or the table of a run are not at hand."""
 
 
 @dataclass(frozen=True)
@@ -83,17 +83,15 @@ def again(store: Store, record: Record, folder: Path, data: Path, table: Path | 
 
     Raises:
         ValueError: if a source is missing.
-        UnrepeatableError: says why the search cannot begin.
+        UnrepeatableError: says what is not at hand.
     """
     job = _job(store, record, folder / "sources")
     target = Store(folder / "results")
     target.prepare()
     threads = record["provenance"].get("threads") or 1
     machine = Machine(target.folder, data, table, "cpu", threads, None, None)
-    try:
-        job.begin(machine)
-    except (ValueError, OSError) as error:
-        raise UnrepeatableError(" ".join(str(error).split())) from error
+    if reason := _not_at_hand(job, machine):
+        raise UnrepeatableError(reason)
     runner.execute(job, machine)
     repeated = target.read(job.key)
     assert repeated is not None
@@ -102,6 +100,22 @@ def again(store: Store, record: Record, folder: Path, data: Path, table: Path | 
         return Again(record, (f"the repetition failed: {reason}",), ())
     found = differences(store, record, target, repeated)
     return Again(record, tuple(found), tuple(_surroundings(record["provenance"], repeated["provenance"])))
+
+
+def _not_at_hand(job: SearchJob, machine: Machine) -> str | None:
+    """What a search needs that is neither stored beside its record nor comes with the package; None if it is here."""
+    dataset, queried = job.config["dataset"], job.config.get("table")
+    if queried and job.benchmark.sha256 is None:
+        oracle = job.benchmark.oracle(machine.table)
+        here = oracle is not None and oracle.config["sha256"] == queried["sha256"]
+        return None if here else "the table that it queried is not at hand"
+    if job.config["kind"] == "black-box" or dataset["origin"] == "external" or dataset["name"] in job.benchmark.proxies:
+        return None
+    try:
+        found = plan.images_of(dataset["name"], machine.data).sha256
+    except (OSError, ValueError) as error:
+        return " ".join(str(error).split())
+    return None if found == dataset["sha256"] else f"the images of {dataset['name']} at hand are others"
 
 
 def _surroundings(first: dict[str, Any], second: dict[str, Any]) -> list[str]:

@@ -65,7 +65,7 @@ def plan(
 def of_searches(
     benchmark_word: str, records: Iterable[Record], dataset: str, data_folder: Path, full: bool = False
 ) -> list[RetrainingJob]:
-    """A training of the last epoch's architecture of every finished search, under the search's own seed.
+    """A training of the final architecture of every finished search, under the search's own seed.
 
     Searches that ended with the same architecture under the same seed share a training: a report joins records by the
     fields `architecture` and `seed`.

@@ -19,7 +19,6 @@ import hashlib
 import io
 import json
 import re
-import shutil
 import tempfile
 import textwrap
 import zipfile
@@ -34,6 +33,7 @@ from numpy.typing import NDArray
 
 from harness.benchmarks.base import SCORE_COLUMNS
 from harness.experiment import packed, schema
+from harness.experiment.claims import waited_for
 from harness.experiment.config import row_key, run_key
 from harness.files import (
     UNFINISHED,
@@ -203,6 +203,10 @@ class Store:
         Thousands of small files take several times the space. A later call adds to the files. Every line is a record
         with its checksum, read like one in a file of its own.
         """
+        with waited_for(self.claim_path("pack")):  # one process at a time: none overwrites what another adds
+            return self._pack()
+
+    def _pack(self) -> int:
         single = {path.stem for path in (self.folder / "runs").glob("*.json")}
         rows: dict[str, list[Record]] = defaultdict(list)
         for record in self.records():
@@ -216,8 +220,10 @@ class Store:
             in_order = sorted(records, key=lambda record: (record["config"]["seed"], record["key"]))
             path = self.folder / packed.FOLDER / f"{name}{packed.SUFFIX}"
             if path.exists() and not packed.read(path).keys() <= {record["key"] for record in records}:
-                (self.folder / "damaged").mkdir(exist_ok=True)
-                shutil.copy2(path, self.folder / "damaged" / path.name)  # it has lines that cannot be read
+                content = path.read_bytes()  # it has lines that cannot be read
+                kept = self.folder / "damaged" / f"{hashlib.sha256(content).hexdigest()[:12]}-{path.name}"
+                kept.parent.mkdir(exist_ok=True)
+                write_atomically(kept, content)
             packed.write(path, [_with_digest(record) for record in in_order])
             for key in new:
                 self._record_path(key).unlink(missing_ok=True)
@@ -382,6 +388,9 @@ def _scores(text: str) -> Scores:
     facts = json.loads(header.removeprefix("# "))
     if not isinstance(facts, dict) or facts.pop("content") != _text_digest(body):
         raise ValueError("its checksum is not that of its content")
+    texts = [facts["benchmark"], facts["sha256"], facts["source"]]
+    if not all(isinstance(text, str) for text in texts) or not re.fullmatch("[0-9a-f]{64}", facts["sha256"]):
+        raise ValueError("it does not say of which table it is")
     frame = pd.read_csv(io.StringIO(body), dtype=str, keep_default_na=False)
     if list(frame.columns) != SCORE_COLUMNS or not isinstance(facts["has_best"], bool):
         raise ValueError("not a file of scores")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EVERY = 30.0
 """Seconds after which new scores are written."""
 EXHAUSTED = 10_000
-"""Draws without a new architecture, after which a space has no more of them."""
+"""Draws without a new architecture, or twenty for each that was found, after which a space has no more of them."""
 
 
 def compute(
@@ -69,7 +69,7 @@ def sample(space: SearchSpace, count: int) -> list[Arch]:
     for arch in _drawn(space, rng):
         repeats = repeats + 1 if arch in found else 0
         found[arch] = None
-        if len(found) == count or repeats == EXHAUSTED:
+        if len(found) == count or repeats >= max(EXHAUSTED, 20 * len(found)):
             break
     if len(found) < count:
         raise ValueError(f"{len(found)} different architectures were found, {count} were asked for")

@@ -22,7 +22,7 @@ def compare(report: Report, methods: Sequence[str], *, paired: bool = False) -> 
     """Compare the first of `methods`, the reference, with each of the others, in every group, dataset and split that
     both have.
 
-    The compared cells are those of the last epoch. p is corrected by Holm's method over a family of comparisons that
+    The compared cells are the final ones. p is corrected by Holm's method over a family of comparisons that
     does not depend on the other names: the reference against all methods of the group, on the benchmark's primary
     dataset and split; and, as a family of their own, on all other datasets and splits together.
 
@@ -107,15 +107,6 @@ def tested(ours: pd.Series, theirs: pd.Series, paired: bool) -> Test:
     """Whether the accuracies of two methods differ."""
     test = statistics.paired_test if paired else statistics.unpaired_test
     return test(ours.to_numpy()[:, None], theirs.to_numpy()[:, None])
-
-
-def direction(ours: pd.Series, theirs: pd.Series, paired: bool) -> float:
-    """Positive where searches of the first method tend to be better, negative where those of the second do, which is
-    what the tests ask: the means may differ the other way."""
-    if paired:
-        return float((ours - theirs).round(9).median() or (ours - theirs).mean())
-    values = (ours.to_numpy()[:, None], theirs.to_numpy()[:, None])
-    return statistics.probability_of_improvement(*values) - 0.5 or float(ours.mean() - theirs.mean())
 
 
 def blocks(report: Report, methods: Sequence[str], group: Group, dataset: str, split: str) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from itertools import combinations, product
 import pandas as pd
 
 from harness.report import statistics
-from harness.report.comparison import direction, pair, scores_of, tested
+from harness.report.comparison import pair, scores_of, tested
 from harness.report.content import Report
 from harness.report.groups import Group
 from harness.report.render.wording import p_value
@@ -55,8 +55,9 @@ def _of(report: Report, key: tuple[Group, str, str], scores: pd.DataFrame) -> li
     if behind:
         lines.append(f"It is significantly better than {_list([short[each] for each in behind])} ({level}).")
     if ahead:
-        what = "is better than it in most searches, though not in the mean"
-        lines.append(f"Significantly, {_list([short[each] for each in ahead])} {what} ({level}).")
+        verb = "exceeds" if len(ahead) == 1 else "exceed"
+        better = f"{_list([short[each] for each in ahead])} significantly {verb} it"
+        lines.append(f"But {better} in most searches, though not in the mean ({level}).")
     if open_:
         fewest = int(scores[[best, *shown]].count().min())
         too_few = "" if behind or ahead else _too_few(fewest, len(p_values))
@@ -98,7 +99,8 @@ def _corrected(scores: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> dict[t
 
 
 def _tends(scores: pd.DataFrame, first: str, second: str) -> float:
-    return direction(*pair(scores, first, second, paired=False), paired=False)
+    """Positive where searches of the first method tend to be better."""
+    return tested(*pair(scores, first, second, paired=False), paired=False).direction
 
 
 def _too_few(fewest: int, pairs: int) -> str:

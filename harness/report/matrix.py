@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from harness.report import accuracies, statistics
-from harness.report.comparison import direction, pair, scores_of, tested
+from harness.report.comparison import pair, scores_of, tested
 from harness.report.content import Report
 from harness.report.groups import Group
 from harness.report.names import resolved
@@ -40,8 +40,8 @@ def matrix(report: Report, methods: Sequence[str], *, paired: bool = False) -> M
     found: dict[tuple[int, int], list[int]] = {}
     for tests in _by_group(report, labels, paired).values():
         corrected = statistics.holm([p for _, _, p in tests])
-        for (places, better, _), p in zip(tests, corrected, strict=True):
-            won = 0 if p > ALPHA else 1 if better > 0 else -1
+        for (places, direction, _), p in zip(tests, corrected, strict=True):
+            won = 0 if p > ALPHA else 1 if direction > 0 else -1
             for (row, column), sign in ((places, won), (places[::-1], -won)):
                 found.setdefault((row, column), [0, 0, 0])[1 - sign] += 1
     short, _ = report.short_names(labels)
@@ -65,6 +65,6 @@ def _by_group(report: Report, labels: Sequence[str], paired: bool) -> dict[Group
                 continue
             ours, theirs = pair(scores, first, second, paired)
             if min(len(ours), len(theirs)) > 1:
-                better = direction(ours, theirs, paired)
-                found.setdefault(group, []).append((places, better, tested(ours, theirs, paired).p))
+                test = tested(ours, theirs, paired)
+                found.setdefault(group, []).append((places, test.direction, test.p))
     return found

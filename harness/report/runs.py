@@ -28,7 +28,7 @@ COLUMNS = [
     *GROUP,
     "seed",
     "failure",  # last line of the traceback; empty for a finished run
-    "last",  # cell of the last epoch
+    "last",  # final cell
     "best_valid",  # cell of the best supernet validation accuracy; missing for single-level runs
     "overrides",  # what the user set to another value than the default, by name
     "per_epoch",  # whether the run has the per-epoch arrays of weight sharing

@@ -88,8 +88,7 @@ class Comparison:
 
     @property
     def _direction(self) -> float:
-        """Positive where searches of the first method tend to be better, which is what the test asks."""
-        return (self.median if self.paired else self.improvement - 0.5) or self.mean
+        return self.test.direction or self.mean
 
     @property
     def _is_equivalent(self) -> bool:
@@ -137,7 +136,7 @@ class Comparison:
         better = f"better in {self.better} of {n} {_seeds(n)}" if self.paired else ""
         better += f", equal in {self.equal}" if self.equal else ""
         if self.interval is None:
-            none = "equal searches give no interval" if min(self.n) > 1 else NO_TEST
+            none = f"{self._equal} give no interval" if min(self.n) > 1 else NO_TEST
             return "; ".join(filter(None, [what, better, none]))
         bounds = f"95 % interval [{self.interval.low:.2f}, {self.interval.high:.2f}]"
         kind = "t" if self.paired else "Welch's t"
@@ -163,11 +162,16 @@ class Comparison:
         least = statistics.minimum_seeds(self.comparisons, paired=self.paired)
         return f"{test}; {possible}: too few to be sure to reach {ALPHA}, which takes {least} of each"
 
+    @property
+    def _equal(self) -> str:
+        """What has no spread, where there is no interval."""
+        return "equal differences" if self.paired else "equal searches"
+
     def _relevance(self) -> str:
         if self.noise is None:
             return "relevance unknown: the training noise is not known here"
         if self.interval is None:
-            return "relevance unknown: equal searches say nothing about the spread"
+            return f"relevance unknown: {self._equal} say nothing about the spread"
         region = f"the training noise of ±{self.noise:.2f} points"
         return {
             "relevant": f"relevant in practice: the whole interval lies beyond {region}",

@@ -143,6 +143,9 @@ class Test(NamedTuple):
     smallest: float
     """The smallest possible p with these numbers of runs or, for the paired test, with this number of differing pairs
     (both without ties)."""
+    direction: float
+    """Positive where the first runs tend to be higher, negative where the second do: the statistic less its expectation
+    without a difference. The means may differ the other way."""
 
 
 def unpaired_test(x: ArrayLike, y: ArrayLike) -> Test:
@@ -156,13 +159,13 @@ def unpaired_test(x: ArrayLike, y: ArrayLike) -> Test:
     n, m = len(ours), len(theirs)
     distinct = len(np.unique([*ours, *theirs]))
     if distinct == 1:  # scipy warns
-        return Test(1.0, True, 1.0)
+        return Test(1.0, True, 1.0, 0.0)
     exact, tied = n * m <= _MOST_PAIRS, distinct < n + m
     if exact and tied:
         p = _rank_sum_p(ours, theirs)
     else:
         p = float(scipy.stats.mannwhitneyu(ours, theirs, method="exact" if exact else "asymptotic").pvalue)
-    return Test(min(p, 1.0), exact, 2 / comb(n + m, n))
+    return Test(min(p, 1.0), exact, 2 / comb(n + m, n), float(np.sign(ours[:, None] - theirs).sum() / 2))
 
 
 def _rank_sum_p(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
@@ -208,14 +211,15 @@ def paired_test(x: ArrayLike, y: ArrayLike) -> Test:
     differences = np.round(_paired(x, y).mean(axis=1), _DECIMALS)
     differences = differences[differences != 0]
     n = len(differences)
+    direction = float((np.sign(differences) * scipy.stats.rankdata(np.abs(differences))).sum() / 2) if n else 0.0
     if n < 2:  # scipy raises
-        return Test(1.0, True, 1.0)
+        return Test(1.0, True, 1.0, direction)
     exact, tied = n <= _MOST_EXACT, len(np.unique(np.abs(differences))) < n
     if exact and tied:
         p = _signed_rank_p(differences)
     else:
         p = float(scipy.stats.wilcoxon(differences, method="exact" if exact else "asymptotic").pvalue)
-    return Test(min(p, 1.0), exact, 2.0 ** (1 - n))
+    return Test(min(p, 1.0), exact, 2.0 ** (1 - n), direction)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -59,7 +59,7 @@ def _submitted(folder: Path, report: Report) -> Submitted:
 
 
 def _rows(report: Report) -> Iterator[tuple[str, ...]]:
-    """The cells of the last epoch: test results, or validation accuracies of a group that has no others."""
+    """The final cells: test results, or validation accuracies of a group that has no others."""
     board = report.leaderboard[report.leaderboard["selection"] == "last"]
     for key, rows in board.groupby(GROUP, sort=False):
         group = Group(*map(str, key))

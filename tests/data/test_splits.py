@@ -16,7 +16,7 @@ from harness.commands import planning
 from harness.commands.run import parser
 from harness.data import Images, load, search_data, search_split
 from harness.data.datasets import subset_size
-from harness.data.halves import balanced_halves, mismatch, mixed_order, read_lists
+from harness.data.halves import balanced_halves, is_grouped, mismatch, mixed_order, read_lists
 from harness.experiment.config import dataset_name
 from harness.experiment.plan import plan
 from harness.experiment.registry import built_in
@@ -285,20 +285,26 @@ def test_a_control_without_a_table_stands_beside_the_methods_that_search():
     assert named == [("darts", "quick", "digits"), ("random-cell", "quick", "digits")]
 
 
-def test_validation_images_of_sorted_classes_are_mixed_and_others_keep_their_order():
-    labels = torch.arange(10).repeat_interleave(50)
-    order = mixed_order(labels)
+def test_grouped_images_are_seen():
+    shuffled = torch.randint(10, (5000,), generator=torch.Generator().manual_seed(0))
+    in_pairs = torch.cat([torch.randint(2, (100,)) + 2 * block for block in range(5)])
+    assert is_grouped(shuffled.sort().values)
+    assert is_grouped(in_pairs)
+    assert not any(map(is_grouped, (shuffled, torch.arange(500) % 2, torch.tensor([0, 1]), torch.tensor([0]))))
+    order = mixed_order(500)
     assert torch.equal(order.sort().values, torch.arange(500))
-    assert (labels[order].view(10, 50).float().std(dim=1) > 2).all()  # of 2.9 in every batch
-    assert torch.equal(order, mixed_order(labels))
-    for mixed in (labels[order], torch.arange(500) % 2, torch.tensor([0, 1]), torch.tensor([0])):
-        assert torch.equal(mixed_order(mixed), torch.arange(len(mixed)))
+    assert torch.equal(order, mixed_order(500))
+    assert not is_grouped(torch.arange(10).repeat_interleave(50)[order])
 
 
 def test_a_user_may_bring_images_sorted_by_class():
     dataset = load("digits", Path())
     order = dataset.train.labels.argsort(stable=True)
     by_class = replace(dataset, train=dataset.train[order])
+    assert search_split(by_class, True).mixed
+    assert not search_split(dataset, True).mixed
+    split = search_split(by_class, True)
+    assert split.sha256 != replace(split, mixed=False).sha256, "another run"
     data = search_data(by_class, True)
     assert torch.equal(data.held_out.labels, data.held_out.labels.sort().values)
     assert not torch.equal(data.validation.labels, data.held_out.labels)

@@ -1,5 +1,6 @@
 """Results of several machines: merged, packed, checked."""
 
+import copy
 import json
 import shutil
 import zipfile
@@ -16,6 +17,7 @@ from harness.cli import main
 from harness.commands import report
 from harness.experiment import archive as archives
 from harness.experiment import rerun, submission, training_free_files
+from harness.experiment.config import run_key
 from harness.experiment.registry import built_in
 from harness.experiment.store import Store
 from harness.experiment.training_free_files import Computed, Scored
@@ -367,14 +369,62 @@ def test_queries_of_a_table_that_is_not_at_hand_cannot_be_repeated(tmp_path, ful
     words = ["--methods", "random-search", "--seeds", "1", "--controls", "none", "--figures", "none"]
     words += ["--set", "protocol.budget_seconds=500", "--results", str(tmp_path), "--table", full_table]
     assert run_all.main(words) == 0
-    (tmp_path / "tables" / "runs.csv").write_text("")
-    assert main(["verify", str(tmp_path)]) == 1
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "tables/runs.csv is missing or does not follow from the records" in printed
-    assert "cannot be repeated here: the table is not the one that the run was planned with" in printed
-    (tmp_path / "tables" / "runs.csv").unlink()
-    assert main(["verify", str(tmp_path), "--table", full_table]) == 1
+    assert main(["verify", str(tmp_path)]) == 0
+    assert "cannot be repeated here: the table that it queried is not at hand" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert main(["verify", str(tmp_path), "--table", full_table]) == 0
     assert "the same, bit for bit" in " ".join(capsys.readouterr().out.split())
+    assert main(["verify", str(tmp_path), "--table", str(tmp_path / "absent.npz")]) == 2
+    (tmp_path / "tables" / "runs.csv").write_text("")
+    assert main(["verify", str(tmp_path), "--no-rerun"]) == 1
+    assert "tables/runs.csv is missing or does not follow from the records" in capsys.readouterr().out
+
+
+def test_images_that_come_with_the_package_are_always_at_hand(searched, tmp_path, capsys):
+    """A record that names others is wrong, and not one that cannot be repeated here."""
+    results = shutil.copytree(searched, tmp_path / "copy")
+    store = Store(results)
+    (record,) = (r for r in store.records() if r["config"]["method"]["name"] == "darts")
+    arrays, config = store.arrays(record["key"]), copy.deepcopy(record["config"])
+    config["dataset"]["sha256"] = "f" * 64
+    del record["arrays_sha256"]
+    store.write({**record, "config": config, "key": run_key(config), "provenance": record["provenance"]}, arrays)
+    for path in (results / "runs").glob(f"{record['key']}*"):
+        path.unlink()
+    assert main(["report", "--figures", "none", "--results", str(results)]) == 0
+    assert main(["verify", str(results)]) == 1
+    assert "the repetition failed: ValueError: the images of digits are not those that" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+@pytest.mark.parametrize("sha256", ["", ".", 5, None, "../../x"])
+def test_accuracies_of_no_table_are_not_merged(tmp_path, sha256):
+    first, second = folder(tmp_path / "a"), folder(tmp_path / "b")
+    first.runs_with("darts", [90.0])
+    second.runs_with("gdas", [80.0])
+    (path,) = (tmp_path / "a" / "scores").iterdir()
+    header, _, body = path.read_text().partition("\n")
+    facts = {**json.loads(header.removeprefix("# ")), "sha256": sha256}
+    path.unlink()
+    name = f"nasbench201-{sha256}.csv".replace("/", "")
+    (tmp_path / "a" / "scores" / name).write_text(f"# {json.dumps(facts)}\n{body}")
+    assert main(["merge", str(tmp_path / "a"), "--into", str(tmp_path / "b")]) == 1
+    assert (tmp_path / "b" / "claims").is_dir()
+    assert len(list(Store(tmp_path / "b").scores())) == 1
+
+
+def test_an_archive_that_is_compressed_otherwise_is_refused(tmp_path):
+    folder(tmp_path / "results").run("darts", 0)
+    archives.write(tmp_path / "results", tmp_path / "good.zip")
+    with zipfile.ZipFile(tmp_path / "good.zip") as file:
+        contents = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(tmp_path / "other.zip", "w", zipfile.ZIP_LZMA) as file:
+        for name, content in contents.items():
+            file.writestr(name, content)
+    with pytest.raises(ValueError, match="compressed in another way"):
+        archives.extract(tmp_path / "other.zip", tmp_path)
 
 
 def test_training_free_scores_are_exported(searched, tmp_path):

@@ -172,7 +172,7 @@ def test_equal_methods(results):
     (found,) = _compare(results, "gaea-darts-erm", "darts").comparisons
     assert found.lines[1] == "all searches are equal: there is nothing to test"
     (found,) = _compare(results, "gaea-darts-erm", "darts", paired=True).comparisons
-    assert found.lines[0].endswith("better in 0 of 2 seeds, equal in 2; equal searches give no interval")
+    assert found.lines[0].endswith("better in 0 of 2 seeds, equal in 2; equal differences give no interval")
     assert found.lines[1] == "no pairs differ enough: there is nothing to test"
 
 

@@ -385,3 +385,21 @@ def test_diagram_says_what_it_rests_on():
     figure.draw_without_rendering()  # neither formulas nor warnings
     (text,) = (text for text in figure.axes[0].texts if "$a$ (1.00)" in text.get_text())
     assert not text.get_parse_math()
+
+
+def test_directions_are_those_of_the_tests():
+    """Not of the medians or the means, which may point the other way."""
+    many_small_losses = column(*(-0.01 * k for k in range(1, 27)), *(1 + 0.01 * k for k in range(24)))
+    zero = np.zeros_like(many_small_losses)
+    assert np.median(many_small_losses) < 0
+    test = paired_test(many_small_losses, zero)
+    assert test.p < 0.01
+    assert test.direction > 0
+    one_collapse = column(*[0.0] * 16, *(0.1 + 0.01 * k for k in range(14)), -60.0)
+    test = paired_test(one_collapse, np.zeros_like(one_collapse))
+    assert test.p < 0.05
+    assert test.direction > 0 > one_collapse.mean()
+    assert paired_test(np.zeros_like(one_collapse), one_collapse).direction == -test.direction
+    collapsed, steady = column(93.5, 93.6, 93.7, 10.0), column(93.0, 93.1, 93.2, 93.3)
+    assert unpaired_test(collapsed, steady).direction > 0 > collapsed.mean() - steady.mean()
+    assert unpaired_test(steady, steady).direction == 0

@@ -15,7 +15,7 @@ SUPERNET = (
     " methods these are different networks."
 )
 TEST = (
-    "Test accuracy: of the cell of the last epoch, trained from scratch on all training images by the recipe that is"
+    "Test accuracy: of the final cell, trained from scratch on all training images by the recipe that is"
     " named, after its last epoch; 100 % minus the test error."
 )
 

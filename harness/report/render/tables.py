@@ -24,10 +24,7 @@ STATUS = f"status of a published value: {', '.join(_SHOWN)}."
 
 FILES: Mapping[str, tuple[list[Column], Callable[[Report], pd.DataFrame | Sequence[Any]]]] = {
     "leaderboard.csv": (LEADERBOARD, lambda report: report.leaderboard),
-    "runs.csv": (
-        columns.RUNS,
-        lambda report: regret.of_every_run(report.finals, report.regrets).round(4),
-    ),  # to a ten thousandth of a point
+    "runs.csv": (columns.RUNS, lambda report: _runs(report)),
     "regret.csv": (columns.REGRET, lambda report: regret.summary(report.regrets)),
     "headlines.csv": (columns.HEADLINE, lambda report: report.headlines),
     "search_cost.csv": (COSTS, lambda report: report.costs),

@@ -38,7 +38,7 @@ _CAPTION = "mean ± std (n); published: same split unless named; ?: not stated; 
 
 
 def show(report: Report, console: Console) -> None:
-    """Print test accuracies of the last epoch's cells (validation accuracies if there are none), then failed runs,
+    """Print test accuracies of the final cells (validation accuracies if there are none), then failed runs,
     corrupt files and notes."""
     rows = report.leaderboard[report.leaderboard["selection"] == "last"]
     for key, group_rows in rows.groupby([*GROUP, rows["metric"] == retrained.METRIC], sort=False):

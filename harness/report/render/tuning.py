@@ -36,7 +36,7 @@ def _notes(tuning: Tuning) -> Iterator[str]:
         " accuracy chooses anything. The first trial has the default settings, and all trials count against the budget."
     )
     yield (
-        "Numbers in %: mean ± sample standard deviation over the tunings, of the cell of the last epoch. The"
+        "Numbers in %: mean ± sample standard deviation over the tunings, of the final cell. The"
         " validation of the chosen is the highest of several, which flatters; the accuracies of the cells do not"
         " choose" + ("." if tuning.criterion is None else ", but for the one that is named above.")
     )
