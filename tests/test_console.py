@@ -86,7 +86,7 @@ def test_a_command_that_several_spaces_have_says_how_to_get_that_of_another_one(
         main(["table", "--help"])
     first, *others = [name for name, benchmark in BENCHMARKS.items() if "table" in benchmark.tools]
     printed = capsys.readouterr().out
-    line = f"This is the command of {first}. Of {', '.join(others)}: python -m harness table --space NAME\n\n"
+    line = f"This help is for {first}. For {', '.join(others)}: python -m harness table --space NAME --help\n\n"
     assert printed.startswith(line)
     for words in (["--space", others[-1], "--help"], ["--help", f"--space={others[-1]}"]):
         with pytest.raises(SystemExit):
