@@ -39,7 +39,7 @@ class _Loader:
         return load(folder)
 
 
-nameless = lambda folder: load(folder)  # noqa: E731
+nameless = lambda folder: load(folder)  # noqa: E731 - which is refused, as it has no name
 partially = partial(load)
 instance = _Loader()
 wrapped = _made()

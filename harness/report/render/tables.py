@@ -22,19 +22,20 @@ from harness.report.verdict import RULE
 _SHOWN = [f"{status} ({meaning})" for status, meaning in STATUSES.items() if status != UNCERTAIN]
 STATUS = f"status of a published value: {', '.join(_SHOWN)}."
 
+
+def _runs(report: Report) -> pd.DataFrame:
+    return regret.of_every_run(report.finals, report.regrets).round(4)  # to a ten thousandth of a point
+
+
 FILES: Mapping[str, tuple[list[Column], Callable[[Report], pd.DataFrame | Sequence[Any]]]] = {
     "leaderboard.csv": (LEADERBOARD, lambda report: report.leaderboard),
-    "runs.csv": (columns.RUNS, lambda report: _runs(report)),
+    "runs.csv": (columns.RUNS, _runs),
     "regret.csv": (columns.REGRET, lambda report: regret.summary(report.regrets)),
     "headlines.csv": (columns.HEADLINE, lambda report: report.headlines),
     "search_cost.csv": (COSTS, lambda report: report.costs),
     "retrained.csv": (columns.RETRAINED, lambda report: report.retrained),
 }
 """Columns and rows of each CSV file, by file name."""
-
-
-def _runs(report: Report) -> pd.DataFrame:
-    return regret.of_every_run(report.finals, report.regrets).round(4)  # to a ten thousandth of a point
 
 
 def csv(name: str, report: Report) -> str:
