@@ -106,7 +106,10 @@ def _not_at_hand(job: SearchJob, machine: Machine) -> str | None:
     """What a search needs that is neither stored beside its record nor comes with the package; None if it is here."""
     dataset, queried = job.config["dataset"], job.config.get("table")
     if queried and job.benchmark.sha256 is None:
-        oracle = job.benchmark.oracle(machine.table)
+        try:
+            oracle = job.benchmark.oracle(machine.table)
+        except ValueError:  # a table of another benchmark
+            oracle = None
         here = oracle is not None and oracle.config["sha256"] == queried["sha256"]
         return None if here else "the table that it queried is not at hand"
     if job.config["kind"] == "black-box" or dataset["origin"] == "external" or dataset["name"] in job.benchmark.proxies:

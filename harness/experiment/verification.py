@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from harness.benchmarks.base import Benchmark
+from harness.benchmarks.base import Benchmark, Evaluator
 from harness.experiment.config import benchmark_name
 from harness.experiment.merge import ForeignStore, named
 from harness.experiment.store import SCORED, Record, Store
@@ -58,33 +59,48 @@ def _lacking(config: Mapping[str, Any] | None, source: Mapping[str, Any] | None,
     return None
 
 
-def score_problems(store: Store, records: Sequence[Record], benchmarks: Sequence[Benchmark]) -> list[str]:
-    """Stored accuracies that differ from those of the benchmarks' own tables, where these are at hand, and searches
-    without any."""
-    found = []
+def tables_at_hand(benchmarks: Sequence[Benchmark], table: Path | None) -> list[tuple[Benchmark, Evaluator]]:
+    """The benchmarks' own tables, and a table that is given, with each benchmark that can read it. ValueError or
+    OSError if none can."""
+    found = [(each, evaluator) for each in benchmarks if (evaluator := each.evaluator(None))]
+    if table is None:
+        return found
+    given, refusals = [], []
     for benchmark in benchmarks:
-        stored = [scores for scores in store.scores() if scores.benchmark == benchmark.name]
-        evaluator = benchmark.evaluator(None)
-        if evaluator is None:
-            continue
-        for scores in stored:
-            if scores.sha256 == evaluator.sha256:
+        try:
+            if evaluator := benchmark.evaluator(table):
+                given.append((benchmark, evaluator))
+        except ValueError as error:
+            refusals.append(error)
+    if not given:
+        raise refusals[0]
+    own = {evaluator.sha256 for _, evaluator in found}
+    return found + [(benchmark, evaluator) for benchmark, evaluator in given if evaluator.sha256 not in own]
+
+
+def score_problems(store: Store, records: Sequence[Record], tables: Sequence[tuple[Benchmark, Evaluator]]) -> list[str]:
+    """Stored accuracies that differ from those of the tables at hand (`tables_at_hand`), and searches without any."""
+    found = []
+    all_scores = list(store.scores())
+    for benchmark, evaluator in tables:
+        for scores in all_scores:
+            if (scores.benchmark, scores.sha256) == (benchmark.name, evaluator.sha256):
                 truth, _ = evaluator.scores(sorted(set(scores.frame["architecture"])))
                 both = pd.merge(scores.frame, truth, on=SCORED, how="left", suffixes=("", "_table"))
                 wrong = int((both["value"] != both["value_table"]).sum())
                 found += [f"{wrong} accuracies are not those of the table they name"] if wrong else []
-        known = {text for scores in stored for text in scores.frame["architecture"]}
+    for name in dict.fromkeys(benchmark.name for benchmark, _ in tables):
+        known = {text for scores in all_scores if scores.benchmark == name for text in scores.frame["architecture"]}
         searches = [r for r in records if r["status"] == "done" and "cells" in r]
-        mine = [r for r in searches if benchmark_name(r["config"]) == benchmark.name]
+        mine = [r for r in searches if benchmark_name(r["config"]) == name]
         missing = sum(record["cells"]["last"] not in known for record in mine)
         found += [f"{missing} searches have no accuracies: python -m harness report looks them up"] if missing else []
     return found
 
 
-def unchecked_tables(store: Store, benchmarks: Sequence[Benchmark]) -> list[str]:
+def unchecked_tables(store: Store, tables: Sequence[tuple[Benchmark, Evaluator]]) -> list[str]:
     """Where stored accuracies are from that no table at hand can confirm, those of a user's own space among them."""
-    evaluators = [benchmark.evaluator(None) for benchmark in benchmarks]
-    at_hand = {evaluator.sha256 for evaluator in evaluators if evaluator}
+    at_hand = {evaluator.sha256 for _, evaluator in tables}
     return sorted({each.source for each in store.scores() if each.sha256 not in at_hand})
 
 

@@ -87,14 +87,17 @@ def _write_figures(report: Report, store: Store, folder: Path, curves: Path, for
     sha256 = drawn.digest(report, curves, formats)
     cached = drawn.read(folder, sha256)
     if cached is not None:
-        return cached
+        pictures, warnings = cached
+        store.warnings += warnings
+        return pictures
     from harness.report import published_curves
     from harness.report.figures import drawing, gallery
 
     folder.mkdir(parents=True, exist_ok=True)
     published = published_curves.load(curves) if curves.exists() else []
+    known = len(store.warnings)
     figures = drawing.draw(gallery.describe(report, store, published), folder, formats)
     files = {name: digest for figure in figures for name, digest in figure.digests.items()}
-    pictures = {figure.png: figure.picture for figure in figures if figure.picture}
-    drawn.write(folder, sha256, files, pictures)
-    return list(pictures.values())
+    named = {figure.png: figure.picture for figure in figures if figure.picture}
+    drawn.write(folder, sha256, files, named, store.warnings[known:])
+    return list(named.values())

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.report.published import STATUSES
+from harness.report.published import STATUSES, UNCERTAIN
 
 COLUMNS = [
     "space",
@@ -57,7 +57,10 @@ class PublishedCurve:
 
 
 def load(path: Path) -> list[PublishedCurve]:
-    """Read a CSV file of published curves. Raises OSError if it cannot be read, ValueError if it is malformed."""
+    """Read a CSV file of published curves, without uncertain ones.
+
+    Raises OSError if it cannot be read, ValueError if it is malformed.
+    """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             header, *rows = csv.reader(file)
@@ -71,7 +74,7 @@ def load(path: Path) -> list[PublishedCurve]:
             curves.append(_curve(row))
         except ValueError as error:
             raise ValueError(f"{path}: row {number}: {error}") from error
-    return curves
+    return [curve for curve in curves if curve.status != UNCERTAIN]
 
 
 def _curve(row: Sequence[str]) -> PublishedCurve:

@@ -242,7 +242,7 @@ def test_a_submission_is_shown_as_such(searched, tmp_path, capsys):
     assert main(shown) == 0
     text = page.read_text()
     assert '<h3>ada-signs <span class="proxy">submitted by Ada &lt;Lovelace&gt;</span></h3>' in text
-    assert "records and sources: complete; accuracies: those of the bundled tables; rerun: " in text
+    assert "records and sources: complete; accuracies: those of the tables they name; rerun: " in text
     assert "SignGradient@" in text.partition('id="submissions"')[2].partition("</section>")[0]
     assert "SignGradient" not in board.read_text() + text.partition('id="submissions"')[0]
     (submitted / "scores" / "more.csv").write_text("")
@@ -374,8 +374,15 @@ def test_queries_of_a_table_that_is_not_at_hand_cannot_be_repeated(tmp_path, ful
         capsys.readouterr().out.split()
     )
     assert main(["verify", str(tmp_path), "--table", full_table]) == 0
-    assert "the same, bit for bit" in " ".join(capsys.readouterr().out.split())
+    assert "not checked" not in (printed := " ".join(capsys.readouterr().out.split()))
+    assert "the same, bit for bit" in printed
     assert main(["verify", str(tmp_path), "--table", str(tmp_path / "absent.npz")]) == 2
+    (stored,) = (store := Store(tmp_path)).scores()
+    (tmp_path / "scores" / stored.file_name).unlink()
+    store.write_scores(replace(stored, frame=stored.frame.assign(value=stored.frame["value"] + 1)))
+    assert main(["verify", str(tmp_path), "--no-rerun", "--table", full_table]) == 1
+    wrong = f"{len(stored.frame)} accuracies are not those of the table they name"
+    assert wrong in " ".join(capsys.readouterr().out.split())
     (tmp_path / "tables" / "runs.csv").write_text("")
     assert main(["verify", str(tmp_path), "--no-rerun"]) == 1
     assert "tables/runs.csv is missing or does not follow from the records" in capsys.readouterr().out

@@ -70,6 +70,11 @@ def test_a_row_is_read(tmp_path):
     assert (curve.operations, curve.run, curve.values.tolist()) == (4, 1, [1.0, 0.9])
 
 
+def test_uncertain_curves_are_left_out(tmp_path):
+    uncertain = ["uncertain" if name == "status" else text for name, text in zip(COLUMNS, ROW, strict=True)]
+    assert len(load(_write(tmp_path / "curves.csv", uncertain, ROW))) == 1
+
+
 @pytest.mark.parametrize(
     "column,value,reason",
     [

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from harness.files import write_atomically
+from harness.report.curves import UNFIT
 from harness.report.figures import cache, drawing, finals, saving, style
 from harness.report.figures.description import Drawing
 
@@ -83,6 +84,21 @@ def test_figures_of_groups_that_are_no_more_are_removed(results):
     assert {path.name for path in figures.iterdir()} == {"index.json", *(path.name for path in own)}
 
 
+def test_a_report_that_draws_nothing_again_warns_as_the_first_one_did(results):
+    for seed in range(3):
+        results.run(seed=seed)
+    (record, *_) = results.store.records()
+    arrays = results.store.arrays(record["key"])
+    record.pop("arrays_sha256")
+    results.store.write(record, {**arrays, "theta": arrays["theta"][:, :2]})
+    warnings = []
+    for _ in range(2):
+        results.store.warnings = []
+        results.write(["svg"])
+        warnings.append(results.store.warnings)
+    assert warnings[0] == warnings[1] == [UNFIT.format(record["key"])]
+
+
 def test_overlapping_reports_leave_what_one_after_the_other_leaves(results, monkeypatch):
     """The second begins, of more runs, while the first draws."""
     results.run()
@@ -110,9 +126,9 @@ def test_files_of_earlier_reports_that_have_other_contents_by_now_stay(tmp_path)
     for name in ("old.png", "edited.png", "kept.png"):
         (tmp_path / name).write_bytes(name.encode())
     digests = {path.name: sha256(path.read_bytes()).hexdigest() for path in tmp_path.iterdir()}
-    cache.write(tmp_path, "first", digests, {})
+    cache.write(tmp_path, "first", digests, {}, [])
     (tmp_path / "edited.png").write_bytes(b"the user's")
-    cache.write(tmp_path, "second", {"kept.png": digests["kept.png"]}, {})
+    cache.write(tmp_path, "second", {"kept.png": digests["kept.png"]}, {}, [])
     assert {path.name for path in tmp_path.iterdir()} == {"edited.png", "kept.png", "index.json"}
 
 
@@ -124,7 +140,7 @@ def test_index_that_does_not_vouch_for_a_file_removes_none(tmp_path, index):
     (tmp_path / "old.png").write_bytes(b"old")
     (tmp_path / "index.json").write_bytes(index)
     assert cache.read(tmp_path, "first") is None
-    cache.write(tmp_path, "first", {}, {})
+    cache.write(tmp_path, "first", {}, {}, [])
     assert (tmp_path / "old.png").exists()
 
 
@@ -135,14 +151,14 @@ def test_index_names_no_file_elsewhere(tmp_path):
     digest = sha256(b"a record").hexdigest()
     names = ["../record.json", str(tmp_path / "record.json")]
     write_atomically(figures / "index.json", json.dumps({"files": dict.fromkeys(names, digest)}).encode())
-    cache.write(figures, "first", {}, {})
+    cache.write(figures, "first", {}, {}, [])
     assert (tmp_path / "record.json").exists()
 
 
 def test_figures_that_were_changed_are_drawn_again(tmp_path):
     (tmp_path / "figure.png").write_bytes(b"drawn")
-    cache.write(tmp_path, "first", {"figure.png": sha256(b"drawn").hexdigest()}, {})
-    assert cache.read(tmp_path, "first") == []
+    cache.write(tmp_path, "first", {"figure.png": sha256(b"drawn").hexdigest()}, {}, ["a warning"])
+    assert cache.read(tmp_path, "first") == ([], ["a warning"])
     assert cache.read(tmp_path, "second") is None
     (tmp_path / "figure.png").write_bytes(b"other")
     assert cache.read(tmp_path, "first") is None

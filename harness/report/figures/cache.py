@@ -39,20 +39,24 @@ def digest(report: Report, curves: Path, formats: Sequence[str]) -> str:
     return sha256.hexdigest()
 
 
-def read(folder: Path, sha256: str) -> list[Picture] | None:
-    """The page's pictures if the folder has all figures with this digest, unmodified; otherwise None."""
+def read(folder: Path, sha256: str) -> tuple[list[Picture], list[str]] | None:
+    """The page's pictures and the warnings of the drawing, if the folder has all figures with this digest, unmodified;
+    otherwise None."""
     index = _index(folder)
     if index.get("sha256") != sha256:
         return None
     try:
         if not all(_is(folder / name, expected) for name, expected in _files(index).items()):
             return None
-        return [Picture(caption, alt, (folder / name).read_bytes()) for name, caption, alt in index["pictures"]]
+        pictures = [Picture(caption, alt, (folder / name).read_bytes()) for name, caption, alt in index["pictures"]]
+        return pictures, list(index["warnings"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def write(folder: Path, sha256: str, files: Mapping[str, str], pictures: Mapping[str, Picture]) -> None:
+def write(
+    folder: Path, sha256: str, files: Mapping[str, str], pictures: Mapping[str, Picture], warnings: Sequence[str]
+) -> None:
     """Write the index of a folder and remove figures of an earlier report that this one does not have.
 
     A file is removed only if the earlier index lists it and its content has not changed since.
@@ -61,6 +65,7 @@ def write(folder: Path, sha256: str, files: Mapping[str, str], pictures: Mapping
         sha256: digest of the figures (`digest`).
         files: SHA-256 of each file.
         pictures: the pictures embedded in the page, by the name of their PNG file.
+        warnings: lines about runs that the figures leave out.
     """
     for name, expected in _files(_index(folder)).items():
         if name not in files and _is(folder / name, expected):
@@ -69,6 +74,7 @@ def write(folder: Path, sha256: str, files: Mapping[str, str], pictures: Mapping
         "sha256": sha256,
         "files": dict(sorted(files.items())),
         "pictures": [[name, picture.caption, picture.alt] for name, picture in pictures.items()],
+        "warnings": list(warnings),
     }
     write_atomically(folder / INDEX, json.dumps(index, indent=1).encode() + b"\n")
 
