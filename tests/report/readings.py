@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from harness.experiment.store import Record
@@ -127,11 +128,35 @@ def modes() -> str:
     return "\n".join(lines)
 
 
+def training_free() -> str:
+    """Rank correlation of each training-free score with the accuracies, and the accuracy of the best-scored cells."""
+    tables = ROOT / "results" / "reference" / "tables"
+    found = pd.read_csv(tables / "training-free-correlation.csv")
+    best = pd.read_csv(tables / "training-free-best-of-n.csv")
+    best = best[(best["dataset"] == "cifar10") & (best["split"] == "test")].set_index(["score", "N"])
+    columns = [("cifar10", "test"), ("cifar100", "x-test"), ("imagenet16-120", "x-test")]
+    lines = [
+        "| score | CIFAR-10 test | CIFAR-100 x-test | ImageNet16-120 x-test | best of 10 | best of 100 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for score, rows in found.groupby("score", sort=False):
+        values = rows.set_index(["dataset", "split"]).loc[columns]
+        ranks = [f"{v.spearman:.2f} ({v.low:.2f} to {v.high:.2f})" for v in values.itertuples()]
+        of_ten, of_hundred = (best.loc[(score, size)] for size in (10, 100))
+        ours = [f"{each['mean']:.2f} ± {each['std']:.2f}" for each in (of_ten, of_hundred)]
+        lines.append(f"| `{score}` | {' | '.join(ranks + ours)} |")
+        if of_ten["published_n"] > 0:
+            theirs = [f"{each['published']:.2f} ± {each['published_std']:.2f}" for each in (of_ten, of_hundred)]
+            lines.append(f"| `{score}`, published, {of_ten['published_n']:.0f} searches | | | | {' | '.join(theirs)} |")
+    return "\n".join(lines)
+
+
 TABLES = {
     "claims": claims,
     "against DARTS, digits": lambda: against_darts(DIGITS, "cifar10"),
     "sparsification": sparsification,
     "modes": modes,
+    "training-free scores": training_free,
 }
 
 
