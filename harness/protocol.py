@@ -4,7 +4,8 @@ Values and their sources are in the folders of the benchmarks. Profiles:
 
 quick       a real, small search, labelled as a proxy everywhere.
 controlled  every method under one full-size protocol: the fair comparison for a new optimizer.
-paper       each method under its own published protocol; a method without one uses `controlled`, and its rows say so.
+paper       each method under its own published protocol; a method without one uses `controlled`, and a note of the
+            report names it.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ the DARTS space) is not selected.
 
 Defaults: 25 epochs of tuning with learning rate 2.5e-3, of that code on NAS-Bench-201, whose first phase has 100 epochs
 (on the DARTS space it tunes for 81 epochs after 50, and the rate falls to 1e-3: the settings of the paper profile
-there). If a search has no more epochs than that, the second phase is its second half. Only the paper profile
-ends the learning rate's schedule with the first phase. Adam with lr 3e-4, betas (0.5,
-0.999), weight decay 1e-3 and logits drawn from N(0, 1e-3²), the values of the same code.
+there; those of the quick profile have half of its epochs). If a search has no more epochs than that, the second phase
+is its second half. Only the paper profile ends the learning rate's schedule with the first phase. Adam with lr 3e-4,
+betas (0.5, 0.999), weight decay 1e-3 and logits drawn from N(0, 1e-3²), the values of the same code.
 """
 
 from typing import final

@@ -311,8 +311,8 @@ class Benchmark(ABC):
         """Settings of every training-free method in a profile, where they are not the defaults of its file."""
         return QUICK_SCORING if profile == "quick" else {}
 
-    def published_settings(self, profile: str, dataset: str, method: str) -> Mapping[str, Any]:
-        """Settings with which a method was published, where they are not the defaults of its file."""
+    def method_settings(self, profile: str, dataset: str, method: str) -> Mapping[str, Any]:
+        """Settings of a method in a profile, where they are not the defaults of its file."""
         return {}
 
     def unsuited(self, datasets: Sequence[str]) -> str | None:

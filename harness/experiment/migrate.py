@@ -177,7 +177,7 @@ def _budget(asked: Mapping[str, Any], black_box: bool) -> Budget:
 def _settings(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a built-in method that a profile changes."""
     benchmark = BENCHMARKS.get(asked["space"], TABULAR)
-    return dict(benchmark.published_settings(asked["profile"], asked["dataset"], asked["method"]))
+    return dict(benchmark.method_settings(asked["profile"], asked["dataset"], asked["method"]))
 
 
 def _check_defaults(config: Config, protocol: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

@@ -95,7 +95,7 @@ class Defaults(NamedTuple):
 
 
 def defaults_of(benchmark: Benchmark, name: str, entry: Entry, cls: type[Any], profile: str, dataset: str) -> Defaults:
-    published = {} if entry.external else benchmark.published_settings(profile, dataset, name)
+    published = {} if entry.external else benchmark.method_settings(profile, dataset, name)
     settings = {**default_settings(cls), **published}
     if issubclass(cls, TrainingFree):
         if "cells" not in settings:

@@ -48,6 +48,7 @@ UNVERIFIED = (
     "Table {0} lacks the benchmark's validation accuracies or differs from them; numbers from it have no verdict."
 )
 SEEN = "may have seen test images"
+OWN_PROTOCOL = "No protocol is published in {1} for {0}: their searches there are under ours."
 NO_TEST_ACCURACIES = (
     "No test accuracies of {0}: python -m harness report --space {0} --table TABLE adds them (docs/data.md: where to"
     " get a TABLE)"
@@ -291,6 +292,11 @@ def _notes(searches: pd.DataFrame, looked_up: pd.DataFrame, trained_spaces: set[
     seen_test = searches["deviations"].map(lambda reasons: SEEN in reasons)
     for searched_on in sorted(set(searches.loc[seen_test, "searched_on"])):
         notes.append(SEEN_TEST.format(searched_on))
+    ours = searches[searches["deviations"].map(lambda reasons: runs.UNPUBLISHED in reasons)]
+    notes += [
+        OWN_PROTOCOL.format(", ".join(dict.fromkeys(names)), space)
+        for space, names in ours.groupby("space", sort=False)["name"]
+    ]
     with_tests = set(looked_up.loc[looked_up["metric"] == "test_accuracy", "space"])
     tabular = [name for name, benchmark in BENCHMARKS.items() if "table" in benchmark.tools and name not in with_tests]
     return notes + [NO_TEST_ACCURACIES.format(name) for name in tabular if name in set(searches["space"])]

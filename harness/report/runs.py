@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from harness.benchmarks import BENCHMARKS
 from harness.experiment import config
 from harness.experiment.config import Label
 from harness.experiment.store import Record
@@ -34,6 +35,9 @@ COLUMNS = [
     "per_epoch",  # whether the run has the per-epoch arrays of weight sharing
     "queries",  # whether it queries a table or nothing, and no images
 ]
+
+
+UNPUBLISHED = "no published protocol in this space"
 
 
 def tabulate(records: Sequence[Record]) -> pd.DataFrame:
@@ -132,13 +136,26 @@ def _of_row(record: Record, label: Label) -> dict[str, Any]:
         "label": label,
         "name": label.name if external else configuration["method"]["name"],
         "published_as": config.published_as(configuration),
-        "deviations": config.deviations(record),
+        "deviations": (*config.deviations(record), *_own_protocol(configuration)),
         "subset": config.is_subset(configuration),
         "external": external,
         **dict(zip(GROUP, _group(record), strict=True)),
         "overrides": config.overridden(configuration),
         "queries": configuration["kind"] == "black-box",
     }
+
+
+def _own_protocol(configuration: Mapping[str, Any]) -> tuple[str, ...]:
+    """That a built-in method has no published protocol in a built-in space: every search of it is under one of ours."""
+    method, benchmark = configuration["method"], BENCHMARKS.get(config.benchmark_name(configuration))
+    if benchmark is None or method["origin"] != "built-in" or configuration["profile"] == "paper":
+        return ()
+    budget = None
+    if configuration["kind"] == "one-shot":
+        budget = benchmark.default_protocol("paper", configuration["dataset"]["name"], method["name"])
+    elif configuration["kind"] == "training-free":
+        budget = benchmark.default_scoring("paper", method["name"])
+    return (UNPUBLISHED,) if budget and budget.profile != "paper" else ()
 
 
 def _of_run(record: Record) -> dict[str, Any]:

@@ -4,10 +4,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn.functional import cosine_similarity
 
 from harness.benchmarks import NASBench201
 from methods.darts import Darts
-from methods.oles import Oles, similarity
+from methods.oles import Oles, similarities
 from tests.methods.reference import EXACT, vectors
 from tests.problems import FewOperations, problem_of
 
@@ -31,8 +32,10 @@ def test_similarities_are_the_official_ones(golden, name):
     for step in range(len(golden[f"{name}_count"])):
         train, held_out = (gradients(golden, name, kind, step) for kind in KINDS)
         both = [t + v for t, v in zip(train, held_out, strict=True)]
-        torch.testing.assert_close(similarity(train, both, parts), golden[f"{name}_sim_code"][step], **EXACT)
-        torch.testing.assert_close(similarity(train, held_out, parts), golden[f"{name}_sim_clean"][step], **EXACT)
+        torch.testing.assert_close(similarities(train, both, [parts])[0], golden[f"{name}_sim_code"][step], **EXACT)
+        torch.testing.assert_close(
+            similarities(train, held_out, [parts])[0], golden[f"{name}_sim_clean"][step], **EXACT
+        )
 
 
 def test_sums_counts_and_freezing_are_the_official_ones(golden):
@@ -97,7 +100,14 @@ def test_gradients_of_both_steps_are_compared_and_frozen_operations_stand_still(
     method.last = last
     held_out = problem.gradients(problem.loss(method(), problem.held_out_batch).loss, problem.w)
     other = [t + v for t, v in zip(method.last, held_out, strict=True)]
-    expected = torch.stack([similarity(method.last, other, parts) for parts in method.operations])
+    expected = torch.stack(
+        [
+            torch.stack(
+                [cosine_similarity(method.last[i][rows], other[i][rows], dim=0).mean() for i, rows in parts]
+            ).mean()
+            for parts in method.operations
+        ]
+    )
     torch.testing.assert_close(method.sums, expected, rtol=1e-9, atol=1e-12)
     method.weight_step(problem)
     method.architecture_step(problem)
@@ -149,8 +159,8 @@ def test_the_papers_similarity_does_not_depend_on_lengths_and_that_of_equal_grad
     generator = torch.Generator().manual_seed(seed)
     first, second = (torch.randn(4, 2, 3, 3, generator=generator, dtype=torch.float64) for _ in range(2))
     parts = [(0, slice(0, 2)), (0, slice(2, 4))]
-    found = similarity([first], [second], parts)
+    found = similarities([first], [second], [parts])
     assert -1 <= found <= 1
-    torch.testing.assert_close(similarity([factor * first], [second], parts), found, rtol=1e-6, atol=1e-6)
-    torch.testing.assert_close(similarity([first], [first], parts), torch.ones(()).double(), rtol=1e-6, atol=1e-6)
-    assert similarity([first], [-first], parts) < -0.99
+    torch.testing.assert_close(similarities([factor * first], [second], [parts]), found, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(similarities([first], [first], [parts]), torch.ones(1).double(), rtol=1e-6, atol=1e-6)
+    assert similarities([first], [-first], [parts]) < -0.99

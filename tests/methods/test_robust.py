@@ -26,10 +26,10 @@ from methods.darts_pt import DartsPt
 from methods.darts_pt_fixed import DartsPtFixed
 from methods.sdarts_adv import SdartsAdv
 from methods.sdarts_rs import SdartsRs
+from tests.methods.reference import EXACT
 from tests.problems import budget, build_supernet, problem_of
 from tests.uneven_space import Uneven
 
-EXACT = {"rtol": 1e-9, "atol": 1e-9}
 EVEN = (0, 2, 4, 6)
 
 
@@ -147,7 +147,9 @@ def test_the_perturbation_of_sdarts_is_the_official_one(vectors, case):
     golden = vectors("sdarts")
     method = with_alpha(SdartsRs(NASBench201()), golden["alpha"])
     torch.testing.assert_close(method.distribution().detach(), golden["theta"], **EXACT)
-    torch.testing.assert_close(clipped(golden["theta"] + golden[f"{case}_noise"], None), golden[f"{case}_result"])
+    torch.testing.assert_close(
+        clipped(golden["theta"] + golden[f"{case}_noise"], None), golden[f"{case}_result"], **EXACT
+    )
     method.radius = float(golden[f"{case}_eps"])
     torch.manual_seed(0)
     delta = torch.empty(6, 5, dtype=torch.float64).uniform_(-method.radius, method.radius)
@@ -401,16 +403,25 @@ def test_the_two_phases_and_what_they_cost(cls):
     assert torch.equal(method.alpha, start) == (cls is DartsPtFixed)
 
 
-def test_each_space_has_its_published_settings_of_tuning():
+def test_each_space_has_its_method_settings_of_tuning():
     for name in ("darts-pt", "darts-pt-fixed"):
         nasbench201, darts = BENCHMARKS["nasbench201"], BENCHMARKS["darts"]
         protocol = nasbench201.default_protocol("paper", "cifar10", name).protocol
         assert (protocol.epochs, protocol.schedule_epochs) == (100 + 25, 100)
-        assert nasbench201.published_settings("paper", "cifar10", name) == {}
+        assert nasbench201.method_settings("paper", "cifar10", name) == {}
         protocol = darts.default_protocol("paper", "cifar10", name).protocol
         assert (protocol.epochs, protocol.schedule_epochs) == (50 + 81, 50)
-        assert darts.published_settings("paper", "cifar10", name)["tuning_epochs"] == 81
-        assert darts.published_settings("controlled", "cifar10", name) == {}
+        assert darts.method_settings("paper", "cifar10", name)["tuning_epochs"] == 81
+        assert darts.method_settings("controlled", "cifar10", name) == {}
+
+
+@pytest.mark.parametrize("space, epochs", [("nasbench201", 7), ("darts", 5), ("nasbench1shot1-1", 7)])
+def test_half_of_a_quick_search_is_tuning(space, epochs):
+    benchmark = BENCHMARKS[space]
+    for name in ("darts-pt", "darts-pt-fixed"):
+        protocol = benchmark.default_protocol("quick", "digits", name).protocol
+        assert benchmark.method_settings("quick", "digits", name) == {"tuning_epochs": epochs}
+        assert epochs == protocol.epochs // 2
 
 
 def test_tuning_begins_without_momentum():

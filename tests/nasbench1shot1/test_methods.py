@@ -92,7 +92,7 @@ def test_methods_without_a_published_search_have_the_controlled_protocol(profile
     budget = benchmark.default_protocol(profile, "cifar10", method)
     assert (budget.name, budget.profile) == (name, name.split("/")[1])
     published = {"lr": 3e-4, "warmup": 0.0} if "paper/" in name else {}
-    assert benchmark.published_settings(profile, "cifar10", method) == published
+    assert benchmark.method_settings(profile, "cifar10", method) == published
 
 
 # Reports -------------------------------------------------------------------------------------------------------------

@@ -45,9 +45,8 @@ REGISTRY = {
     "naswot": {"NASWOT (N=1000)"},
     "naswot [cells=10]": {"NASWOT (N=10)"},
     "naswot [cells=100]": {"NASWOT (N=100)"},
-    "synflow": {"Synflow"},
 }
-ROWS = 812
+ROWS = 820
 
 ROW = dict.fromkeys(COLUMNS, "") | {
     "method": "DARTS (first order)",
@@ -91,6 +90,13 @@ def test_reruns_that_are_not_the_papers_row_carry_no_registry_name(file):
     others = file[file["note"].str.contains("not the NAS-Bench-201 paper row")]
     assert len(others) == 18
     assert set(others["registry_name"]) == {""}
+
+
+def test_the_log_of_a_notebook_that_does_not_train_the_network_is_no_row_of_idarts(file):
+    notebook = file[file["source"].str.contains("ipynb")]
+    assert len(notebook) == 7
+    assert set(notebook["registry_name"]) == {""}
+    assert load(PUBLISHED).choose("idarts", "nasbench201", "cifar10", "test_accuracy", "test", "cifar10").mean == 93.58
 
 
 def test_known_rows_are_read_as_they_stand():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.experiment.config import Label, label
-from harness.report.runs import methods_in_order, tabulate, without_shared
+from harness.experiment.registry import built_in, families
+from harness.report.runs import UNPUBLISHED, methods_in_order, tabulate, without_shared
+from tests.report.conftest import PUBLISHED
 
 
 def _methods(results):
@@ -101,6 +103,39 @@ def test_what_keeps_a_row_from_being_the_published_experiment(results, run, deta
     (row,) = tabulate(results.store.records()).to_dict("records")
     assert row["label"].details == ((detail,) if detail else ())
     assert row["deviations"] == ((deviation,) if deviation else ())
+
+
+OURS = {
+    "nasbench201": {"pc-darts", "gaea-pc-darts", "darts-es", "oles", "shapley-nas", "darts-minus", "fairdarts"},
+    "darts": {
+        *("random-search-ws", "gdas", "gaea-gdas", "gaea-darts-erm", "gaea-darts-bilevel", "drnas", "snas", "idarts"),
+        *("beta-darts", "darts-es"),
+    },
+}
+CONTROLS = {"gd-simplex", "darts-erm"}
+"""Of our own."""
+
+
+@pytest.mark.parametrize("space", list(OURS))
+def test_methods_without_a_published_protocol_are_named(results, space):
+    for name in sorted(set(built_in()) - {"random-cell"} - set(families()["black-box"] + families()["training-free"])):
+        results.run(name, space=space, profile="controlled")
+    searches = tabulate(results.store.records())
+    named = {row.name for row in searches.itertuples(index=False) if UNPUBLISHED in row.deviations}
+    unknown = {"setn", "enas"} if space == "darts" else set()  # which do not run there
+    assert named - unknown == OURS[space] | CONTROLS
+    (note,) = (line for line in results.report().notes if line.startswith(f"No protocol is published in {space}"))
+    assert all(name in note for name in OURS[space])
+    text = (PUBLISHED.parents[1] / "docs" / "reproducing.md").read_text()
+    paragraph = text.partition("The `paper` profile has no protocol")[2].partition("ImageNet")[0]
+    assert all(f"`{name}`" in paragraph for name in OURS[space] | CONTROLS)
+
+
+@pytest.mark.parametrize("of", [{"profile": "paper"}, {"source": "a" * 64}, {"space": "tests/own.py:Own"}])
+def test_other_rows_say_nothing_of_a_published_protocol(results, of):
+    results.run("oles", **{"profile": "controlled", **of})
+    (row,) = tabulate(results.store.records()).to_dict("records")
+    assert UNPUBLISHED not in row["deviations"]
 
 
 def test_another_version_is_another_row(results):

@@ -79,7 +79,7 @@ class DARTSBenchmark(Benchmark):
     def default_scoring(self, profile: str, method: str) -> Budget:
         return protocols.of_scoring(profile)
 
-    def published_settings(self, profile: str, dataset: str, method: str) -> Mapping[str, Any]:
+    def method_settings(self, profile: str, dataset: str, method: str) -> Mapping[str, Any]:
         return protocols.settings_of_method(profile, dataset, method)
 
     def unsuited(self, datasets: Sequence[str]) -> str | None:

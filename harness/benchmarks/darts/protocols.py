@@ -116,6 +116,10 @@ PAPER_SETTINGS: dict[str, dict[str, float]] = {
 }
 """Settings with which a method was searched on CIFAR-10, where they are not the defaults of its file."""
 
+TUNING_OF_QUICK: dict[str, float] = {"tuning_epochs": QUICK.epochs // 2}
+QUICK_SETTINGS = {"darts-pt": TUNING_OF_QUICK, "darts-pt-fixed": TUNING_OF_QUICK}
+"""Our own choice: half of a quick search is the second phase. Full-size searches have that of the methods' files."""
+
 IMAGENET_SETTINGS: dict[str, dict[str, float]] = {
     # Settings with which a method was searched on ImageNet, where they are not the defaults of its file. Both freeze
     # the architecture for 35 of 50 epochs; sources as for PC_DARTS_IMAGENET.
@@ -143,10 +147,9 @@ def of_method(profile: str, dataset: str, method: str) -> Budget:
 
 
 def settings_of_method(profile: str, dataset: str, method: str) -> dict[str, float]:
-    """Settings with which a method was published, where they are not the defaults of its file."""
-    if profile != "paper":
-        return {}
-    return (IMAGENET_SETTINGS if dataset == IMAGENET else PAPER_SETTINGS).get(method, {})
+    """Settings of a method in a profile, where they are not the defaults of its file."""
+    published = IMAGENET_SETTINGS if dataset == IMAGENET else PAPER_SETTINGS
+    return {"paper": published, "quick": QUICK_SETTINGS}.get(profile, {}).get(method, {})
 
 
 def _on_imagenet(profile: str, method: str) -> Budget:

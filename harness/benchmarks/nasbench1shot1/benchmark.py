@@ -60,7 +60,7 @@ class NASBench1Shot1Benchmark(Benchmark):
     def default_simulation(self, profile: str) -> Budget:
         return protocols.of_queries(profile)
 
-    def published_settings(self, profile: str, dataset: str, method: str) -> Mapping[str, Any]:
+    def method_settings(self, profile: str, dataset: str, method: str) -> Mapping[str, Any]:
         return protocols.settings_of_method(profile, method)
 
     def oracle(self, table: Path | None) -> Oracle | None:

@@ -54,6 +54,10 @@ PAPER_SETTINGS: dict[str, dict[str, float]] = {
 }
 """Settings with which a method was published, where they are not the defaults of its file."""
 
+TUNING_OF_QUICK: dict[str, float] = {"tuning_epochs": QUICK.epochs // 2}
+QUICK_SETTINGS = {"darts-pt": TUNING_OF_QUICK, "darts-pt-fixed": TUNING_OF_QUICK}
+"""Our own choice: half of a quick search is the second phase. Full-size searches have that of the methods' files."""
+
 QUERIES = Simulation(
     # google-research/nasbench, NASBench.ipynb: random search and evolution with 5e6 seconds of training.
     budget_seconds=5e6,
@@ -70,7 +74,8 @@ def of_method(profile: str, method: str) -> Budget:
 
 
 def settings_of_method(profile: str, method: str) -> dict[str, float]:
-    return PAPER_SETTINGS.get(method, {}) if profile == "paper" else {}
+    """Settings of a method in a profile, where they are not the defaults of its file."""
+    return {"paper": PAPER_SETTINGS, "quick": QUICK_SETTINGS}.get(profile, {}).get(method, {})
 
 
 def of_queries(profile: str) -> Budget:

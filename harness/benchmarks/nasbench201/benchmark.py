@@ -90,6 +90,9 @@ class NASBench201Benchmark(Benchmark):
     def default_protocol(self, profile: str, dataset: str, method: str) -> Budget:
         return protocols.of_method(profile, method)
 
+    def method_settings(self, profile: str, dataset: str, method: str) -> Mapping[str, Any]:
+        return protocols.settings_of_method(profile, method)
+
     def default_simulation(self, profile: str) -> Budget:
         """The paper's in every profile."""
         return protocols.of_queries("paper")

@@ -134,6 +134,11 @@ PAPER = {
     "snas": DRNAS,  # `--method snas` of that code, which we take for the source of the row in its README
 }
 
+TUNING_OF_QUICK: dict[str, float] = {"tuning_epochs": QUICK.epochs // 2}
+QUICK_SETTINGS = {"darts-pt": TUNING_OF_QUICK, "darts-pt-fixed": TUNING_OF_QUICK}
+"""Our own choice: half of a quick search is the second phase. Full-size searches have that of the methods' files, as
+were published."""
+
 VERSIONS = {"gaea-gdas": 2}
 """Of published protocols, where it is not 1. Version 1 of `gaea-gdas` had a cosine of 250 epochs."""
 
@@ -162,6 +167,11 @@ def of_method(profile: str, method: str) -> Budget:
     if profile == "quick":
         return Budget("quick", "nasbench201/quick", QUICK)
     return Budget("controlled", "nasbench201/controlled", CONTROLLED)
+
+
+def settings_of_method(profile: str, method: str) -> dict[str, float]:
+    """Settings of a method in a profile, where they are not the defaults of its file."""
+    return QUICK_SETTINGS.get(method, {}) if profile == "quick" else {}
 
 
 def of_queries(profile: str) -> Budget:
