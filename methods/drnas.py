@@ -7,8 +7,10 @@ concentrations c = ELU(alpha) + 1, where alpha = 0 is the flat Dirichlet distrib
 
 Bilevel, first order. As in the authors' code (xiangning-chen/DrNAS), samples are mixed in the weight step and in
 validation too, and cells are derived from softmax(alpha), which orders edges otherwise than the mean c / sum(c) does.
-The progressive search (partial channels that widen, operations that are pruned) is left out: this is the version behind
-the paper's NAS-Bench-201 table; **on the DARTS space, where only the progressive search is published, it is ours**.
+The progressive search (partial channels that widen, operations that are pruned) is left out, since a supernet that
+widens during a search, with its optimizer and its checkpoints, would take over 150 lines here: this is the version
+behind the paper's NAS-Bench-201 table; **on the DARTS space, where only the progressive search is published, it is
+ours**.
 
 Defaults: Adam with lr 3e-4, betas (0.5, 0.999), logits drawn from N(0, 1e-3²), and weight decay 1e-3 as the regulariser
 that pulls c to 1, all from that code's NAS-Bench-201 search. Its other regulariser, KL(Dirichlet(c) || Dirichlet(1))

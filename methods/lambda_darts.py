@@ -10,7 +10,8 @@ of g_i and g_j. Its gradient in w is a central difference, by two further passes
 
 lambda grows linearly from 0 to `strength` over the epochs. The architecture step is that of `darts`. As in the authors'
 code (dr-faustus/Lambda-DARTS), the normal cells of the DARTS space are aligned and the reduction cells are not; more
-generally, all cells that read the same rows as the first one. With fewer than two such cells nothing is aligned.
+generally, all cells that read the same rows as the first one. With fewer than two such cells, as in quick searches
+on the DARTS space, nothing is aligned: what is left is DARTS with another learning rate.
 
 Defaults: strength 0.25, epsilon 1e-4, Adam with lr 1e-4, betas (0.5, 0.999), weight decay 1e-3 and logits drawn from
 N(0, 1e-3²), the values of that code's script for NAS-Bench-201; its script for the DARTS space has epsilon 1e-3 and lr
