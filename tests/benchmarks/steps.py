@@ -55,8 +55,8 @@ def random_images(number):
     return Images(pixels, torch.randint(10, (number,), generator=generator))
 
 
-def search(images, textbook=False, device="cpu", **protocol):
-    """A bilevel search under the controlled protocol on random images of CIFAR-10's size, `images` in each half."""
+def search(images, textbook=False, device="cpu", method=METHOD, **protocol):
+    """A search under the controlled protocol on random images of CIFAR-10's size, `images` in each half."""
     protocol = replace(CONTROLLED, **{"compiled": False, **protocol})
     space = NASBench201().without("none")
     half = random_images(images)
@@ -64,7 +64,7 @@ def search(images, textbook=False, device="cpu", **protocol):
     torch.manual_seed(0)
     size = (protocol.channels, protocol.cells, 10)
     network = TextbookSupernet(space.operations, *size) if textbook else NASBench201Supernet(space, *size)
-    return Search(load(built_in()[METHOD])(space), network, data, protocol, 0, torch.device(device))
+    return Search(load(built_in()[method])(space), network, data, protocol, 0, torch.device(device))
 
 
 def resident_bytes(name):

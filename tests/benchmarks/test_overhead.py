@@ -40,9 +40,9 @@ class Clocks:
         self.seconds = defaultdict(list)
 
     def call(self, name, function):
-        def timed(*arguments):
+        def timed(*arguments, **options):
             start = time.perf_counter()
-            result = function(*arguments)
+            result = function(*arguments, **options)
             self.seconds[name].append(time.perf_counter() - start)
             return result
 
@@ -173,3 +173,27 @@ def test_share_of_an_epoch(record, rounds, threads, saving):
         "backward, clipping, optimizer) and in the validation's forward passes"
     )
     record("overhead", "all of it: share of an epoch", 100 * sum(parts.values()) / whole, "%", detail, at_most=3)
+
+
+PASSES = ("loss", "gradients", "set_gradient", "update", "accuracy", "curvature")
+"""What a method asks for of its problem: forward and backward passes and steps of optimizers."""
+
+
+@pytest.mark.parametrize("name", ["darts", "sdarts-adv", "lambda-darts", "oles", "idarts", "drnas"])
+def test_arithmetic_of_a_method(record, threads, name):
+    """Besides its passes, in the steps of an epoch."""
+    work = search(64 * PAIRS, method=name)
+    problem, clocks = work.problem(epoch=1), Clocks()
+    work.method.before_epoch(problem)
+    for asked in PASSES:
+        setattr(problem, asked, clocks.call("passes", getattr(problem, asked)))
+    for number, _ in enumerate(problem.pairs()):
+        if number == 1:  # the first one pays for what the others find ready
+            clocks.seconds["passes"].clear()
+            start = time.perf_counter()
+        work.method.architecture_step(problem)
+        work.method.weight_step(problem)
+    whole = time.perf_counter() - start
+    share = 100 * (1 - sum(clocks.seconds["passes"]) / whole)
+    how = f"{PAIRS - 1} pairs of steps, {threads} threads; C=16, N=5, batch 64, random 32x32 images; {whole:.0f} s"
+    record("overhead", f"{name}: arithmetic and batches, share of the steps", share, "%", how, at_most=3)

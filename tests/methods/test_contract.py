@@ -158,6 +158,12 @@ def test_every_term_of_idarts_costs_two_passes(terms, data):
     assert log.backward_images.tolist() == [40 + 10 * (1 + 2 * terms + 2), 0, 0]
 
 
+def test_the_attack_of_sdarts_costs_a_backward_pass_per_step_of_which_seven_are_the_default(data):
+    log = next(search_of(class_of("sdarts-adv"), data(class_of("sdarts-adv")), batch_size=40).epochs())
+    assert log.backward_images.tolist() == [80, 0, 7 * 40]
+    assert log.forward_images.tolist() == [80, 0, (7 + 2) * 40 + 40]  # the two losses that are compared; the validation
+
+
 def test_shapley_nas_removes_every_option_in_every_order_after_the_warm_up(data):
     cls = class_of("shapley-nas")
     logs = list(search_of(cls, data(cls), settings={"samples": 2, "threshold": 0.0}, batch_size=40).epochs())
