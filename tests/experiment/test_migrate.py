@@ -36,7 +36,7 @@ COMMANDS = [
     f"--methods {SEVEN} --seeds 4 {SMALL}",
     f"--methods gd-simplex --set gd-simplex.lr=0.025 --seeds 4 {SMALL}",
     f"--methods gaea-darts-bilevel,darts --seeds 3 --set protocol.precision=bf16 {SMALL}",
-    f"--space darts --methods {NINE} --seeds 8",
+    f"--space darts --methods {NINE},{LATER} --seeds 8",
     *(f"--space nasbench1shot1-{n} --methods {SIX} --seeds 4" for n in (1, 2, 3)),
     "--methods black-box --seeds 2000",
     "--methods reinforce --set reinforce.lr=0.1 --seeds 2000",

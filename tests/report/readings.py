@@ -18,7 +18,7 @@ from harness.experiment.store import Record
 from harness.report.costs import Cost
 from harness.report.groups import Group
 from tests.report.claims import claims
-from tests.report.reference import DIGITS, ROOT, SMALL, compared, interval, labels, p, reference, report, runs, short
+from tests.report.reference import DIGITS, RETRAINED, ROOT, SMALL, compared, interval, labels, p, reference, report, runs, short
 
 README = ROOT / "results" / "README.md"
 SPARSIFICATION = [
@@ -93,7 +93,8 @@ def relative(costs: Mapping[str, Cost], name: str, kind: str) -> str:
     """Cost of a search, times that of DARTS."""
     if name not in costs:
         return "–"
-    return f"{getattr(costs[name], kind) / getattr(costs['darts'], kind):.2g}"
+    times = getattr(costs[name], kind) / getattr(costs["darts"], kind)
+    return "–" if np.isnan(times) else f"{times:.0f}" if times >= 10 else f"{times:.2g}"
 
 
 def sparsification() -> str:
@@ -154,6 +155,7 @@ def training_free() -> str:
 TABLES = {
     "claims": claims,
     "against DARTS, digits": lambda: against_darts(DIGITS, "cifar10"),
+    "against DARTS, DARTS space": lambda: against_darts(RETRAINED, "digits"),
     "sparsification": sparsification,
     "modes": modes,
     "training-free scores": training_free,
