@@ -18,7 +18,20 @@ from harness.experiment.store import Record
 from harness.report.costs import Cost
 from harness.report.groups import Group
 from tests.report.claims import claims
-from tests.report.reference import DIGITS, RETRAINED, ROOT, SMALL, compared, interval, labels, p, reference, report, runs, short
+from tests.report.reference import (
+    DIGITS,
+    RETRAINED,
+    ROOT,
+    SMALL,
+    compared,
+    interval,
+    labels,
+    p,
+    reference,
+    report,
+    runs,
+    short,
+)
 
 README = ROOT / "results" / "README.md"
 SPARSIFICATION = [
