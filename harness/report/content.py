@@ -294,8 +294,7 @@ def _notes(searches: pd.DataFrame, looked_up: pd.DataFrame, trained_spaces: set[
         notes.append(SEEN_TEST.format(searched_on))
     ours = searches[searches["deviations"].map(lambda reasons: runs.UNPUBLISHED in reasons)]
     notes += [
-        OWN_PROTOCOL.format(", ".join(sorted(set(names))), space)
-        for space, names in ours.groupby("space", sort=False)["name"]
+        OWN_PROTOCOL.format(", ".join(sorted(set(names))), space) for space, names in ours.groupby("space")["name"]
     ]
     with_tests = set(looked_up.loc[looked_up["metric"] == "test_accuracy", "space"])
     tabular = [name for name, benchmark in BENCHMARKS.items() if "table" in benchmark.tools and name not in with_tests]
