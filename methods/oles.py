@@ -20,7 +20,6 @@ Defaults: threshold 0.4 and window 20, written in that code, whose options for t
 betas (0.5, 0.999), weight decay 1e-3 and logits drawn from N(0, 1e-3²), its values, which are those of `darts`.
 """
 
-from collections import defaultdict
 from typing import Any, final
 
 import torch
@@ -28,6 +27,7 @@ from torch import Tensor
 
 from harness.api import Outcome, Part, Problem
 from harness.benchmarks import SearchSpace
+from harness.search.agreement import similarities
 from harness.search.bases import SoftmaxAdam
 
 
@@ -89,28 +89,3 @@ class Oles(SoftmaxAdam):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         super().set_extra_state(state)
         self.sums, self.count, self.frozen = state["watched"]
-
-
-def similarities(first: list[Tensor], second: list[Tensor], operations: list[list[Part]]) -> Tensor:
-    """Of two gradients of each operation, (operations,). Tensors of one shape are compared in one call."""
-    alike: dict[torch.Size, list[tuple[int, int, slice]]] = defaultdict(list)
-    for number, parts in enumerate(operations):
-        for i, rows in parts:
-            alike[first[i][rows].shape].append((number, i, rows))
-    sums = first[0].new_zeros(len(operations))
-    for tensors in alike.values():
-        x, y = (torch.stack([_columns(gradient[i][rows]) for _, i, rows in tensors]) for gradient in (first, second))
-        numbers = torch.tensor([number for number, *_ in tensors], device=sums.device)
-        sums.index_add_(0, numbers, _cosines(x, y).mean(dim=1))
-    return sums / torch.tensor([len(parts) for parts in operations], device=sums.device)
-
-
-def _columns(gradient: Tensor) -> Tensor:
-    """(outputs, columns), in the order of the memory, which a supernet lays out channels-last."""
-    return (gradient.permute(0, 2, 3, 1) if gradient.dim() == 4 else gradient[:, None]).flatten(1)
-
-
-def _cosines(x: Tensor, y: Tensor) -> Tensor:
-    """(tensors, columns) along the outputs: `cosine_similarity`, which takes twice the time."""
-    of_x, of_y = ((v * v).sum(dim=1).sqrt().clamp_min(1e-8) for v in (x, y))
-    return (x * y).sum(dim=1) / (of_x * of_y)

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from torch.nn.functional import cosine_similarity
 
 from harness.benchmarks import NASBench201
+from harness.search.agreement import similarities
 from methods.darts import Darts
-from methods.oles import Oles, similarities
+from methods.oles import Oles
 from tests.methods.reference import EXACT, vectors
 from tests.problems import FewOperations, problem_of
 
