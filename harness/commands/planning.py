@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -35,12 +35,15 @@ class _Call:
     overrides: Sequence[str]
     budgets: controls.Budgets
 
-    def searches(self, unless_set: Sequence[str] = ()) -> list[SearchJob]:
-        """By seed. unless_set: overrides that those of the user go before."""
+    may_compile: bool = True
+    """Searches that the user says nothing about."""
+
+    def searches(self) -> list[SearchJob]:
+        """By seed."""
         from harness.experiment.overrides import grid
 
         jobs: dict[str, SearchJob] = {}
-        for combinations in _by_protocol(grid([*unless_set, *self.overrides])):
+        for combinations in _by_protocol(grid(self.overrides)):
             plans = [(combination, self._plan(combination)) for combination in combinations]
             for job in self.budgets.completed(plans, self.added, self.entries, self._plan):
                 jobs.setdefault(job.key, job)  # a method that a grid does not concern is planned once
@@ -58,6 +61,7 @@ class _Call:
             combination,
             self.options.data,
             self.options.table,
+            self.may_compile,
         )
 
 
@@ -104,21 +108,24 @@ def _of_options(options: argparse.Namespace, entries: Mapping[str, Entry]) -> li
 
 def _compiled_where_it_helps(call: _Call, jobs: list[SearchJob], console: Console) -> list[SearchJob]:
     """The searches, planned again without compiled passes where these gain nothing, but for those that the user asks
-    for. ValueError if they cannot be had."""
-    if not any(map(_is_compiled, jobs)) or call.options.backend != "loky":
+    for. ValueError if they cannot be had. What is chosen for a machine is no override of the user."""
+    if call.options.backend != "loky":
         return jobs  # what the machines of a cluster can do is not known here
+    if not any(_is_compiled(job) or "compiled" in job.config["overrides"]["numerics"] for job in jobs):
+        return jobs
     impossible = _cannot_compile(call.options)
     if impossible and call.options.compile == "on":
         raise ValueError(f"--compile on: {impossible}")
     reason = impossible or _gains_nothing(call.options, call.benchmark)
-    if reason is None or call.options.compile == "on":
+    if reason is None:
         return jobs
-    eager = call.searches(["protocol.compiled=false"])
-    if impossible and any(map(_is_compiled, eager)):
+    on_request = replace(call, may_compile=False).searches()
+    left = sum(map(_is_compiled, on_request))
+    if impossible and left:
         raise ValueError(f"--set protocol.compiled=true: {impossible}")
-    if {job.key for job in eager} != {job.key for job in jobs}:
+    if left < sum(map(_is_compiled, jobs)):
         console.print(f"the searches are not compiled: {reason}", markup=False)
-    return eager
+    return on_request
 
 
 def _is_compiled(job: SearchJob) -> bool:

@@ -30,6 +30,7 @@ def plan(
     overrides: Sequence[str],
     data_folder: Path,
     table: Path | None,
+    may_compile: bool = True,
 ) -> list[SearchJob]:
     """All searches, seed by seed.
 
@@ -39,6 +40,8 @@ def plan(
         datasets: names or `file.py:function`, what weight-sharing methods search on.
         overrides: as `--set` takes them.
         table: what black boxes query, whatever the datasets; None: the benchmark's own.
+        may_compile: full-size searches are compiled unless an override says otherwise; False: only those are of which
+            an override says so.
 
     Raises:
         ValueError, OSError: in one line, for whatever cannot be run as asked.
@@ -56,7 +59,7 @@ def plan(
         {name: asdict(default.budget.protocol) for name, default in defaults.items()},
     )
     choices = {
-        name: _chosen(benchmark, name, entries[name], cls, defaults[name], changes[name])
+        name: _chosen(benchmark, name, entries[name], cls, defaults[name], changes[name], may_compile)
         for name, cls in classes.items()
     }
     oracle = None
@@ -132,13 +135,19 @@ class Chosen(NamedTuple):
 
 
 def _chosen(
-    benchmark: Benchmark, name: str, entry: Entry, cls: type[Any], default: Defaults, changes: Changes
+    benchmark: Benchmark,
+    name: str,
+    entry: Entry,
+    cls: type[Any],
+    default: Defaults,
+    changes: Changes,
+    may_compile: bool,
 ) -> Chosen:
     settings = {**default.settings, **changes.settings}
     chosen = default.budget.with_overrides(changes.protocol)
     fields, default_fields = asdict(chosen.protocol), asdict(default.budget.protocol)
     if isinstance(chosen.protocol, Protocol):
-        default_fields["compiled"] = benchmark.compiles and chosen.protocol.is_full_size
+        default_fields["compiled"] = may_compile and benchmark.compiles and chosen.protocol.is_full_size
         fields["compiled"] = changes.protocol.get("compiled", default_fields["compiled"])
     values, numerics = split_numerics(fields)
     optimizer = _optimizer(changes)

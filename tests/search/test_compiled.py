@@ -139,7 +139,6 @@ def planned(*words):
     [
         ([], {}, {}),
         (["--profile", "controlled"], {"compiled": True}, {}),
-        (["--profile", "controlled", "--space", "darts", "--compile", "on"], {"compiled": True}, {}),
         (["--profile", "controlled", "--set", "protocol.channels=8"], {}, {}),
         (["--profile", "controlled", "--compile", "off"], {}, {"compiled": False}),
         (["--compile", "on"], {"compiled": True}, {"compiled": True}),
@@ -155,6 +154,7 @@ def test_without_a_compiler_searches_are_eager_and_say_so(monkeypatch):
     monkeypatch.setattr(devices.shutil, "which", lambda _: None)
     config, said = planned("--profile", "controlled", "--device", "cpu")
     assert "compiled" not in config["numerics"]
+    assert not config["overrides"]["numerics"]
     assert "the searches are not compiled: there is no C++ compiler" in said
     with pytest.raises(ValueError, match=r"--compile on: there is no C\+\+ compiler"):
         planned("--compile", "on", "--device", "cpu")
@@ -164,7 +164,13 @@ def test_where_programs_are_no_faster_searches_are_eager_and_say_so(monkeypatch)
     words = ["--profile", "controlled", "--space", "darts", "--device", "cpu"]
     config, said = planned(*words)
     assert "compiled" not in config["numerics"]
+    assert not config["overrides"]["numerics"]
     assert "the searches are not compiled: on a CPU this makes searches on darts no faster" in said
+    assert planned(*words, "--compile", "off") == (config, "")
+    config, said = planned(*words, "--compile", "on")
+    assert config["numerics"]["compiled"]
+    assert config["overrides"]["numerics"] == {"compiled": True}
+    assert not said
     monkeypatch.setattr(devices, "usable", lambda _: ["cuda:0"])
     monkeypatch.setattr(devices, "cannot_compile", lambda _: None)
     assert planned(*words)[0]["numerics"]["compiled"]
