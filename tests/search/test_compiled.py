@@ -3,20 +3,22 @@
 import copy
 import io
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from rich.console import Console
 
-from harness.benchmarks import DARTS, NASBench201, mixing
+from harness.benchmarks import BENCHMARKS, DARTS, NASBench201, mixing
 from harness.benchmarks.darts import supernet as darts
 from harness.benchmarks.nasbench201 import supernet as nasbench201
 from harness.commands import planning, run
-from harness.experiment import devices
+from harness.data import load, search_data
+from harness.experiment import conformance, devices
 from harness.search.compiled import Compiled
 from methods.darts import Darts
 from tests.nasbench201.textbook import TextbookSupernet
-from tests.problems import problem_of, random_batch
+from tests.problems import budget, problem_of, random_batch
 from tests.search.memory import bytes_kept
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch warns of its own accesses while it traces
@@ -37,10 +39,10 @@ def traced(monkeypatch):
         monkeypatch.setattr(module, "compiled_cell", lambda program=program: program)
 
 
-def results(network, space, architecture_step, compiled):
-    """Logits, gradients, and the buffers afterwards."""
+def results(network, space, architecture_step, compiled, shape=None):
+    """Logits, gradients, and the buffers afterwards. shape: of the mixture weights, if not that of the space."""
     torch.manual_seed(0)
-    weights = torch.rand(space.shape, dtype=torch.float64).requires_grad_(architecture_step)
+    weights = torch.rand(shape or space.shape, dtype=torch.float64).requires_grad_(architecture_step)
     edges = torch.rand(space.shape[0], dtype=torch.float64).requires_grad_(architecture_step)
     for parameter in network.parameters():
         parameter.requires_grad_(not architecture_step)
@@ -49,9 +51,9 @@ def results(network, space, architecture_step, compiled):
     return [logits, *torch.autograd.grad((logits * torch.randn_like(logits)).sum(), inputs), *network.buffers()]
 
 
-def assert_compiled_equals_eager(network, space, architecture_step):
-    compiled = results(copy.deepcopy(network), space, architecture_step, True)
-    for ours, expected in zip(compiled, results(network, space, architecture_step, False), strict=True):
+def assert_compiled_equals_eager(network, space, architecture_step, shape=None):
+    compiled = results(copy.deepcopy(network), space, architecture_step, True, shape)
+    for ours, expected in zip(compiled, results(network, space, architecture_step, False, shape), strict=True):
         torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-11)
 
 
@@ -72,6 +74,26 @@ def test_traced_cells_of_nasbench201_equal_eager_ones(monkeypatch, architecture_
 def test_traced_cells_of_the_darts_space_equal_eager_ones(architecture_step):
     network = darts.DARTSSupernet(DARTS(), 4, 3, 10, partial_channels=2).double()
     assert_compiled_equals_eager(network, DARTS(), architecture_step)
+
+
+@pytest.mark.compiler
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("architecture_step", [False, True])
+def test_traced_cells_with_weights_of_their_own_and_auxiliary_skip_connections_equal_eager_ones(architecture_step):
+    network = nasbench201.NASBench201Supernet(NASBench201(), 4, 1, 10, auxiliary_skip=True).double()
+    assert_compiled_equals_eager(network, NASBench201(), architecture_step, (3, 6, 6))
+    network = darts.DARTSSupernet(DARTS(), 4, 3, 10, auxiliary_skip=True).double()
+    assert_compiled_equals_eager(network, DARTS(), architecture_step, (3, 28, 9))
+
+
+@pytest.mark.compiler
+@pytest.mark.usefixtures("traced")
+def test_a_compiled_search_can_be_repeated_and_resumed_bit_for_bit():
+    sizes = {"epochs": 3, "channels": 2, "batch_size": 10, "compiled": True}
+    protocol = budget("quick", "nasbench201", "digits", "darts", sizes).protocol
+    images = conformance.few(search_data(load("digits", Path()), Darts.bilevel), 40)
+    assert conformance.examine(Darts, BENCHMARKS["nasbench201"], images, protocol) == []
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
 
 
 @pytest.mark.compiler
