@@ -22,6 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("table of measurements")
     group.addoption("--write-table", type=Path, metavar="FILE", help="write all measured figures as Markdown")
     group.addoption("--rounds", type=int, metavar="N", help="rounds of every measurement, instead of its own number")
+    group.addoption("--before", type=Path, metavar="FOLDER", help="a checkout of commit 0d323e2, to compare with")
     group.addoption("--threads", type=int, metavar="N", default=2, help="threads of torch (default: 2)")
 
 

@@ -23,7 +23,12 @@ def uniform():
 
 @pytest.mark.parametrize(
     "mode, precision",
-    [("eager", "fp32"), ("eager", "bf16"), pytest.param("compiled", "fp32", marks=pytest.mark.compiler)],
+    [
+        ("eager", "fp32"),
+        ("eager", "bf16"),
+        pytest.param("compiled", "fp32", marks=pytest.mark.compiler),
+        pytest.param("compiled", "bf16", marks=pytest.mark.compiler),
+    ],
 )
 @pytest.mark.parametrize(
     "name, partial, faster, least", [("DARTS", 1, 2.5, 1.9), ("PC-DARTS", 4, 1.8, 1.15)], ids=["darts", "pc-darts"]
